@@ -1,0 +1,65 @@
+"""An asyncio client for the Appcues API.
+
+One request is paced, retried and answered; one upload becomes a job; and a job is done when
+`await job` says that it is.
+"""
+
+from appcues_async.client import AppcuesClient
+from appcues_async.errors import (
+    AppcuesError,
+    Attempt,
+    BadRequest,
+    ConnectionFailed,
+    Delivery,
+    Forbidden,
+    InvalidInput,
+    JobFailed,
+    JobPending,
+    NotFound,
+    OutcomeUnknown,
+    ReplyError,
+    RowsFailed,
+    ServerError,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+    UnsupportedMediaType,
+)
+from appcues_async.models import Job, JobEvent, Segment
+from appcues_async.settings import Pace, PollPolicy, RetryPolicy, Timeouts
+from appcues_async.waiting.handle import JobHandle
+from appcues_async.wire.reply import Problem, Reply
+from appcues_async.wire.throttle import Throttle
+
+__all__ = [
+    "AppcuesClient",
+    "AppcuesError",
+    "Attempt",
+    "BadRequest",
+    "ConnectionFailed",
+    "Delivery",
+    "Forbidden",
+    "InvalidInput",
+    "Job",
+    "JobEvent",
+    "JobFailed",
+    "JobHandle",
+    "JobPending",
+    "NotFound",
+    "OutcomeUnknown",
+    "Pace",
+    "PollPolicy",
+    "Problem",
+    "Reply",
+    "ReplyError",
+    "RetryPolicy",
+    "RowsFailed",
+    "Segment",
+    "ServerError",
+    "Throttle",
+    "Throttled",
+    "Timeouts",
+    "Unauthorized",
+    "UnexpectedReply",
+    "UnsupportedMediaType",
+]

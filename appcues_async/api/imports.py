@@ -1,0 +1,79 @@
+"""Profiles and events in bulk, one upload a call (reference, "Importing Data in Bulk")."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from appcues_async.api.jobs import Jobs
+from appcues_async.rows.kinds import EVENTS, PROFILES
+from appcues_async.rows.sources import Format, Source, body_of
+from appcues_async.waiting.handle import JobHandle
+from appcues_async.wire.request import Endpoint, Lane, Repeat
+
+__all__ = ["Imports"]
+
+IMPORT_PROFILES: Final = Endpoint("POST", "import/profiles", lane=Lane.UPLOAD)
+IMPORT_EVENTS: Final = Endpoint("POST", "import/events", Repeat.UNSAFE, Lane.UPLOAD)
+
+
+class Imports:
+    """`client.imports`: one upload of profiles or events."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        """Is made by the client.
+
+        Args:
+            jobs: Starts jobs.
+        """
+        self._jobs = jobs
+
+    async def profiles(
+        self,
+        source: Source,
+        *,
+        format: Format | None = None,  # noqa: A002 - the public word
+    ) -> JobHandle:
+        """Uploads profile updates.
+
+        Every row needs `user_id` or `userId`; its other columns are attributes of that user.
+
+        Args:
+            source: A path, bytes, or rows (mappings), of up to 200,000,000 bytes.
+            format: How a file or bytes are written, when their name or content does not show it.
+
+        Returns:
+            The job that applies them; await it to know how it went.
+
+        Raises:
+            InvalidInput: The source is refused, before anything is sent.
+            AppcuesError: It was not accepted.
+        """
+        body = await body_of(source, PROFILES, format=format)
+        return await self._jobs.start(IMPORT_PROFILES.request(body))
+
+    async def events(
+        self,
+        source: Source,
+        *,
+        format: Format | None = None,  # noqa: A002 - the public word
+    ) -> JobHandle:
+        """Uploads events.
+
+        Every row needs `user_id` or `userId`, `name`, and `timestamp` in ISO 8601 with a zone; its other
+        columns, and those in `attributes`, are attributes of the event. Uploading events twice records
+        them twice, so an upload whose answer was lost is not repeated.
+
+        Args:
+            source: A path, bytes, or rows (mappings), of up to 200,000,000 bytes.
+            format: How a file or bytes are written, when their name or content does not show it.
+
+        Returns:
+            The job that applies them; await it to know how it went.
+
+        Raises:
+            InvalidInput: The source is refused, before anything is sent.
+            OutcomeUnknown: Nothing says whether it was accepted.
+            AppcuesError: It was not accepted.
+        """
+        body = await body_of(source, EVENTS, format=format)
+        return await self._jobs.start(IMPORT_EVENTS.request(body))

@@ -1,0 +1,203 @@
+"""Offline jobs (reference, "Offline Jobs")."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+from appcues_async.errors import AppcuesError, JobFailed, JobPending, UnexpectedReply
+from appcues_async.models import Accepted, Job
+from appcues_async.notices import JobStarted
+from appcues_async.settings import Credentials, PollPolicy
+from appcues_async.waiting.handle import JobAddress, JobHandle
+from appcues_async.waiting.watcher import Watcher
+from appcues_async.wire.codec import reader, reader_of_list
+from appcues_async.wire.reply import Reply
+from appcues_async.wire.request import Endpoint, Lane, Request
+from appcues_async.wire.sender import Sender
+
+__all__ = ["Jobs", "get_job", "list_jobs"]
+
+LIST: Final = Endpoint("GET", "jobs", lane=Lane.POLL)
+GET: Final = Endpoint("GET", "jobs/{job_id}", lane=Lane.POLL)
+
+_read_job: Final = reader(Job)
+_read_jobs: Final = reader_of_list(Job)
+_read_accepted: Final = reader(Accepted)
+
+
+async def get_job(sender: Sender, job_id: str) -> Job:
+    """Asks for one job, its events included."""
+    return await sender.send(GET.request(job_id=job_id), _read_job)
+
+
+async def list_jobs(sender: Sender) -> list[Job]:
+    """Asks for the account's recent jobs, without their events."""
+    return await sender.send(LIST.request(), _read_jobs)
+
+
+class Jobs:
+    """`client.jobs`: the offline jobs of the account."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        watcher: Watcher,
+        credentials: Credentials,
+        *,
+        polling: PollPolicy,
+        patience: float,
+    ) -> None:
+        """Is made by the client.
+
+        Args:
+            sender: Sends.
+            watcher: Looks at jobs that are waited for.
+            credentials: Which account, on which server.
+            polling: How often to look.
+            patience: Seconds that a wait may take when it does not say.
+        """
+        self._sender = sender
+        self._watcher = watcher
+        self._credentials = credentials
+        self._polling = polling
+        self._patience = patience
+
+    async def list(self) -> list[Job]:
+        """Asks for the account's recent jobs; what "recent" means is documented nowhere.
+
+        Returns:
+            The jobs as the API orders them, without their events.
+        """
+        return await list_jobs(self._sender)
+
+    async def get(self, job_id: str) -> Job:
+        """Asks for one job, its events included.
+
+        Raises:
+            NotFound: The account has no such job.
+        """
+        return await get_job(self._sender, job_id)
+
+    def resume(self, job: str) -> JobHandle:
+        """Makes a handle of a job that was started before, here or elsewhere; sends nothing.
+
+        Args:
+            job: Its id, url or token. Of a url only account and id are used.
+
+        Raises:
+            InvalidInput: It names no job, or one of another account or server.
+        """
+        account = self._credentials
+        return self._handle(
+            JobAddress.of(job, origin=account.origin, account_id=account.account_id)
+        )
+
+    async def wait_all(
+        self,
+        handles: Iterable[JobHandle],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - of the jobs, not of a call
+        return_failures: bool = False,
+    ) -> builtins.list[Job]:
+        """Waits until every job has ended.
+
+        Args:
+            handles: The jobs.
+            timeout: Seconds to wait at the most, for all of them together.
+            return_failures: Return the jobs that ended as FAILED among the others, instead of raising.
+
+        Returns:
+            The jobs, in the order of the handles.
+
+        Raises:
+            ExceptionGroup: Of what went wrong with each, once all have ended or their time is over.
+        """
+        everyone = tuple(handles)
+        failures: dict[int, AppcuesError] = {}
+
+        async def wait(number: int, handle: JobHandle) -> None:
+            try:
+                await handle.wait(timeout)
+            except JobFailed as error:
+                if not return_failures:
+                    failures[number] = error
+            except AppcuesError as error:
+                failures[number] = error
+
+        async with asyncio.TaskGroup() as group:
+            for number, handle in enumerate(everyone):
+                group.create_task(wait(number, handle))
+        if failures:
+            raise ExceptionGroup(
+                f"{len(failures):,} of {len(everyone):,} jobs did not complete",
+                [failures[number] for number in sorted(failures)],
+            )
+        return [handle.job for handle in everyone if handle.job is not None]
+
+    async def as_completed(self, handles: Iterable[JobHandle]) -> AsyncIterator[JobHandle]:
+        """Yields each handle as its job ends, well or badly; awaiting it then gives its result.
+
+        Args:
+            handles: The jobs.
+
+        Raises:
+            JobPending: The time to wait for a job is over, or the client was left.
+        """
+        ended: asyncio.Queue[tuple[JobHandle, JobPending | None]] = asyncio.Queue()
+
+        async def wait(handle: JobHandle) -> None:
+            pending: JobPending | None = None
+            try:
+                await handle
+            except JobPending as error:
+                pending = error
+            except AppcuesError:
+                # It is told by awaiting the handle.
+                pass
+            ended.put_nowait((handle, pending))
+
+        waits = [asyncio.create_task(wait(handle)) for handle in handles]
+        try:
+            for _ in waits:
+                handle, pending = await ended.get()
+                if pending is not None:
+                    raise pending
+                yield handle
+        finally:
+            for one in waits:
+                one.cancel()
+            if waits:
+                await asyncio.wait(waits)
+
+    async def start(self, request: Request) -> JobHandle:
+        """Sends a request that starts a job.
+
+        Raises:
+            AppcuesError: It was not accepted, or nothing says whether it was.
+        """
+        kind = request.endpoint.route
+        account = self._credentials
+
+        def read(reply: Reply) -> JobAddress:
+            accepted = _read_accepted(reply)
+            try:
+                # The address is made here: where the answer's own job_url points does not matter.
+                address = JobAddress.of(
+                    accepted.job_id, origin=account.origin, account_id=account.account_id
+                )
+            except ValueError:
+                raise UnexpectedReply(
+                    f"{reply.status} with a job_id that is none: {accepted.job_id[:80]!r}",
+                    reply=reply,
+                ) from None
+            return JobAddress(address.origin, address.account_id, address.id, kind)
+
+        handle = self._handle(await self._sender.send(request, read))
+        self._watcher.tell(JobStarted(handle.id, kind))
+        return handle
+
+    def _handle(self, address: JobAddress) -> JobHandle:
+        return JobHandle(address, self._polling, self._patience, self._watcher)

@@ -1,0 +1,166 @@
+"""Segments of an account's users (reference, "Segments")."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from appcues_async.api.jobs import Jobs
+from appcues_async.errors import InvalidInput
+from appcues_async.models import Segment
+from appcues_async.rows.kinds import USER_IDS
+from appcues_async.rows.sources import Format, Source, body_of
+from appcues_async.waiting.handle import JobHandle
+from appcues_async.wire.codec import encode, nothing, reader, reader_of_list
+from appcues_async.wire.request import Endpoint, Lane, Repeat
+from appcues_async.wire.sender import Sender
+
+__all__ = ["Segments"]
+
+LIST: Final = Endpoint("GET", "segments")
+GET: Final = Endpoint("GET", "segments/{segment_id}")
+CREATE: Final = Endpoint("POST", "segments", Repeat.UNSAFE)
+UPDATE: Final = Endpoint("PATCH", "segments/{segment_id}")
+DELETE: Final = Endpoint("DELETE", "segments/{segment_id}")
+ADD: Final = Endpoint("POST", "segments/{segment_id}/add_user_ids", lane=Lane.UPLOAD)
+REMOVE: Final = Endpoint("POST", "segments/{segment_id}/remove_user_ids", lane=Lane.UPLOAD)
+
+_read_segment: Final = reader(Segment)
+_read_segments: Final = reader_of_list(Segment)
+
+
+class Segments:
+    """`client.segments`: the account's segments, and who is in them."""
+
+    def __init__(self, sender: Sender, jobs: Jobs) -> None:
+        """Is made by the client.
+
+        Args:
+            sender: Sends.
+            jobs: Starts jobs.
+        """
+        self._sender = sender
+        self._jobs = jobs
+
+    async def list(self) -> list[Segment]:
+        """Asks for all segments."""
+        return await self._sender.send(LIST.request(), _read_segments)
+
+    async def get(self, segment_id: str) -> Segment:
+        """Asks for one segment.
+
+        Raises:
+            NotFound: There is none of that id.
+        """
+        return await self._sender.send(GET.request(segment_id=segment_id), _read_segment)
+
+    async def create(self, name: str, description: str | None = None) -> Segment:
+        """Makes a segment, empty at first.
+
+        Args:
+            name: Its name.
+            description: What it is for.
+
+        Returns:
+            The segment, with its id.
+
+        Raises:
+            InvalidInput: The name is empty.
+            OutcomeUnknown: Nothing says whether it was made; it is not made twice.
+        """
+        body = {"name": _name(name)}
+        if description is not None:
+            body["description"] = _text(description, "description")
+        return await self._sender.send(CREATE.request(encode(body)), _read_segment)
+
+    async def update(
+        self, segment_id: str, *, name: str | None = None, description: str | None = None
+    ) -> Segment:
+        """Changes a segment's name, description, or both.
+
+        Args:
+            segment_id: Which.
+            name: Its new name.
+            description: Its new description; an empty one takes it away.
+
+        Raises:
+            InvalidInput: Nothing is to be changed, or the name is empty.
+            NotFound: There is none of that id.
+        """
+        body: dict[str, str] = {}
+        if name is not None:
+            body["name"] = _name(name)
+        if description is not None:
+            body["description"] = _text(description, "description")
+        if not body:
+            raise InvalidInput("neither name nor description is given; give what is to be changed")
+        request = UPDATE.request(encode(body), segment_id=segment_id)
+        return await self._sender.send(request, _read_segment)
+
+    async def delete(self, segment_id: str) -> None:
+        """Deletes a segment for good.
+
+        Raises:
+            NotFound: There is none of that id.
+        """
+        await self._sender.send(DELETE.request(segment_id=segment_id), nothing)
+
+    async def add_user_ids(
+        self,
+        segment_id: str,
+        source: Source,
+        *,
+        format: Format | None = None,  # noqa: A002 - the public word
+    ) -> JobHandle:
+        """Adds users to a segment; adding one twice is harmless.
+
+        Args:
+            segment_id: Which.
+            source: Ids (text), or a path or bytes: a CSV of one column, or NDJSON with each id in
+                double quotes; up to 200,000,000 bytes.
+            format: How a file or bytes are written, when their name or content does not show it.
+
+        Returns:
+            The job that adds them.
+
+        Raises:
+            InvalidInput: The source is refused, before anything is sent.
+            AppcuesError: It was not accepted.
+        """
+        body = await body_of(source, USER_IDS, format=format)
+        return await self._jobs.start(ADD.request(body, segment_id=segment_id))
+
+    async def remove_user_ids(
+        self,
+        segment_id: str,
+        source: Source,
+        *,
+        format: Format | None = None,  # noqa: A002 - the public word
+    ) -> JobHandle:
+        """Removes users that were added with `add_user_ids`; removing one twice is harmless.
+
+        Args:
+            segment_id: Which.
+            source: As for `add_user_ids`.
+            format: As for `add_user_ids`.
+
+        Returns:
+            The job that removes them.
+
+        Raises:
+            InvalidInput: The source is refused, before anything is sent.
+            AppcuesError: It was not accepted.
+        """
+        body = await body_of(source, USER_IDS, format=format)
+        return await self._jobs.start(REMOVE.request(body, segment_id=segment_id))
+
+
+def _name(value: Any) -> str:
+    if not _text(value, "name").strip():
+        raise InvalidInput("name is empty; a segment needs one")
+    return str(value)
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise InvalidInput(f"{what} is {value!r}; it must be text")
+    return value

@@ -1,0 +1,349 @@
+"""The client: opens what lies below, and hands out the resources."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args
+from urllib.parse import quote
+
+from appcues_async.api.imports import Imports
+from appcues_async.api.jobs import Jobs, get_job, list_jobs
+from appcues_async.api.segments import Segments
+from appcues_async.clock import Clock, SystemClock
+from appcues_async.errors import InvalidInput
+from appcues_async.notices import Listener, Notice, notify
+from appcues_async.rows.values import check_json
+from appcues_async.settings import (
+    Credentials,
+    OnUnknown,
+    Pace,
+    PollPolicy,
+    Region,
+    RetryPolicy,
+    Timeouts,
+)
+from appcues_async.waiting.watcher import Watcher
+from appcues_async.wire.codec import encode
+from appcues_async.wire.reply import Reply
+from appcues_async.wire.request import JSON, Endpoint, Repeat, Request
+from appcues_async.wire.sender import Sender
+from appcues_async.wire.session import Connections
+from appcues_async.wire.throttle import LocalThrottle, Throttle, shared_throttle
+from appcues_async.wire.transport import Transport
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+__all__ = ["AppcuesClient"]
+
+GRACE: Final = 5.0
+"""Seconds that calls in flight have to end when the client is left."""
+
+
+class _Shared(enum.Enum):
+    """Says that the account's shared throttle is meant, where None means none."""
+
+    ACCOUNT = "the account's shared throttle"
+
+
+class AppcuesClient:
+    """A client of one Appcues account.
+
+    Use it in `async with`: it opens its connections there and closes them when it is left, after calls
+    in flight have had 5 seconds to end. One client serves any number of tasks of its loop.
+
+    Attributes:
+        imports: One upload of profiles or events.
+        segments: The account's segments, and who is in them.
+        jobs: The account's offline jobs.
+    """
+
+    imports: Imports
+    segments: Segments
+    jobs: Jobs
+
+    def __init__(
+        self,
+        account_id: str,
+        api_key: str,
+        api_secret: str,
+        *,
+        region: Region = "us",
+        base_url: str | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        polling: PollPolicy | None = None,
+        throttle: Throttle | Pace | Literal[_Shared.ACCOUNT] | None = _Shared.ACCOUNT,
+        on_unknown: OnUnknown = "reconcile",
+        session: ClientSession | None = None,
+        on_notice: Listener | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Checks and keeps everything; opens nothing yet.
+
+        Args:
+            account_id: The account's id, as on the account page of Appcues Studio.
+            api_key: An API key, as made in Studio's settings.
+            api_secret: Its secret.
+            region: Where the account lives, `us` or `eu`; a key works in its own region only.
+            base_url: Another server, such as a sandbox's `http://127.0.0.1:8080`; wins over `region`.
+            timeouts: How long things may take, in seconds.
+            retry: How often and when a failed request is sent again.
+            polling: How often a job is looked at.
+            throttle: Left out, all clients of the account on this loop share one; a `Pace` or any
+                `Throttle` is used instead; None lifts every limit.
+            on_unknown: What to do when nothing says whether an unsafe request was applied.
+            session: An aiohttp session of yours to send everything with. It is never closed, and
+                decides about proxies and certificates; the middlewares that it may have do not see GET
+                and DELETE requests.
+            on_notice: Called with everything that happens, on the loop (see `notices`).
+            clock: What to measure and sleep by, for tests.
+
+        Raises:
+            InvalidInput: A value is malformed.
+        """
+        _check(on_unknown)
+        self._credentials = Credentials.of(
+            account_id, api_key, api_secret, region=region, base_url=base_url
+        )
+        self._timeouts = timeouts or Timeouts()
+        self._retry = retry or RetryPolicy()
+        self._polling = polling or PollPolicy()
+        self._throttle = throttle
+        self._on_unknown: OnUnknown = on_unknown
+        self._borrowed = session
+        self._listener = on_notice
+        self._clock = clock
+        self._opened: _Opened | None = None
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Makes a client of the environment variables that the vendor's own command reads.
+
+        APPCUES_ACCOUNT_ID, APPCUES_API_KEY, APPCUES_API_SECRET, APPCUES_ENV (prod or prod-eu),
+        APPCUES_BASE_URL. What is not set comes from ~/.config/appcues/config.toml, from the profile
+        that APPCUES_PROFILE names or else from `default`.
+
+        Args:
+            options: As for `AppcuesClient`, save what names the account.
+
+        Raises:
+            InvalidInput: A value is missing or malformed.
+        """
+        return cls._of(Credentials.from_env(), options)
+
+    @classmethod
+    def from_profile(cls, name: str, *, path: Path | None = None, **options: Any) -> Self:
+        """Makes a client of one profile of the vendor's own command.
+
+        Args:
+            name: The profile's name.
+            path: The file, instead of ~/.config/appcues/config.toml.
+            options: As for `AppcuesClient`, save what names the account.
+
+        Raises:
+            InvalidInput: There is no such profile, or it is incomplete.
+        """
+        return cls._of(Credentials.from_profile(name, path), options)
+
+    @classmethod
+    def _of(cls, credentials: Credentials, options: Mapping[str, Any]) -> Self:
+        return cls(
+            credentials.account_id,
+            credentials.api_key,
+            credentials.api_secret,
+            base_url=credentials.origin,
+            **options,
+        )
+
+    async def __aenter__(self) -> Self:
+        if self._opened is not None:
+            raise RuntimeError("this client is open already; one `async with` at a time")
+        clock = self._clock or SystemClock()
+        connections = Connections(self._timeouts, self._borrowed)
+        throttle = self._make_throttle(clock)
+        connections.open()
+        sender = Sender(
+            transport=Transport(connections, self._credentials, self._timeouts, self._listener),
+            connections=connections,
+            throttle=throttle,
+            clock=clock,
+            retry=self._retry,
+            timeouts=self._timeouts,
+            on_unknown=self._on_unknown,
+            listener=self._listener,
+        )
+        watcher = Watcher(
+            get=lambda job_id: get_job(sender, job_id),
+            list_recent=lambda: list_jobs(sender),
+            clock=clock,
+            listener=self._listener,
+        )
+        self._opened = _Opened(sender, watcher)
+        if isinstance(throttle, LocalThrottle) and self._listener is not None:
+            self._opened.unlisten = throttle.listen(self._tell)
+        self._hand_out(sender)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.close()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("AppcuesClient is asynchronous: use `async with`, not `with`")
+
+    def __exit__(self, *_: object) -> None:
+        """Exists only so that `with` gets as far as the message above."""
+
+    def __repr__(self) -> str:
+        account = self._credentials
+        return f"<AppcuesClient account {account.account_id} at {account.origin}>"
+
+    def with_options(
+        self,
+        *,
+        retry: RetryPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        polling: PollPolicy | None = None,
+        on_unknown: OnUnknown | None = None,
+    ) -> AppcuesClient:
+        """Makes a client with other options on the same connections and throttle.
+
+        It lives as long as this one is open, and is not opened or closed by itself.
+
+        Args:
+            retry: How often and when a failed request is sent again.
+            timeouts: How long things may take.
+            polling: How often a job is looked at.
+            on_unknown: What to do when nothing says whether an unsafe request was applied.
+
+        Raises:
+            InvalidInput: A value is malformed.
+            RuntimeError: This client is not open.
+        """
+        opened = self._open()
+        other = AppcuesClient.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        if retry is not None:
+            other._retry = retry
+        if timeouts is not None:
+            other._timeouts = timeouts
+        if polling is not None:
+            other._polling = polling
+        if on_unknown is not None:
+            _check(on_unknown)
+            other._on_unknown = on_unknown
+        other._hand_out(
+            opened.sender.with_options(other._retry, other._timeouts, other._on_unknown)
+        )
+        return other
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        query: Mapping[str, str] | None = None,
+        accept: str = JSON,
+    ) -> Reply:
+        """Sends any request to the account, for what has no method here.
+
+        A POST is not sent again when nothing says whether it was applied; every other method is.
+
+        Args:
+            method: The HTTP method.
+            path: Below /v2/accounts/{account_id}/, without a first slash; ids in it are quoted already.
+            json: What to send, if anything; checked for what JSON cannot hold.
+            query: Query parameters.
+            accept: The media type asked for, such as `text/csv`.
+
+        Returns:
+            The reply, of a 2xx status.
+
+        Raises:
+            InvalidInput: The path leads elsewhere, or a value cannot be sent.
+            AppcuesError: The request did not succeed.
+        """
+        method = method.upper()
+        if not path or path.startswith("/") or "://" in path:
+            raise InvalidInput(
+                f"path is {path!r}; give what follows /v2/accounts/{{account_id}}/, such as 'tags'"
+            )
+        if {".", "..", ""} & set(path.split("/")) or "?" in path or "#" in path:
+            raise InvalidInput(
+                f"path is {path!r}; quote the ids in it (urllib.parse.quote(id, safe='')) and give "
+                "query parameters as query="
+            )
+        repeat = Repeat.UNSAFE if method == "POST" else Repeat.SAFE
+        endpoint = Endpoint(method, "{path}", repeat)
+        body = None if json is None else encode(check_json(json))
+        filled = endpoint.request(body, query=query, accept=accept)
+        quoted = quote(path, safe="/%:@!$&'()*+,;=~")
+        return await self._open().sender.send(
+            Request(endpoint, filled.path.replace("{path}", quoted), body, accept),
+            lambda reply: reply,
+        )
+
+    def _open(self) -> _Opened:
+        if self._opened is None:
+            raise RuntimeError("the client is not open: use it inside its `async with`")
+        return self._opened
+
+    def _hand_out(self, sender: Sender) -> None:
+        self.jobs = Jobs(
+            sender,
+            self._open().watcher,
+            self._credentials,
+            polling=self._polling,
+            patience=self._timeouts.wait,
+        )
+        self.imports = Imports(self.jobs)
+        self.segments = Segments(sender, self.jobs)
+
+    def _make_throttle(self, clock: Clock) -> Throttle | None:
+        given = self._throttle
+        if isinstance(given, Pace):
+            return LocalThrottle(given, clock=clock)
+        if given is not _Shared.ACCOUNT:
+            return given
+        if self._clock is not None:
+            return LocalThrottle(clock=clock)
+        return shared_throttle(self._credentials.origin, self._credentials.account_id)
+
+    def _tell(self, notice: Notice) -> None:
+        notify(self._listener, notice)
+
+
+class _Opened:
+    """What a client holds while it is open."""
+
+    def __init__(self, sender: Sender, watcher: Watcher) -> None:
+        self.sender = sender
+        self.watcher = watcher
+        self.unlisten: Callable[[], None] = lambda: None
+
+    async def close(self) -> None:
+        try:
+            await self.watcher.close()
+        finally:
+            # Shielded, so that a client that is left by a cancellation still closes its connections.
+            await asyncio.shield(self.sender.connections.close(GRACE))
+            self.unlisten()
+
+
+def _check(on_unknown: object) -> None:
+    if on_unknown not in get_args(OnUnknown):
+        raise InvalidInput(
+            f"on_unknown is {on_unknown!r}; it must be 'reconcile', 'raise' or 'resend'"
+        )

@@ -1,0 +1,69 @@
+"""Time, as something that is handed in, so that no test ever waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+__all__ = ["Clock", "SystemClock", "Timer", "sleep_on"]
+
+
+class Timer(Protocol):
+    """A call that is due later and can be called off."""
+
+    def cancel(self) -> None:
+        """Calls it off; harmless when it has run."""
+        ...
+
+
+class Clock(Protocol):
+    """What the library reads the time from and waits on."""
+
+    def time(self) -> float:
+        """Seconds that only ever go forward."""
+        ...
+
+    def now(self) -> datetime:
+        """The moment, with its zone, as people write it."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Has `callback` called in `delay` seconds, on the running loop."""
+        ...
+
+
+class SystemClock:
+    """The clock of this machine and the running loop."""
+
+    def time(self) -> float:
+        """Seconds that only ever go forward."""
+        return time.monotonic()
+
+    def now(self) -> datetime:
+        """The moment, in UTC."""
+        return datetime.now(UTC)
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
+        """Has `callback` called in `delay` seconds, on the running loop."""
+        return asyncio.get_running_loop().call_later(delay, callback)
+
+
+async def sleep_on(clock: Clock, delay: float) -> None:
+    """Sleeps `delay` seconds of that clock; a cancelled sleep leaves no timer behind."""
+    if delay <= 0:
+        await asyncio.sleep(0)
+        return
+    over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake() -> None:
+        if not over.done():
+            over.set_result(None)
+
+    timer = clock.call_later(delay, wake)
+    try:
+        await over
+    finally:
+        timer.cancel()

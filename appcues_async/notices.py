@@ -1,0 +1,172 @@
+"""What happened, as frozen values for whoever listens.
+
+A client calls its one `on_notice` with each of these, in the order of events, on the loop. Logging,
+progress bars and telemetry are listeners. A notice names endpoints by their route
+(`segments/{segment_id}`), never by the ids in it, and holds no header, no body and no credential:
+what is not a field here cannot leak through here. ("Event" stays the API's word for what users do.)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from appcues_async.models import Job
+
+__all__ = [
+    "AttemptFailed",
+    "BodySent",
+    "JobChanged",
+    "JobStarted",
+    "Listener",
+    "Notice",
+    "PauseBegan",
+    "PauseEnded",
+    "PollFailed",
+    "ReplyReceived",
+    "notify",
+]
+
+log = logging.getLogger("appcues_async")
+
+
+@frozen
+class ReplyReceived:
+    """A request was answered, with whatever status.
+
+    Attributes:
+        method: The HTTP method.
+        route: The endpoint's route, ids left out.
+        status: The HTTP status.
+        number: Which attempt it was, from 1.
+        seconds: From the start of the attempt to the whole answer.
+    """
+
+    method: str
+    route: str
+    status: int
+    number: int
+    seconds: float
+
+
+@frozen
+class AttemptFailed:
+    """An attempt did not succeed.
+
+    Attributes:
+        method: The HTTP method.
+        route: The endpoint's route, ids left out.
+        number: Which attempt it was, from 1.
+        error: The kind of error, by its class name.
+        status: The HTTP status answered, or None without an answer.
+        delay: Seconds until the next attempt; None when there will be none.
+    """
+
+    method: str
+    route: str
+    number: int
+    error: str
+    status: int | None
+    delay: float | None
+
+
+@frozen
+class BodySent:
+    """More of an upload has been handed to the network.
+
+    Attributes:
+        route: The endpoint's route, ids left out.
+        upload: A number that tells this upload from others of the process.
+        sent: Bytes handed over in this attempt so far; starts again with each attempt.
+        size: Bytes in all.
+    """
+
+    route: str
+    upload: int
+    sent: int
+    size: int
+
+
+@frozen
+class PauseBegan:
+    """The account's requests are held back.
+
+    Attributes:
+        seconds: How long, from now.
+        reason: `429`, `outage` or `hold`.
+    """
+
+    seconds: float
+    reason: str
+
+
+@frozen
+class PauseEnded:
+    """A probe came through; requests flow again."""
+
+
+@frozen
+class JobStarted:
+    """The server accepted an upload and started a job.
+
+    Attributes:
+        id: The job's id.
+        kind: What it does, by its route.
+    """
+
+    id: str
+    kind: str
+
+
+@frozen
+class JobChanged:
+    """A job was seen to be in another state than before.
+
+    Attributes:
+        job: The job as it is now.
+    """
+
+    job: Job
+
+
+@frozen
+class PollFailed:
+    """A look at a job failed; the wait goes on.
+
+    Attributes:
+        id: The job's id, or None when the list of jobs could not be had.
+        error: The kind of error, by its class name.
+    """
+
+    id: str | None
+    error: str
+
+
+Notice: TypeAlias = (
+    ReplyReceived
+    | AttemptFailed
+    | BodySent
+    | PauseBegan
+    | PauseEnded
+    | JobStarted
+    | JobChanged
+    | PollFailed
+)
+"""Everything that can be told."""
+
+Listener: TypeAlias = Callable[[Notice], None]
+"""Takes each notice as it happens; must return soon, since it runs on the loop."""
+
+
+def notify(listener: Listener | None, notice: Notice) -> None:
+    """Tells the listener; one that fails is logged and never disturbs the work it watches."""
+    if listener is None:
+        return
+    try:
+        listener(notice)
+    except Exception:
+        log.exception("the on_notice listener failed on a %s", type(notice).__name__)

@@ -1,0 +1,1 @@
+"""What a user has, checked and made into what the API takes."""

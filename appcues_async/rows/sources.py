@@ -1,0 +1,253 @@
+"""From what a user has to the body of one upload, checked as far as can be before it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.wire.request import CSV, NDJSON, Blocks, FileRange, Multipart, stamp_of
+
+__all__ = ["FILE_LIMIT", "POST_LIMIT", "Format", "Source", "body_of"]
+
+Format = Literal["csv", "ndjson"]
+"""How rows are written down."""
+
+Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Iterable[Any] | AsyncIterable[Any]
+"""A path (text is one too), the bytes of a file, or rows one by one."""
+
+POST_LIMIT: Final = 20_000_000
+"""Bytes that the API takes as a plain POST (reference, "Import Bulk Profile Data")."""
+FILE_LIMIT: Final = 200_000_000
+"""Bytes that it takes as a file upload."""
+
+_ROWS_AT_ONCE: Final = 256
+_BOM: Final = b"\xef\xbb\xbf"
+_HEAD: Final = 1 << 20
+_MEDIA: Final[Mapping[str, str]] = {"csv": CSV, "ndjson": NDJSON}
+_SUFFIXES: Final[Mapping[str, Format]] = {
+    ".csv": "csv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".ldjson": "ndjson",
+}
+_COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
+
+_decode: Final = msgspec.json.Decoder().decode
+
+
+async def body_of(
+    source: Source,
+    kind: Kind,
+    *,
+    format: Format | None = None,  # noqa: A002 - the public word
+) -> Blocks | FileRange | Multipart:
+    """Makes the body of one upload.
+
+    Files and bytes go out as they are, after a look at their size and first row; rows are checked one by
+    one and written as NDJSON. Up to 20,000,000 bytes are a plain POST, up to 200,000,000 a file upload.
+
+    Args:
+        source: What to upload.
+        kind: What its rows are.
+        format: How a file or bytes are written; without it, by the file's name or first character.
+
+    Raises:
+        InvalidInput: There is nothing to send, it is too large for one upload, or a row is refused.
+    """
+    if format is not None and format not in _MEDIA:
+        raise InvalidInput(f"format is {format!r}; it must be 'csv' or 'ndjson'")
+    if isinstance(source, str | os.PathLike):
+        part: Blocks | FileRange = await asyncio.to_thread(_of_file, Path(source), kind, format)
+    elif isinstance(source, bytes | bytearray | memoryview):
+        part = _of_bytes(bytes(source), kind, format)
+    else:
+        part = await _of_rows(source, kind, format)
+    if part.size > FILE_LIMIT:
+        raise _too_large(kind, part.size)
+    if part.size <= POST_LIMIT:
+        return part
+    suffix = "csv" if part.content_type == CSV else "ndjson"
+    return Multipart(part, f"{kind.name.replace(' ', '-')}.{suffix}")
+
+
+def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange:
+    try:
+        if path.is_dir():
+            raise InvalidInput(f"{path} is a folder; give a CSV or NDJSON file")
+        stamp = stamp_of(path)
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except FileNotFoundError:
+        hint = "; ids themselves go in a list" if kind.is_list else ""
+        raise InvalidInput(f"there is no file {str(path)!r}{hint}") from None
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
+    if stamp[0] > FILE_LIMIT:
+        raise _too_large(kind, stamp[0], str(path))
+    start = len(_BOM) if head.startswith(_BOM) else 0
+    found = given or _SUFFIXES.get(path.suffix.lower())
+    found = _check_head(
+        head[start:], whole=stamp[0] <= _HEAD, kind=kind, given=found, name=str(path)
+    )
+    return FileRange(path.absolute(), start, stamp[0] - start, _MEDIA[found], stamp)
+
+
+def _of_bytes(data: bytes, kind: Kind, given: Format | None) -> Blocks:
+    data = data.removeprefix(_BOM)
+    found = _check_head(
+        data[:_HEAD], whole=len(data) <= _HEAD, kind=kind, given=given, name="the data"
+    )
+    return Blocks((data,), _MEDIA[found])
+
+
+async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:
+    if given == "csv":
+        raise InvalidInput("format is 'csv', and rows are sent as NDJSON; leave format out")
+    if isinstance(source, Mapping):
+        raise InvalidInput("source is one mapping; give a list of rows, even of one")
+    encode = msgspec.json.Encoder().encode_lines
+    blocks: list[bytes] = []
+    size = number = 0
+    async for some in _in_batches(source):
+        checked = []
+        for row in some:
+            number += 1
+            checked.append(kind.check(row, f"row {number}"))
+        try:
+            block = encode(checked)
+        except (UnicodeEncodeError, TypeError, ValueError, OverflowError) as error:
+            raise InvalidInput(
+                f"a row of {number - len(checked) + 1} to {number} cannot be written as JSON: {error}"
+            ) from None
+        blocks.append(block)
+        size += len(block)
+        if size > FILE_LIMIT:
+            raise _too_large(kind, size)
+        # A long list must not hold the loop.
+        await asyncio.sleep(0)
+    if not blocks:
+        raise InvalidInput(f"there are no {kind.name} to send; the source has no rows")
+    return Blocks(blocks, NDJSON)
+
+
+async def _in_batches(source: Any) -> AsyncIterator[list[Any]]:
+    batch: list[Any] = []
+    if isinstance(source, AsyncIterable):
+        async for row in source:
+            batch.append(row)
+            if len(batch) == _ROWS_AT_ONCE:
+                yield batch
+                batch = []
+    elif isinstance(source, Iterable):
+        for row in source:
+            batch.append(row)
+            if len(batch) == _ROWS_AT_ONCE:
+                yield batch
+                batch = []
+    else:
+        raise InvalidInput(
+            f"source is a {type(source).__name__}; give a path, bytes, or an iterable of rows"
+        )
+    if batch:
+        yield batch
+
+
+def _check_head(head: bytes, *, whole: bool, kind: Kind, given: Format | None, name: str) -> Format:
+    """Looks at the beginning of a file; says how it is written.
+
+    Only what is certain is refused here: the first row, not the others.
+    """
+    for magic, what in _COMPRESSED.items():
+        if head.startswith(magic):
+            raise InvalidInput(
+                f"{name} is {what}-compressed, which the API does not take; unpack it"
+            )
+    if not head.strip():
+        if whole:
+            raise InvalidInput(f"{name} is empty; there are no {kind.name} to send")
+        raise InvalidInput(
+            f"{name} begins with {_HEAD:,} blank bytes; check that it is the right file"
+        )
+    first = head.lstrip()
+    if first.startswith(b"["):
+        raise InvalidInput(
+            f"{name} holds a JSON array; the API takes NDJSON, one JSON value a line without commas"
+        )
+    found: Format = given or ("ndjson" if first[:1] in (b"{", b'"') and _is_json(first) else "csv")
+    if found == "ndjson":
+        _check_first_line(first, kind, name)
+    else:
+        _check_header(head, whole, kind, name)
+    return found
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        _decode(text.split(b"\n", 1)[0])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _check_first_line(text: bytes, kind: Kind, name: str) -> None:
+    line = text.split(b"\n", 1)[0]
+    if len(line) == len(text) >= _HEAD:
+        return
+    try:
+        row = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise InvalidInput(f"{name}: its first line is not a JSON value, as NDJSON needs") from None
+    if kind.is_list:
+        if not isinstance(row, str):
+            raise InvalidInput(
+                f"{name}: its first line is {line[:60]!r}; in NDJSON each user id is in double quotes"
+            )
+        return
+    if not isinstance(row, dict):
+        raise InvalidInput(f"{name}: its first line is no JSON object, as {kind.name} need")
+    _refuse_missing(kind.missing(row), f"{name}: its first line", sorted(row))
+
+
+def _check_header(text: bytes, whole: bool, kind: Kind, name: str) -> None:
+    try:
+        # Where the text was cut, half a character may be left.
+        decoded = text.decode("utf-8", "strict" if whole else "ignore")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(
+            f"{name} is not UTF-8 at byte {error.start:,}; save it as UTF-8"
+        ) from None
+    rows = (row for row in csv.reader(io.StringIO(decoded, newline="")) if any(map(str.strip, row)))
+    columns = [column.strip() for column in next(rows, [])]
+    header = not kind.is_list or columns[:1] in ([name] for name in USER_ID)
+    if header and whole and next(rows, None) is None and not kind.missing(columns):
+        raise InvalidInput(f"{name} has a header and no rows; there are no {kind.name} to send")
+    if kind.is_list:
+        if len(columns) > 1:
+            raise InvalidInput(
+                f"{name}: its first line has {len(columns)} columns; a CSV of user ids has one, "
+                f"with {' or '.join(USER_ID)} or no header"
+            )
+        return
+    _refuse_missing(kind.missing(columns), f"{name}: its header", columns)
+
+
+def _refuse_missing(missing: list[str], where: str, there: list[str]) -> None:
+    if missing:
+        shown = ", ".join(there[:12]) + (", …" if len(there) > 12 else "")
+        raise InvalidInput(f"{where} has no {', no '.join(missing)}; it has: {shown}")
+
+
+def _too_large(kind: Kind, size: int, name: str = "the source") -> InvalidInput:
+    return InvalidInput(
+        f"{name} has {size:,} bytes or more of {kind.name}; one upload takes {FILE_LIMIT:,}: "
+        "cut it up, as client.bulk does"
+    )

@@ -1,0 +1,348 @@
+"""What a user can set: who, where, how long, how often, how fast.
+
+Every value is checked where it is made, and an unfit one raises `InvalidInput` that names the value,
+the rule and the fix.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn, get_args
+from urllib.parse import urlsplit
+
+from attrs import Attribute, field, frozen
+
+from appcues_async.errors import InvalidInput
+
+__all__ = [
+    "Credentials",
+    "OnUnknown",
+    "Pace",
+    "PollPolicy",
+    "Region",
+    "RetryPolicy",
+    "Secret",
+    "Timeouts",
+]
+
+Region = Literal["us", "eu"]
+"""Where the account lives; a key of one region does not work in the other."""
+
+OnUnknown = Literal["reconcile", "raise", "resend"]
+"""What to do when nothing says whether an unsafe request was applied.
+
+`reconcile` finds out where the API lets one find out, and raises `OutcomeUnknown` where it does not;
+`raise` asks nothing and raises; `resend` sends again, which may apply it twice.
+"""
+
+ORIGINS: Final[Mapping[str, str]] = {
+    "us": "https://api.appcues.com",
+    "eu": "https://api.eu.appcues.com",
+}
+_ENVIRONMENTS: Final[Mapping[str, Region]] = {"prod": "us", "prod-eu": "eu"}
+PROFILES: Final = Path("~/.config/appcues/config.toml")
+
+
+class Secret(str):
+    """Text that does not show itself where a program prints its own state."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def _number(low: float, *, above: bool = False, whole: bool = False) -> Any:
+    """Checks that a number is finite and at least (or above) `low`."""
+
+    def check(instance: object, attribute: Attribute[Any], value: Any) -> None:
+        name = f"{type(instance).__name__}.{attribute.name}"
+        fits = (
+            isinstance(value, int if whole else int | float)
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and (value > low if above else value >= low)
+        )
+        if not fits:
+            kind = "a whole number" if whole else "a number"
+            rule = f"above {low:g}" if above else f"of at least {low:g}"
+            raise InvalidInput(f"{name} is {value!r}; it must be {kind} {rule}")
+
+    return check
+
+
+@frozen
+class Timeouts:
+    """How long things may take, in seconds.
+
+    Attributes:
+        connect: One attempt's connection, TLS included.
+        idle: One attempt without a byte moving either way.
+        budget: All attempts of one request and the pauses between them. Waiting for a turn at the
+            throttle does not count, and neither does the transfer of an upload: an upload goes on for
+            as long as it moves (a block of 1 MiB at least every `idle` seconds).
+        wait: A job, until it has ended.
+    """
+
+    connect: float = field(default=10, validator=_number(0, above=True))
+    idle: float = field(default=60, validator=_number(0, above=True))
+    budget: float = field(default=60, validator=_number(0, above=True))
+    wait: float = field(default=86_400, validator=_number(0, above=True))
+
+
+@frozen
+class RetryPolicy:
+    """When a failed request is sent again, and how much later.
+
+    The pause before attempt n+1 is drawn evenly from 0 to min(cap, base * 2**(n-1)) seconds, unless the
+    server asked for a pause of its own.
+
+    Attributes:
+        attempts: How often a request may be sent in all; 1 is never again.
+        base: The longest pause after the first attempt, in seconds.
+        cap: The longest pause after any attempt, in seconds.
+        max_retry_after: The longest pause, in seconds, that the server may ask for; beyond it the error
+            is raised at once with `retry_after` on it.
+    """
+
+    attempts: int = field(default=5, validator=_number(1, whole=True))
+    base: float = field(default=0.5, validator=_number(0))
+    cap: float = field(default=20, validator=_number(0))
+    max_retry_after: float = field(default=60, validator=_number(0))
+
+
+@frozen
+class PollPolicy:
+    """When to look at a job next, in seconds.
+
+    Attributes:
+        first: From the moment a wait begins to the first look.
+        low: Between looks at a young job.
+        high: Between looks at an old one; the pause grows from `low` by half each time.
+        grace: How long after its start a job may be unknown to the server.
+    """
+
+    first: float = field(default=0.5, validator=_number(0))
+    low: float = field(default=1, validator=_number(0, above=True))
+    high: float = field(default=15, validator=_number(0, above=True))
+    grace: float = field(default=5, validator=_number(0))
+
+    def __attrs_post_init__(self) -> None:
+        if self.high < self.low:
+            raise InvalidInput(
+                f"PollPolicy.high is {self.high!r}; it must be at least low, {self.low!r}"
+            )
+
+
+@frozen
+class Pace:
+    """How fast an account's requests go out.
+
+    Attributes:
+        rate: Requests a second, over all tasks of the account. Appcues allows about 60.
+    """
+
+    rate: float = field(default=50, validator=_number(0, above=True))
+
+
+def _account_id(_: object, __: Attribute[Any], value: Any) -> None:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", value):
+        raise InvalidInput(
+            f"account_id is {value!r}; it must be text of letters, digits, '-' and '_', "
+            "as on the account page of Appcues Studio"
+        )
+
+
+def _secret(_: object, attribute: Attribute[Any], value: Any) -> None:
+    # The value itself stays out of the message.
+    if not isinstance(value, str):
+        raise InvalidInput(f"{attribute.name} is a {type(value).__name__}; it must be text")
+    if not value:
+        raise InvalidInput(f"{attribute.name} is empty; create a key in Appcues Studio, settings")
+    if not value.isprintable() or " " in value:
+        raise InvalidInput(
+            f"{attribute.name} holds a space, a line break or a control character; "
+            "copy it again without what surrounds it"
+        )
+    if attribute.name == "api_key" and ":" in value:
+        raise InvalidInput(
+            "api_key holds ':'; give key and secret apart, as api_key and api_secret"
+        )
+
+
+def origin_of(base_url: str) -> str:
+    """Checks the address of a server and takes off its last slash.
+
+    Args:
+        base_url: Such as `https://api.appcues.com`; `http` is for loopback only.
+
+    Raises:
+        InvalidInput: It is no such address.
+    """
+    fix = "give it as https://host[:port]"
+    try:
+        parts = urlsplit(base_url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InvalidInput(f"base_url {base_url!r} is no address ({error}); {fix}") from None
+    if parts.username is not None or parts.password is not None:
+        raise InvalidInput(f"base_url holds credentials; {fix} and the key as api_key, api_secret")
+    if parts.scheme not in {"http", "https"} or not host:
+        raise InvalidInput(f"base_url {base_url!r} is no http(s) address; {fix}")
+    if parts.scheme == "http" and not _is_loopback(host):
+        raise InvalidInput(
+            f"base_url {base_url!r} would send credentials unencrypted; "
+            "http is for loopback only, use https"
+        )
+    if parts.query or parts.fragment or parts.path.strip("/"):
+        raise InvalidInput(f"base_url {base_url!r} goes beyond the host; {fix}")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_loopback(host: str) -> bool:
+    return host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+
+
+@frozen(kw_only=True)
+class Credentials:
+    """One account, the key to it, and the server that both belong to.
+
+    Attributes:
+        account_id: The Appcues account id.
+        api_key: The API key; never shown.
+        api_secret: Its secret; never shown.
+        origin: The server's address.
+    """
+
+    account_id: str = field(validator=_account_id)
+    api_key: Secret = field(validator=_secret, repr=False)
+    api_secret: Secret = field(validator=_secret, repr=False)
+    origin: str
+
+    @classmethod
+    def of(
+        cls,
+        account_id: str,
+        api_key: str,
+        api_secret: str,
+        *,
+        region: str = "us",
+        base_url: str | None = None,
+    ) -> Credentials:
+        """Checks and keeps what names an account; `base_url` wins over `region`.
+
+        Raises:
+            InvalidInput: A part is missing or malformed.
+        """
+        if region not in get_args(Region):
+            raise InvalidInput(f"region is {region!r}; it must be 'us' or 'eu'")
+        return cls(
+            account_id=account_id,
+            api_key=Secret(api_key) if type(api_key) is str else api_key,  # type: ignore[arg-type]
+            api_secret=Secret(api_secret) if type(api_secret) is str else api_secret,  # type: ignore[arg-type]
+            origin=origin_of(ORIGINS[region] if base_url is None else base_url),
+        )
+
+    @property
+    def authorization(self) -> Secret:
+        """The value of the HTTP Basic `Authorization` header."""
+        pair = f"{self.api_key}:{self.api_secret}".encode()
+        return Secret("Basic " + base64.b64encode(pair).decode("ascii"))
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError("Credentials are not pickled; make them anew where they are needed")
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] | None = None) -> Credentials:
+        """Reads the environment variables of the vendor's own command.
+
+        APPCUES_ACCOUNT_ID, APPCUES_API_KEY, APPCUES_API_SECRET, APPCUES_ENV (prod or prod-eu),
+        APPCUES_BASE_URL. What is not set comes from the profile file, from the profile that
+        APPCUES_PROFILE names or else from `default`. A base URL, wherever it is from, wins over the
+        environment's name.
+
+        Args:
+            environment: Instead of the process's own.
+
+        Raises:
+            InvalidInput: A variable is missing or malformed, or the named profile does not exist.
+        """
+        variables = os.environ if environment is None else environment
+        named = variables.get("APPCUES_PROFILE")
+        profiles = _read_profiles()
+        if named and named not in profiles:
+            raise InvalidInput(_no_such_profile(named, profiles))
+        profile = profiles.get(named or "default", {})
+        given = {
+            name: variables.get(f"APPCUES_{name.upper()}") or profile.get(name)
+            for name in ("account_id", "api_key", "api_secret", "base_url", "env")
+        }
+        return cls._from_parts(given, "the environment")
+
+    @classmethod
+    def from_profile(cls, name: str, path: Path | None = None) -> Credentials:
+        """Reads one profile of the vendor's own command, and nothing else.
+
+        Args:
+            name: The profile's name.
+            path: The file, instead of ~/.config/appcues/config.toml.
+
+        Raises:
+            InvalidInput: No such file or profile, or it is incomplete.
+        """
+        profiles = _read_profiles(path)
+        if name not in profiles:
+            raise InvalidInput(_no_such_profile(name, profiles, path))
+        return cls._from_parts(profiles[name], f"profile {name!r}")
+
+    @classmethod
+    def _from_parts(cls, given: Mapping[str, Any], where: str) -> Credentials:
+        missing = [name for name in ("account_id", "api_key", "api_secret") if not given.get(name)]
+        if missing:
+            variables = ", ".join(f"APPCUES_{name.upper()}" for name in missing)
+            raise InvalidInput(
+                f"{where} gives no {', '.join(missing)}; "
+                f"set {variables} or add a profile to {PROFILES}"
+            )
+        env = given.get("env") or "prod"
+        if env not in _ENVIRONMENTS:
+            raise InvalidInput(f"the Appcues environment is {env!r}; it must be prod or prod-eu")
+        return cls.of(
+            given["account_id"],
+            given["api_key"],
+            given["api_secret"],
+            region=_ENVIRONMENTS[env],
+            base_url=given.get("base_url") or None,
+        )
+
+
+def _read_profiles(path: Path | None = None) -> Mapping[str, Mapping[str, Any]]:
+    file = (path or PROFILES).expanduser()
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        # A decode error's text may quote the line, and the line may hold the secret.
+        position = re.search(r"at line \d+, column \d+", str(error))
+        where = f" ({position[0]})" if position else ""
+        raise InvalidInput(f"{file} is not valid TOML{where}; see the vendor's profiles") from None
+    profiles = content.get("profiles", {})
+    if not isinstance(profiles, dict) or not all(
+        isinstance(one, dict) for one in profiles.values()
+    ):
+        raise InvalidInput(f"{file} has no [profiles.NAME] tables")
+    return profiles
+
+
+def _no_such_profile(name: str, profiles: Mapping[str, Any], path: Path | None = None) -> str:
+    known = ", ".join(sorted(profiles)) or "none"
+    return f"there is no profile {name!r} in {path or PROFILES}; there are: {known}"

@@ -1,0 +1,1 @@
+"""For offline work to end."""

@@ -1,0 +1,1 @@
+"""One request, answered: bodies, pace, attempts, retries."""

@@ -1,0 +1,131 @@
+"""The one converter between the API's JSON and the models.
+
+Tolerant of what comes in: unknown fields are kept in `extra`, unknown words are kept as they are, a
+list may be bare or wrapped in an object that holds nothing else that is a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import attrs
+import cattrs
+import msgspec
+from cattrs.gen import make_dict_structure_fn, override
+
+from appcues_async.errors import UnexpectedReply
+from appcues_async.wire.reply import Reply, excerpt
+
+__all__ = ["encode", "nothing", "reader", "reader_of_list"]
+
+T = TypeVar("T")
+M = TypeVar("M", bound=attrs.AttrsInstance)
+
+encode: Final[Callable[[object], bytes]] = msgspec.json.Encoder().encode
+"""Makes the bytes of one JSON value; the value rules are checked before (see `rows/values.py`)."""
+
+
+def _text(value: object, _: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {type(value).__name__}")
+    return value
+
+
+def _moment(value: object, _: object) -> datetime:
+    """ISO 8601 text or epoch milliseconds; what has no zone is UTC."""
+    match value:
+        case str():
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        case bool():
+            raise TypeError("expected a time, got a bool")
+        case int() | float():
+            return datetime.fromtimestamp(value / 1000, UTC)
+        case _:
+            raise TypeError(f"expected a time, got {type(value).__name__}")
+
+
+def _model(cls: type[M], converter: cattrs.Converter) -> Callable[[Any, Any], M]:
+    """A hook that fills a model, keeps unknown fields, and takes null where there is a default."""
+    names = {field.name for field in attrs.fields(cls)}
+    defaulted = {field.name for field in attrs.fields(cls) if field.default is not attrs.NOTHING}
+    fill = make_dict_structure_fn(cls, converter, extra=override(omit=True))
+
+    def structure(value: Any, _: Any) -> M:
+        if not isinstance(value, Mapping):
+            raise TypeError(f"expected an object, got {type(value).__name__}")
+        given = {
+            name: one for name, one in value.items() if one is not None or name not in defaulted
+        }
+        model = fill(given, cls)
+        unknown = {name: one for name, one in value.items() if name not in names}
+        if unknown:
+            # The model is made here and seen by nobody yet, so filling it in is no change to it.
+            object.__setattr__(model, "extra", unknown)
+        return model
+
+    return structure
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(detailed_validation=False)
+    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(datetime, _moment)
+    converter.register_structure_hook_factory(
+        lambda cls: attrs.has(cls) and any(one.name == "extra" for one in attrs.fields(cls)),
+        _model,
+    )
+    return converter
+
+
+_converter: Final = _make_converter()
+
+
+def reader(model: type[M]) -> Callable[[Reply], M]:
+    """Makes what reads a reply as one model.
+
+    The function raises `UnexpectedReply` when the body is not that.
+    """
+
+    def read(reply: Reply) -> M:
+        return _structured(reply, reply.json(), model)
+
+    return read
+
+
+def reader_of_list(model: type[M]) -> Callable[[Reply], list[M]]:
+    """Makes what reads a reply as a list of models.
+
+    The function raises `UnexpectedReply` when the body is not that.
+    """
+
+    def read(reply: Reply) -> list[M]:
+        content = reply.json()
+        if isinstance(content, dict):
+            lists = [value for value in content.values() if isinstance(value, list)]
+            content = lists[0] if len(lists) == 1 else content
+        if not isinstance(content, list):
+            raise _unreadable(reply, f"a list of {model.__name__}")
+        return [_structured(reply, one, model) for one in content]
+
+    return read
+
+
+def nothing(_: Reply) -> None:
+    """Reads a success whose body says no more than that; an empty one does too."""
+
+
+def _structured(reply: Reply, content: Any, model: type[M]) -> M:
+    try:
+        return _converter.structure(content, model)
+    except (TypeError, ValueError, KeyError, OverflowError, cattrs.BaseValidationError):
+        # What cattrs says quotes the value, and the value may be somebody's data.
+        raise _unreadable(reply, f"a {model.__name__}") from None
+
+
+def _unreadable(reply: Reply, expected: str) -> UnexpectedReply:
+    return UnexpectedReply(
+        f"{reply.status} with a body that is not {expected}: {excerpt(reply)}", reply=reply
+    )

@@ -1,0 +1,204 @@
+"""Bodies that open afresh on every attempt and count their bytes.
+
+aiohttp closes or empties what it has sent once, so a body is handed to it as a `Payload` that reads
+its recipe anew whenever it is written. Files are read ahead in a thread of their own through a short
+queue: the loop never waits for the disk, and the shared executor stays free for name lookups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from io import FileIO
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import Payload
+
+from appcues_async.errors import Delivery, InvalidInput
+from appcues_async.wire.request import BLOCK, Blocks, FileRange, Multipart, stamp_of
+
+if TYPE_CHECKING:
+    from aiohttp.abc import AbstractStreamWriter
+
+__all__ = ["BodyPayload", "BodyStalled"]
+
+AHEAD: Final = 4
+"""Blocks of a file in memory at a time, for one upload."""
+
+
+class BodyStalled(Exception):  # noqa: N818 - for transport.py alone
+    """The network took no block for too long."""
+
+
+class BodyPayload(Payload):
+    """One attempt's body.
+
+    Attributes:
+        sent: Bytes handed over so far.
+        failure: Why the body itself could not be read or sent, if so.
+    """
+
+    def __init__(
+        self,
+        body: Blocks | FileRange | Multipart,
+        *,
+        idle: float,
+        on_sent: Callable[[int], None] | None = None,
+    ) -> None:
+        """Prepares to send a body.
+
+        Args:
+            body: The recipe.
+            idle: Seconds that handing over one block may take.
+            on_sent: Called with the bytes sent so far, after each block.
+        """
+        super().__init__(body, content_type=body.content_type)
+        self._size = body.size
+        self._body = body
+        self._idle = idle
+        self._on_sent = on_sent
+        self.sent = 0
+        self.failure: Exception | None = None
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Writes the whole body."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(
+        self,
+        writer: AbstractStreamWriter,
+        content_length: int | None,  # noqa: ARG002 - aiohttp's; ours is sent and is the same
+    ) -> None:
+        """Writes the whole body."""
+        self.sent = 0
+        blocks = _open(self._body)
+        try:
+            async for block in blocks:
+                async with asyncio.timeout(self._idle):
+                    await writer.write(block)
+                self.sent += len(block)
+                if self._on_sent is not None:
+                    self._on_sent(self.sent)
+                # A socket that never fills never suspends, and would starve every other task.
+                await asyncio.sleep(0)
+        except TimeoutError:
+            self.failure = BodyStalled()
+            raise
+        except InvalidInput as error:
+            error.delivery = Delivery.UNKNOWN if self.sent else Delivery.NOT_SENT
+            self.failure = error
+            # aiohttp turns an OSError of a body into a failed connection, as this now is.
+            raise OSError(str(error)) from None
+        finally:
+            await blocks.aclose()
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
+        """Is part of aiohttp's interface; a body is never shown as text."""
+        return f"<{self._size} bytes>"
+
+
+async def _open(body: Blocks | FileRange | Multipart) -> AsyncGenerator[bytes]:
+    match body:
+        case Multipart():
+            yield body.head
+            part = _open(body.part)
+            try:
+                async for block in part:
+                    yield block
+            finally:
+                await part.aclose()
+            yield body.tail
+        case Blocks():
+            for block in body.blocks:
+                # One slice at a time, so that a huge block does not hold the loop.
+                for start in range(0, len(block), BLOCK):
+                    yield block if len(block) <= BLOCK else block[start : start + BLOCK]
+        case FileRange():
+            reading = _ReadAhead(body)
+            try:
+                while block := await reading.take():
+                    yield block
+            finally:
+                reading.stop()
+
+
+class _ReadAhead:
+    """Reads a stretch of a file in a thread, a few blocks ahead of what is taken."""
+
+    def __init__(self, source: FileRange) -> None:
+        self._source = source
+        self._loop = asyncio.get_running_loop()
+        self._ready: deque[bytes | InvalidInput] = deque()
+        self._arrived = asyncio.Event()
+        self._room = threading.Semaphore(AHEAD)
+        self._stopped = False
+        threading.Thread(
+            target=self._read, name=f"appcues-read {source.path.name}", daemon=True
+        ).start()
+
+    async def take(self) -> bytes:
+        """The next block; empty at the end.
+
+        Raises:
+            InvalidInput: The file cannot be read, or is shorter than it was.
+        """
+        while not self._ready:
+            self._arrived.clear()
+            await self._arrived.wait()
+        block = self._ready.popleft()
+        if isinstance(block, InvalidInput):
+            raise block
+        self._room.release()
+        return block
+
+    def stop(self) -> None:
+        """Ends the thread after the block that it is reading; does not wait for it."""
+        self._stopped = True
+        self._room.release()
+
+    def _read(self) -> None:
+        try:
+            with self._source.path.open("rb", buffering=0) as file:
+                if stamp_of(file.fileno()) != self._source.stamp:
+                    self._give(_changed(self._source))
+                else:
+                    self._read_blocks(file)
+        except OSError as error:
+            self._give(InvalidInput(f"{self._source.path} cannot be read: {error.strerror}"))
+
+    def _read_blocks(self, file: FileIO) -> None:
+        left = self._source.size
+        file.seek(self._source.start, os.SEEK_SET)
+        while True:
+            self._room.acquire()
+            if self._stopped:
+                return
+            block = file.read(min(left, BLOCK))
+            if left and not block:
+                self._give(_changed(self._source))
+                return
+            left -= len(block)
+            self._give(block)
+            if not block:
+                return
+
+    def _give(self, block: bytes | InvalidInput) -> None:
+        def arrive() -> None:
+            self._ready.append(block)
+            self._arrived.set()
+
+        try:
+            self._loop.call_soon_threadsafe(arrive)
+        except RuntimeError:
+            # The loop has closed, so nobody takes blocks any more.
+            self._stopped = True
+
+
+def _changed(source: FileRange) -> InvalidInput:
+    return InvalidInput(
+        f"{source.path} has changed since its upload began; "
+        "upload a file that is no longer written to"
+    )

@@ -1,0 +1,175 @@
+"""An answer as it came, and what it says when it says no."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+import msgspec
+from attrs import field, frozen
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from appcues_async.errors import (
+    BadRequest,
+    Forbidden,
+    NotFound,
+    ReplyError,
+    ServerError,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+    UnsupportedMediaType,
+)
+
+__all__ = ["Problem", "Reply", "error_of", "retry_after_of"]
+
+_BY_STATUS: Final[Mapping[int, type[ReplyError]]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    415: UnsupportedMediaType,
+    429: Throttled,
+}
+_EXCERPT: Final = 200
+
+
+@frozen
+class Reply:
+    """What the server answered.
+
+    Attributes:
+        status: The HTTP status.
+        headers: The headers; names are read in any case.
+        body: The bytes of the body, decompressed.
+    """
+
+    status: int
+    headers: CIMultiDictProxy[str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def text(self) -> str:
+        """The body as text; what is not UTF-8 is replaced, never raised."""
+        return self.body.decode("utf-8", "replace")
+
+    def json(self) -> Any:
+        """The body as JSON values.
+
+        Raises:
+            UnexpectedReply: It is not JSON.
+        """
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            raise UnexpectedReply(
+                f"{self.status} with a body that is not JSON: {excerpt(self)}", reply=self
+            ) from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (self.status, tuple(self.headers.items()), self.body)
+
+
+def _restore(status: int, headers: Iterable[tuple[str, str]], body: bytes) -> Reply:
+    return Reply(status, CIMultiDictProxy(CIMultiDict(headers)), body)
+
+
+@frozen
+class Problem:
+    """An error as the server tells it, from any of the forms it uses.
+
+    v2 answers Problem Details (reference, "Responses"); v1 wraps title and description in `message`
+    (HTTP API, "Error Handling"); Customer.io lists texts under `meta.errors`; whatever stands between
+    may answer anything at all.
+
+    Attributes:
+        title: The error in a word or two, if given.
+        detail: What is wrong, if given.
+    """
+
+    title: str | None
+    detail: str | None
+
+    @classmethod
+    def of(cls, reply: Reply) -> Problem:
+        """Reads what can be read; never raises."""
+        try:
+            content = msgspec.json.decode(reply.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            content = None
+        match content:
+            case {"message": {**message}}:
+                return cls(_text(message.get("title")), _text(message.get("description")))
+            case {"meta": {"errors": [*errors]}}:
+                return cls(None, "; ".join(map(str, errors)) or None)
+            case {"title": _} | {"detail": _}:
+                return cls(_text(content.get("title")), _text(content.get("detail")))
+            case _:
+                return cls(None, excerpt(reply) or None)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None or value == "" else str(value)
+
+
+def excerpt(reply: Reply) -> str:
+    """The start of the body on one line, without the markup that proxies answer with."""
+    text = reply.body[: 20 * _EXCERPT].decode("utf-8", "replace")
+    if "<html" in text[:_EXCERPT].lower():
+        text = re.sub(
+            r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE
+        )
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
+
+
+def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | None:
+    """What an answer means as an error; None for a success.
+
+    Args:
+        reply: The answer.
+        request: What was asked, as it is to be named in the message.
+    """
+    status = reply.status
+    if 200 <= status < 300:
+        return None
+    problem = Problem.of(reply)
+    said = ": ".join(part for part in (problem.title, problem.detail) if part)
+    message = f"{request}: {status} {said}".rstrip()
+    if status < 400:
+        # Following it would carry credentials and user data to wherever it points.
+        return UnexpectedReply(
+            f"{request}: {status}, a redirect, which is not followed; check region and base_url",
+            reply=reply,
+            problem=problem,
+            delivery=ReplyError.delivery,
+        )
+    cls = _BY_STATUS.get(status, ServerError if status >= 500 else ReplyError)
+    return cls.of(message, reply, problem, retry_after=retry_after_of(reply))
+
+
+def retry_after_of(reply: Reply) -> float | None:
+    """How many seconds the server asks to wait; None if it does not say, or says nonsense.
+
+    A date is measured against the answer's own `Date`, so that a wrong clock here does not matter.
+    """
+    value = reply.headers.get("Retry-After", "").strip()
+    if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
+        seconds = float(value)
+        return seconds if math.isfinite(seconds) else None
+    due = _moment(value)
+    if due is None:
+        return None
+    since = _moment(reply.headers.get("Date", "")) or datetime.now(UTC)
+    return max(0.0, (due - since).total_seconds())
+
+
+def _moment(value: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

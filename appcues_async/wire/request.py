@@ -1,0 +1,253 @@
+"""A request as a value: which endpoint, which ids, which body, and what may be done with it."""
+
+from __future__ import annotations
+
+import enum
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, TypeAlias
+from urllib.parse import quote, urlencode
+
+from attrs import field, frozen
+
+from appcues_async.errors import InvalidInput
+
+__all__ = [
+    "BLOCK",
+    "CSV",
+    "JSON",
+    "NDJSON",
+    "Blocks",
+    "Body",
+    "Endpoint",
+    "FileRange",
+    "Lane",
+    "Multipart",
+    "Repeat",
+    "Request",
+    "quote_part",
+    "stamp_of",
+]
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/ndjson"
+CSV: Final = "text/csv"
+
+BLOCK: Final = 1 << 20
+"""Bytes read, or handed to the network, at a time."""
+
+
+class Repeat(enum.Enum):
+    """Whether a request may be sent again when nothing says whether it was applied."""
+
+    SAFE = "safe"
+    """Twice is as good as once."""
+    UNSAFE = "unsafe"
+    """Twice would apply it twice."""
+
+
+class Lane(enum.Enum):
+    """Which requests wait behind which; see `throttle.py`."""
+
+    CALL = "call"
+    UPLOAD = "upload"
+    POLL = "poll"
+
+
+@frozen
+class Blocks:
+    """A body in memory, as blocks that are sent one after the other.
+
+    Attributes:
+        blocks: The bytes, in order.
+        content_type: Their media type.
+        size: Bytes in all.
+    """
+
+    blocks: Sequence[bytes] = field(repr=False)
+    content_type: str
+    size: int = field(init=False)
+
+    @size.default
+    def _(self) -> int:
+        return sum(map(len, self.blocks))
+
+
+@frozen
+class FileRange:
+    """A stretch of a file, read from disk each time it is sent.
+
+    Attributes:
+        path: The file.
+        start: The first byte's offset.
+        size: Bytes from there on.
+        content_type: Their media type.
+        stamp: What the whole file was like when it was looked at, as `stamp_of` says; a file that
+            has changed since is not sent.
+    """
+
+    path: Path
+    start: int
+    size: int
+    content_type: str
+    stamp: tuple[int, int]
+
+
+def stamp_of(file: Path | int) -> tuple[int, int]:
+    """The size in bytes and the time of change in nanoseconds of a file or a descriptor."""
+    seen = os.stat(file)  # noqa: PTH116 - takes a descriptor as well
+    return seen.st_size, seen.st_mtime_ns
+
+
+@frozen
+class Multipart:
+    """A body as the one part of a form, which is how the API takes a file upload.
+
+    The documents' own examples send `multipart/form-data` with a part named `file`
+    (reference, "Import Bulk Profile Data").
+
+    Attributes:
+        part: What is uploaded.
+        filename: The name given to it; ASCII, since nothing reads it but logs.
+        boundary: What ends the part; it must not occur in it.
+    """
+
+    part: Blocks | FileRange
+    filename: str
+
+    # Drawn afresh, or a row that holds it could end the part early.
+    boundary: str = field(factory=lambda: secrets.token_hex(16), repr=False)
+
+    @property
+    def content_type(self) -> str:
+        """The media type, with the boundary in it."""
+        return f"multipart/form-data; boundary={self.boundary}"
+
+    @property
+    def head(self) -> bytes:
+        """What comes before the part."""
+        return (
+            f"--{self.boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{self.filename}"\r\n'
+            f"Content-Type: {self.part.content_type}\r\n\r\n"
+        ).encode("ascii")
+
+    @property
+    def tail(self) -> bytes:
+        """What comes after the part."""
+        return f"\r\n--{self.boundary}--\r\n".encode("ascii")
+
+    @property
+    def size(self) -> int:
+        """Bytes in all, head and tail included."""
+        return len(self.head) + self.part.size + len(self.tail)
+
+
+Body: TypeAlias = bytes | Blocks | FileRange | Multipart
+"""What a request carries: a recipe that can be opened any number of times. Bare bytes are JSON."""
+
+
+def quote_part(name: str, value: object) -> str:
+    """Makes one path part of an id, so that it reaches the server as that id and nothing else.
+
+    Nothing is left safe, and the two parts that servers fold away (`.` and `..`) are encoded too.
+
+    Args:
+        name: What the id is, for the message.
+        value: The id.
+
+    Raises:
+        InvalidInput: It is not text, is empty, or holds a control character or half a character.
+    """
+    if not isinstance(value, str):
+        raise InvalidInput(
+            f"{name} is {value!r}, a {type(value).__name__}; ids are text: give {str(value)!r}"
+        )
+    if not value:
+        raise InvalidInput(f"{name} is empty; the API needs an id here")
+    if not value.isascii() or not value.isprintable():
+        if any(ord(character) < 32 or ord(character) == 127 for character in value):
+            raise InvalidInput(f"{name} is {value!r}; an id holds no control characters")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(f"{name} is {value!r}, which no server can read as UTF-8") from None
+    if value in {".", ".."}:
+        return value.replace(".", "%2E")
+    return quote(value, safe="")
+
+
+@frozen
+class Endpoint:
+    """One endpoint of the API, and how it may be treated.
+
+    Attributes:
+        method: The HTTP method.
+        route: Its path, with ids in braces. One without a first slash is below
+            `/v2/accounts/{account_id}/`; one with it is the whole path.
+        repeat: Whether it may be sent again after an answer was lost.
+        lane: Which requests it waits behind.
+        credentials: Whether the account's key goes with it.
+    """
+
+    method: str
+    route: str
+    repeat: Repeat = Repeat.SAFE
+    lane: Lane = Lane.CALL
+    credentials: bool = True
+
+    def request(
+        self,
+        body: Body | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        accept: str = JSON,
+        **ids: str,
+    ) -> Request:
+        """Fills in the ids, quoted, and what is sent along.
+
+        Raises:
+            InvalidInput: An id cannot be a path part.
+        """
+        path = self.route
+        for name, value in ids.items():
+            path = path.replace(f"{{{name}}}", quote_part(name, value))
+        if query:
+            path += "?" + urlencode(query)
+        return Request(self, path, body, accept)
+
+
+@frozen
+class Request:
+    """One request, ready to be sent any number of times.
+
+    Attributes:
+        endpoint: What it asks for.
+        path: The endpoint's route with its ids and query, encoded.
+        body: What it carries.
+        accept: The media type asked for.
+    """
+
+    endpoint: Endpoint
+    path: str = field(repr=False)
+    body: Body | None = field(default=None, repr=False)
+    accept: str = JSON
+
+    def __str__(self) -> str:
+        return f"{self.endpoint.method} {self.endpoint.route}"
+
+    @property
+    def content_type(self) -> str | None:
+        """The body's media type."""
+        if self.body is None:
+            return None
+        return JSON if isinstance(self.body, bytes) else self.body.content_type
+
+    @property
+    def size(self) -> int:
+        """The body's size in bytes."""
+        if self.body is None:
+            return 0
+        return len(self.body) if isinstance(self.body, bytes) else self.body.size

@@ -1,0 +1,109 @@
+"""The aiohttp sessions under a client: opened in its loop, closed with it.
+
+Small calls share connections that are kept alive, since a new TLS connection costs eight times a
+request. Uploads and requests that must not be applied twice get a new connection each: one that the
+server has just closed would fail them without saying whether they arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import aiohttp
+from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+
+from appcues_async.settings import Timeouts
+
+__all__ = ["Connections"]
+
+KEPT: Final = 100
+"""Connections kept; more of them cost time and gain none."""
+USER_AGENT: Final = (
+    f"appcues_async Python/{platform.python_version()} aiohttp/{aiohttp.__version__}"
+)
+
+
+class Connections:
+    """Two sessions, or the caller's own for everything.
+
+    A borrowed session is never closed, and decides for itself about proxies, certificates and
+    connections. Sessions of ours take no proxy, cookie or `.netrc` from their surroundings.
+
+    Attributes:
+        kept: The session whose connections are used again.
+        fresh: The session whose connections are used once.
+        usable: Whether calls may begin.
+    """
+
+    kept: ClientSession
+    fresh: ClientSession
+
+    def __init__(self, timeouts: Timeouts, borrowed: ClientSession | None = None) -> None:
+        """Keeps what is needed to open sessions.
+
+        Args:
+            timeouts: Seconds that connecting and answering may take.
+            borrowed: The caller's session, used for everything.
+        """
+        self._timeouts = timeouts
+        self._borrowed = borrowed
+        self._calls = 0
+        self._idle = asyncio.Event()
+        self.usable = False
+
+    def open(self) -> None:
+        """Makes the sessions; needs the running loop."""
+        if self._borrowed is None:
+            self.kept = self._session(TCPConnector(limit=KEPT))
+            self.fresh = self._session(TCPConnector(limit=0, force_close=True))
+        else:
+            self.kept = self.fresh = self._borrowed
+        self.usable = True
+
+    async def close(self, grace: float) -> None:
+        """Takes no more calls, lets those in flight end, and closes what `open` has made.
+
+        Args:
+            grace: Seconds that calls in flight have to end by themselves.
+        """
+        self.usable = False
+        try:
+            if self._calls:
+                self._idle.clear()
+                async with asyncio.timeout(grace):
+                    await self._idle.wait()
+        except TimeoutError:
+            pass
+        finally:
+            if self._borrowed is None:
+                await self.kept.close()
+                await self.fresh.close()
+
+    @contextmanager
+    def call(self) -> Iterator[None]:
+        """Counts a call as in flight.
+
+        Raises:
+            RuntimeError: The client is not open.
+        """
+        if not self.usable:
+            raise RuntimeError("the client is not open: use it inside its `async with`")
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._idle.set()
+
+    def _session(self, connector: TCPConnector) -> ClientSession:
+        return ClientSession(
+            connector=connector,
+            cookie_jar=DummyCookieJar(),
+            headers={"User-Agent": USER_AGENT},
+            timeout=ClientTimeout(total=self._timeouts.budget, sock_connect=self._timeouts.connect),
+        )

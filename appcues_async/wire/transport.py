@@ -1,0 +1,213 @@
+"""One attempt over aiohttp: a request goes out, a reply or one of our errors comes back."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Final
+
+import attrs
+from aiohttp import (
+    ClientConnectionError,
+    ClientConnectorError,
+    ClientError,
+    ClientHandlerType,
+    ClientRequest,
+    ClientResponse,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    InvalidURL,
+    ServerDisconnectedError,
+)
+from yarl import URL
+
+from appcues_async.errors import AppcuesError, ConnectionFailed, InvalidInput, OutcomeUnknown
+from appcues_async.notices import BodySent, Listener, notify
+from appcues_async.settings import Credentials, Timeouts
+from appcues_async.wire.payload import BodyPayload, BodyStalled
+from appcues_async.wire.reply import Reply
+from appcues_async.wire.request import BLOCK, JSON, Blocks, Lane, Repeat, Request
+from appcues_async.wire.session import Connections
+
+__all__ = ["Transport"]
+
+LARGEST_REPLY: Final = 16 * 1024 * 1024
+"""Bytes of an answer that are read; no answer of the API is near that."""
+
+_uploads: Final = itertools.count(1)
+
+
+class _Dropped(Exception):  # noqa: N818
+    """A connection that broke, under a name that aiohttp does not send again on."""
+
+
+class _TooLarge(Exception):  # noqa: N818
+    """An answer beyond LARGEST_REPLY."""
+
+
+async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    # aiohttp sends a GET or DELETE again by itself when its connection breaks. The throttle would not
+    # know, the attempt would not be counted, and the second DELETE would answer 404.
+    try:
+        return await handler(request)
+    except ClientConnectorError:
+        raise
+    except (ClientConnectionError, OSError) as error:
+        if isinstance(error, TimeoutError):
+            raise
+        raise _Dropped(_reason(error)) from None
+
+
+class Transport:
+    """Makes attempts on one server, with one account's credentials."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        credentials: Credentials,
+        timeouts: Timeouts,
+        listener: Listener | None = None,
+    ) -> None:
+        """Prepares what every attempt shares.
+
+        Args:
+            connections: The open sessions.
+            credentials: Whose requests these are, and which server they go to.
+            timeouts: Seconds that one attempt may take, part by part.
+            listener: Is told how far uploads are.
+        """
+        self._connections = connections
+        self._credentials = credentials
+        self._authorization = credentials.authorization
+        self._listener = listener
+        self._account = f"{credentials.origin}/v2/accounts/{credentials.account_id}/"
+        self._idle = timeouts.idle
+        call = ClientTimeout(
+            total=timeouts.budget,
+            sock_connect=timeouts.connect,
+            sock_read=timeouts.idle if timeouts.idle < timeouts.budget else None,
+        )
+        upload = ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)
+        self._timeouts = {Lane.CALL: call, Lane.POLL: call, Lane.UPLOAD: upload}
+
+    def with_timeouts(self, timeouts: Timeouts) -> Transport:
+        """Makes a transport with other timeouts on the same connections."""
+        return Transport(self._connections, self._credentials, timeouts, self._listener)
+
+    async def attempt(self, request: Request, within: float | None = None) -> Reply:
+        """Sends a request once and reads the whole answer, whatever its status.
+
+        Args:
+            request: What to send.
+            within: Seconds left for it, if fewer than the budget; an upload has no such limit.
+
+        Raises:
+            ConnectionFailed: There was no connection.
+            OutcomeUnknown: The connection broke or went silent, or the answer could not be read.
+            InvalidInput: The body could not be read.
+        """
+        endpoint = request.endpoint
+        alone = endpoint.lane is Lane.UPLOAD or endpoint.repeat is Repeat.UNSAFE
+        session = self._connections.fresh if alone else self._connections.kept
+        payload = self._payload(request)
+        timeout = self._timeouts[endpoint.lane]
+        if within is not None and timeout.total is not None:
+            timeout = attrs.evolve(timeout, total=within)
+        failure: AppcuesError
+        try:
+            response = await session.request(
+                endpoint.method,
+                self._url(request),
+                data=request.body if payload is None else payload,
+                headers=self._headers(request),
+                timeout=timeout,
+                allow_redirects=False,
+                middlewares=(_once,) if endpoint.method in {"GET", "DELETE"} else None,
+            )
+            try:
+                return Reply(response.status, response.headers, await _read(response))
+            finally:
+                response.release()
+        except ClientConnectorError as error:
+            failure = ConnectionFailed(f"{request}: no connection: {_reason(error)}")
+        except ConnectionTimeoutError:
+            failure = ConnectionFailed(f"{request}: no connection within the connect timeout")
+        except InvalidURL:
+            failure = InvalidInput(f"{request}: the path is not one that HTTP can carry")
+        except TimeoutError:
+            failure = OutcomeUnknown(f"{request}: {_silence(payload)}")
+        except _TooLarge:
+            failure = OutcomeUnknown(f"{request}: the answer is over {LARGEST_REPLY:,} bytes")
+        except (ClientError, _Dropped, OSError) as error:
+            if payload is not None and isinstance(payload.failure, InvalidInput):
+                failure = payload.failure
+            else:
+                failure = OutcomeUnknown(f"{request}: the connection broke: {_reason(error)}")
+        # Raised out here, or aiohttp's own error would hang on to it: that one shows headers.
+        raise failure
+
+    def _url(self, request: Request) -> URL:
+        path = request.path
+        account = self._credentials
+        if not path.startswith("/"):
+            return URL(self._account + path, encoded=True)
+        return URL(account.origin + path.replace("{account_id}", account.account_id), encoded=True)
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        headers = {"Accept": request.accept}
+        if request.endpoint.credentials:
+            headers["Authorization"] = self._authorization
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type or ""
+        return headers
+
+    def _payload(self, request: Request) -> BodyPayload | None:
+        body = request.body
+        if body is None or (isinstance(body, bytes) and len(body) <= BLOCK):
+            return None
+        if isinstance(body, bytes):
+            body = Blocks((body,), JSON)
+        upload, route, size = next(_uploads), request.endpoint.route, request.size
+
+        def on_sent(sent: int) -> None:
+            notify(self._listener, BodySent(route, upload, sent, size))
+
+        return BodyPayload(body, idle=self._idle, on_sent=on_sent if self._listener else None)
+
+
+async def _read(response: ClientResponse) -> bytes:
+    length = response.headers.get("Content-Length")
+    if length is not None and "Content-Encoding" not in response.headers:
+        if int(length) > LARGEST_REPLY:
+            raise _TooLarge
+        return await response.read()
+    # Neither chunks nor what is compressed say how large they will be.
+    blocks: list[bytes] = []
+    room = LARGEST_REPLY
+    async for block in response.content.iter_any():
+        room -= len(block)
+        if room < 0:
+            response.close()
+            raise _TooLarge
+        blocks.append(block)
+    return b"".join(blocks)
+
+
+def _silence(payload: BodyPayload | None) -> str:
+    if payload is not None and isinstance(payload.failure, BodyStalled):
+        return f"the network took nothing for the idle timeout, {payload.sent:,} bytes in"
+    return "no whole answer within the timeout"
+
+
+def _reason(error: BaseException) -> str:
+    """What broke, without aiohttp's own text: that may quote the request's headers."""
+    match error:
+        case _Dropped():
+            return str(error)
+        case ServerDisconnectedError():
+            return "the server closed it"
+        case ClientConnectorError():
+            return str(error.os_error.strerror or error.os_error)
+        case OSError() if error.strerror:
+            return error.strerror
+        case _:
+            return type(error).__name__
