@@ -54,7 +54,7 @@ def blocks(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 def check(row: dict[str, Any]) -> None:
     if not isinstance(row["user_id"], str):
-        raise ValueError
+        raise TypeError
     datetime.fromisoformat(row["timestamp"])
 
 

@@ -11,7 +11,7 @@ A look that fails does not end a wait, save where the server says that no later 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -83,7 +83,7 @@ class Watcher:
         notify(self._listener, notice)
 
     @contextmanager
-    def watching(self, handle: JobHandle) -> Iterator[None]:
+    def watching(self, handle: JobHandle) -> Generator[None]:
         """Has the job looked at while the block runs."""
         watched = self._watched.get(handle)
         if watched is None:

@@ -15,6 +15,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from appcues_async.errors import (
     BadRequest,
+    Delivery,
     Forbidden,
     NotFound,
     ReplyError,
@@ -148,7 +149,11 @@ def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | No
             delivery=ReplyError.delivery,
         )
     cls = _BY_STATUS.get(status, ServerError if status >= 500 else ReplyError)
-    return cls.of(message, reply, problem, retry_after=retry_after_of(reply))
+    error = cls.of(message, reply, problem, retry_after=retry_after_of(reply))
+    if status == 408:
+        # A server that stopped waiting may still have taken what it had.
+        error.delivery = Delivery.UNKNOWN
+    return error
 
 
 def retry_after_of(reply: Reply) -> float | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import quote, urlencode
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from appcues_async.errors import InvalidInput
 
@@ -68,11 +68,9 @@ class Blocks:
 
     blocks: Sequence[bytes] = field(repr=False)
     content_type: str
-    size: int = field(init=False)
-
-    @size.default
-    def _(self) -> int:
-        return sum(map(len, self.blocks))
+    size: int = field(
+        init=False, default=Factory(lambda self: sum(map(len, self.blocks)), takes_self=True)
+    )
 
 
 @frozen

@@ -1,0 +1,61 @@
+"""The client in the lifespans of web apps, as the README shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from appcues_async import AppcuesClient
+from appcues_async.sandbox import Sandbox
+from tests.test_readme import blocks_with
+
+
+def app_of(framework: str) -> Any:
+    (block,) = blocks_with(framework)
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(block, "README.md", "exec"), names)
+    return names["app"]
+
+
+@pytest.fixture
+async def with_segment(
+    sandbox: Sandbox, client: AppcuesClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await client.segments.create("Beta testers")
+    for name, value in sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.usefixtures("with_segment")
+async def test_the_readmes_aiohttp_app_answers() -> None:
+    app = app_of("from aiohttp import web")
+    assert isinstance(app, web.Application)
+    async with TestClient(TestServer(app)) as browser:
+        response = await browser.get("/segments")
+        assert await response.json() == ["Beta testers"]
+
+
+@pytest.mark.usefixtures("with_segment")
+async def test_the_readmes_fastapi_app_answers() -> None:
+    app = app_of("from fastapi import")
+    assert isinstance(app, FastAPI)
+    async with (
+        app.router.lifespan_context(app) as state,
+        AsyncClient(transport=_WithState(app, state), base_url="http://app") as browser,
+    ):
+        assert (await browser.get("/segments")).json() == ["Beta testers"]
+
+
+class _WithState(ASGITransport):
+    """Hands the lifespan's state to each request, as a server does."""
+
+    def __init__(self, app: FastAPI, state: Any) -> None:
+        async def with_state(scope: Any, receive: Any, send: Any) -> None:
+            await app({**scope, "state": dict(state or {})}, receive, send)
+
+        super().__init__(app=with_state)

@@ -1,0 +1,77 @@
+"""A server's jobs without a server, so that waiting is tested on a clock that only the test moves."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+from attrs import define, field
+
+from appcues_async.errors import AppcuesError
+from appcues_async.models import Job, JobEvent
+from appcues_async.notices import Notice
+from appcues_async.settings import PollPolicy
+from appcues_async.waiting.handle import JobAddress, JobHandle
+from appcues_async.waiting.watcher import Watcher
+from tests.virtual_clock import VirtualClock
+
+ORIGIN = "https://api.appcues.com"
+
+
+@define
+class Office:
+    """Jobs that end when a test says so, and a record of who asked for what and when."""
+
+    clock: VirtualClock
+    jobs: dict[str, Job] = field(factory=dict)
+    hidden: set[str] = field(factory=set)
+    failures: list[AppcuesError] = field(factory=list)
+    looks: list[tuple[str, float]] = field(factory=list)
+    told: list[Notice] = field(factory=list)
+    watcher: Watcher = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.watcher = Watcher(
+            get=self._get, list_recent=self._list, clock=self.clock, listener=self.told.append
+        )
+
+    def start(self, job_id: str = "job-1") -> JobHandle:
+        self.jobs[job_id] = Job(id=job_id, name="Import Profiles", status="IN_PROGRESS")
+        return self.handle(job_id)
+
+    def handle(
+        self, job_id: str, policy: PollPolicy | None = None, patience: float = 86_400
+    ) -> JobHandle:
+        address = JobAddress(ORIGIN, "123", job_id, "import/profiles")
+        return JobHandle(address, policy or PollPolicy(), patience, self.watcher)
+
+    def change(self, job_id: str = "job-1", **changes: object) -> None:
+        self.jobs[job_id] = attrs.evolve(self.jobs[job_id], **changes)  # type: ignore[arg-type]
+
+    def complete(self, job_id: str = "job-1", *, failed: int = 0) -> None:
+        counts = {"ingestions_completed": 22, "ingestions_failed": failed, "requests_failed": 0}
+        events = (JobEvent(name="Ingesting"), JobEvent(name="Completed", attributes=counts))
+        self.change(job_id, status="COMPLETED", events=events)
+
+    def asked(self, what: str) -> int:
+        return sum(one == what for one, _ in self.looks)
+
+    async def _get(self, job_id: str) -> Job:
+        self.looks.append((job_id, self.clock.time()))
+        self._fail()
+        return self.jobs[job_id]
+
+    async def _list(self) -> list[Job]:
+        self.looks.append(("list", self.clock.time()))
+        self._fail()
+        return [
+            attrs.evolve(job, events=()) for job in self.jobs.values() if job.id not in self.hidden
+        ]
+
+    def _fail(self) -> None:
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+@pytest.fixture
+def office(clock: VirtualClock) -> Office:
+    return Office(clock)
