@@ -33,7 +33,7 @@ from appcues_async.wire.request import JSON, Endpoint, Repeat, Request
 from appcues_async.wire.sender import Sender
 from appcues_async.wire.session import Connections
 from appcues_async.wire.throttle import LocalThrottle, Throttle, shared_throttle
-from appcues_async.wire.transport import Transport
+from appcues_async.wire.transport import Address, Transport
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -168,7 +168,9 @@ class AppcuesClient:
         throttle = self._make_throttle(clock)
         connections.open()
         sender = Sender(
-            transport=Transport(connections, self._credentials, self._timeouts, self._listener),
+            transport=Transport(
+                connections, Address.of(self._credentials), self._timeouts, self._listener
+            ),
             connections=connections,
             throttle=throttle,
             clock=clock,

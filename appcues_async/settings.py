@@ -45,6 +45,10 @@ ORIGINS: Final[Mapping[str, str]] = {
     "us": "https://api.appcues.com",
     "eu": "https://api.eu.appcues.com",
 }
+_ACTIVITY_ORIGINS: Final[Mapping[str, str]] = {
+    # The EU host of the v1 activity endpoint is another one (the vendor's mobile SDKs use it).
+    ORIGINS["eu"]: "https://api.eu.appcues.net",
+}
 _ENVIRONMENTS: Final[Mapping[str, Region]] = {"prod": "us", "prod-eu": "eu"}
 PROFILES: Final = Path("~/.config/appcues/config.toml")
 
@@ -254,6 +258,11 @@ class Credentials:
         """The value of the HTTP Basic `Authorization` header."""
         pair = f"{self.api_key}:{self.api_secret}".encode()
         return Secret("Basic " + base64.b64encode(pair).decode("ascii"))
+
+    @property
+    def activity_origin(self) -> str:
+        """The address of the server that takes v1 activity."""
+        return _ACTIVITY_ORIGINS.get(self.origin, self.origin)
 
     def __getstate__(self) -> NoReturn:
         raise TypeError("Credentials are not pickled; make them anew where they are needed")

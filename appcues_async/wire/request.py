@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from attrs import Factory, field, frozen
 
 from appcues_async.errors import InvalidInput
+from appcues_async.settings import Secret
 
 __all__ = [
     "BLOCK",
@@ -27,6 +28,7 @@ __all__ = [
     "Multipart",
     "Repeat",
     "Request",
+    "Server",
     "quote_part",
     "stamp_of",
 ]
@@ -54,6 +56,17 @@ class Lane(enum.Enum):
     CALL = "call"
     UPLOAD = "upload"
     POLL = "poll"
+
+
+class Server(enum.Enum):
+    """Which server a request goes to; only the first is shown the account's key."""
+
+    API = "api"
+    """The API, at the origin that the client was given."""
+    ACTIVITY = "activity"
+    """The one that takes v1 activity, without credentials."""
+    OUTSIDE = "outside"
+    """Wherever a link in an answer points; the request's path is that link."""
 
 
 @frozen
@@ -187,14 +200,14 @@ class Endpoint:
             `/v2/accounts/{account_id}/`; one with it is the whole path.
         repeat: Whether it may be sent again after an answer was lost.
         lane: Which requests it waits behind.
-        credentials: Whether the account's key goes with it.
+        server: Where it goes.
     """
 
     method: str
     route: str
     repeat: Repeat = Repeat.SAFE
     lane: Lane = Lane.CALL
-    credentials: bool = True
+    server: Server = Server.API
 
     def request(
         self,
@@ -226,15 +239,24 @@ class Request:
         path: The endpoint's route with its ids and query, encoded.
         body: What it carries.
         accept: The media type asked for.
+        into: The file that a successful answer's body is written to, instead of memory.
+        authorization: What to authorize with, instead of the account's key.
     """
 
     endpoint: Endpoint
     path: str = field(repr=False)
     body: Body | None = field(default=None, repr=False)
     accept: str = JSON
+    into: Path | None = None
+    authorization: Secret | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.endpoint.route}"
+
+    @property
+    def is_transfer(self) -> bool:
+        """Whether it moves a file, and so may take as long as the file moves."""
+        return self.endpoint.lane is Lane.UPLOAD or self.into is not None
 
     @property
     def content_type(self) -> str | None:

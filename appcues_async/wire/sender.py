@@ -28,7 +28,7 @@ from appcues_async.notices import AttemptFailed, Listener, ReplyReceived, notify
 from appcues_async.settings import OnUnknown, RetryPolicy, Timeouts
 from appcues_async.wire.policy import pause_before_next
 from appcues_async.wire.reply import Reply, error_of
-from appcues_async.wire.request import Lane, Repeat, Request
+from appcues_async.wire.request import Repeat, Request, Server
 from appcues_async.wire.session import Connections
 from appcues_async.wire.throttle import Feedback, Signal, Throttle, Turn
 from appcues_async.wire.transport import Transport
@@ -94,7 +94,7 @@ class Sender:
 
     async def turn(self, request: Request) -> Turn | None:
         """Waits for the throttle."""
-        if self.throttle is None:
+        if self.throttle is None or request.endpoint.server is Server.OUTSIDE:
             return None
         return await self.throttle.acquire(request.endpoint.lane, request.size)
 
@@ -144,7 +144,7 @@ class _Run:
             signal = Feedback(Signal.DOWN)
             raise
         finally:
-            if request.endpoint.lane is not Lane.UPLOAD:
+            if not request.is_transfer:
                 self.spent += sender.clock.time() - started
             sender.end_turn(turn, signal)
 

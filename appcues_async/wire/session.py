@@ -51,6 +51,7 @@ class Connections:
         """
         self._timeouts = timeouts
         self._borrowed = borrowed
+        self._bare: ClientSession | None = None
         self._calls = 0
         self._idle = asyncio.Event()
         self.usable = False
@@ -62,7 +63,15 @@ class Connections:
             self.fresh = self._session(TCPConnector(limit=0, force_close=True))
         else:
             self.kept = self.fresh = self._borrowed
+        self._bare = None
         self.usable = True
+
+    @property
+    def bare(self) -> ClientSession:
+        """A session that shows nothing of the account, for links that lead elsewhere."""
+        if self._bare is None:
+            self._bare = self._session(TCPConnector())
+        return self._bare
 
     async def close(self, grace: float) -> None:
         """Takes no more calls, lets those in flight end, and closes what `open` has made.
@@ -79,9 +88,10 @@ class Connections:
         except TimeoutError:
             pass
         finally:
-            if self._borrowed is None:
-                await self.kept.close()
-                await self.fresh.close()
+            mine = [self._bare] if self._borrowed else [self._bare, self.kept, self.fresh]
+            for session in mine:
+                if session is not None:
+                    await session.close()
 
     @contextmanager
     def call(self) -> Generator[None]:

@@ -13,22 +13,31 @@ from aiohttp import (
     ClientHandlerType,
     ClientRequest,
     ClientResponse,
+    ClientSession,
     ClientTimeout,
     ConnectionTimeoutError,
     InvalidURL,
     ServerDisconnectedError,
 )
+from attrs import field, frozen
 from yarl import URL
 
-from appcues_async.errors import AppcuesError, ConnectionFailed, InvalidInput, OutcomeUnknown
+from appcues_async.errors import (
+    AppcuesError,
+    ConnectionFailed,
+    Delivery,
+    InvalidInput,
+    OutcomeUnknown,
+)
 from appcues_async.notices import BodySent, Listener, notify
-from appcues_async.settings import Credentials, Timeouts
+from appcues_async.settings import Credentials, Secret, Timeouts
+from appcues_async.wire.download import FileNotWritten, save
 from appcues_async.wire.payload import BodyPayload, BodyStalled
 from appcues_async.wire.reply import Reply
-from appcues_async.wire.request import BLOCK, JSON, Blocks, Lane, Repeat, Request
+from appcues_async.wire.request import BLOCK, JSON, Blocks, Lane, Repeat, Request, Server
 from appcues_async.wire.session import Connections
 
-__all__ = ["Transport"]
+__all__ = ["Address", "Transport"]
 
 LARGEST_REPLY: Final = 16 * 1024 * 1024
 """Bytes of an answer that are read; no answer of the API is near that."""
@@ -57,13 +66,40 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         raise _Dropped(_reason(error)) from None
 
 
+@frozen
+class Address:
+    """Where requests go, and as whom.
+
+    Attributes:
+        origin: The API's address.
+        activity_origin: The address of the server that takes v1 activity.
+        account_id: The account, as it stands in paths.
+        authorization: The header that shows the key.
+    """
+
+    origin: str
+    activity_origin: str
+    account_id: str
+    authorization: Secret = field(repr=False)
+
+    @classmethod
+    def of(cls, credentials: Credentials) -> Address:
+        """Takes it from an account's credentials."""
+        return cls(
+            credentials.origin,
+            credentials.activity_origin,
+            credentials.account_id,
+            credentials.authorization,
+        )
+
+
 class Transport:
-    """Makes attempts on one server, with one account's credentials."""
+    """Makes attempts on one account's servers."""
 
     def __init__(
         self,
         connections: Connections,
-        credentials: Credentials,
+        address: Address,
         timeouts: Timeouts,
         listener: Listener | None = None,
     ) -> None:
@@ -71,27 +107,28 @@ class Transport:
 
         Args:
             connections: The open sessions.
-            credentials: Whose requests these are, and which server they go to.
+            address: Where requests go, and as whom.
             timeouts: Seconds that one attempt may take, part by part.
             listener: Is told how far uploads are.
         """
         self._connections = connections
-        self._credentials = credentials
-        self._authorization = credentials.authorization
+        self._address = address
         self._listener = listener
-        self._account = f"{credentials.origin}/v2/accounts/{credentials.account_id}/"
+        self._account = f"{address.origin}/v2/accounts/{address.account_id}/"
         self._idle = timeouts.idle
         call = ClientTimeout(
             total=timeouts.budget,
             sock_connect=timeouts.connect,
             sock_read=timeouts.idle if timeouts.idle < timeouts.budget else None,
         )
-        upload = ClientTimeout(total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle)
-        self._timeouts = {Lane.CALL: call, Lane.POLL: call, Lane.UPLOAD: upload}
+        self._call = call
+        self._transfer = ClientTimeout(
+            total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle
+        )
 
     def with_timeouts(self, timeouts: Timeouts) -> Transport:
         """Makes a transport with other timeouts on the same connections."""
-        return Transport(self._connections, self._credentials, timeouts, self._listener)
+        return Transport(self._connections, self._address, timeouts, self._listener)
 
     async def attempt(self, request: Request, within: float | None = None) -> Reply:
         """Sends a request once and reads the whole answer, whatever its status.
@@ -106,15 +143,13 @@ class Transport:
             InvalidInput: The body could not be read.
         """
         endpoint = request.endpoint
-        alone = endpoint.lane is Lane.UPLOAD or endpoint.repeat is Repeat.UNSAFE
-        session = self._connections.fresh if alone else self._connections.kept
         payload = self._payload(request)
-        timeout = self._timeouts[endpoint.lane]
+        timeout = self._transfer if request.is_transfer else self._call
         if within is not None and timeout.total is not None:
             timeout = attrs.evolve(timeout, total=within)
         failure: AppcuesError
         try:
-            response = await session.request(
+            response = await self._session(request).request(
                 endpoint.method,
                 self._url(request),
                 data=request.body if payload is None else payload,
@@ -124,6 +159,9 @@ class Transport:
                 middlewares=(_once,) if endpoint.method in {"GET", "DELETE"} else None,
             )
             try:
+                if request.into is not None and response.status == 200:
+                    await save(response.content, request.into)
+                    return Reply(response.status, response.headers, b"")
                 return Reply(response.status, response.headers, await _read(response))
             finally:
                 response.release()
@@ -135,6 +173,8 @@ class Transport:
             failure = InvalidInput(f"{request}: the path is not one that HTTP can carry")
         except TimeoutError:
             failure = OutcomeUnknown(f"{request}: {_silence(payload)}")
+        except FileNotWritten as error:
+            failure = InvalidInput(str(error), delivery=Delivery.REFUSED)
         except _TooLarge:
             failure = OutcomeUnknown(f"{request}: the answer is over {LARGEST_REPLY:,} bytes")
         except (ClientError, _Dropped, OSError) as error:
@@ -145,17 +185,28 @@ class Transport:
         # Raised out here, or aiohttp's own error would hang on to it: that one shows headers.
         raise failure
 
+    def _session(self, request: Request) -> ClientSession:
+        endpoint = request.endpoint
+        if endpoint.server is Server.OUTSIDE:
+            return self._connections.bare
+        if endpoint.lane is Lane.UPLOAD or endpoint.repeat is Repeat.UNSAFE:
+            return self._connections.fresh
+        return self._connections.kept
+
     def _url(self, request: Request) -> URL:
-        path = request.path
-        account = self._credentials
+        path, address = request.path, self._address
+        server = request.endpoint.server
+        if server is Server.OUTSIDE:
+            return URL(path, encoded=True)
         if not path.startswith("/"):
             return URL(self._account + path, encoded=True)
-        return URL(account.origin + path.replace("{account_id}", account.account_id), encoded=True)
+        origin = address.activity_origin if server is Server.ACTIVITY else address.origin
+        return URL(origin + path.replace("{account_id}", address.account_id), encoded=True)
 
     def _headers(self, request: Request) -> dict[str, str]:
         headers = {"Accept": request.accept}
-        if request.endpoint.credentials:
-            headers["Authorization"] = self._authorization
+        if request.endpoint.server is Server.API:
+            headers["Authorization"] = request.authorization or self._address.authorization
         if request.body is not None:
             headers["Content-Type"] = request.content_type or ""
         return headers

@@ -1,0 +1,51 @@
+"""A body that goes to a file as it comes in, and is there under its name only when it is whole."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from aiohttp import StreamReader
+
+from appcues_async.wire.request import BLOCK
+
+__all__ = ["FileNotWritten", "save"]
+
+T = TypeVar("T")
+
+
+class FileNotWritten(Exception):  # noqa: N818 - for transport.py alone
+    """The file cannot be made or written."""
+
+
+async def save(content: StreamReader, path: Path) -> None:
+    """Writes a body to `path.part` and renames that to `path` when all of it is there.
+
+    Raises:
+        FileNotWritten: The disk would not have it.
+    """
+    part = path.with_name(path.name + ".part")
+    file = await _on_disk(path, part.open, "wb")
+    try:
+        while block := await content.read(BLOCK):
+            await _on_disk(path, file.write, block)
+        await _on_disk(path, file.flush)
+        await _on_disk(path, os.fsync, file.fileno())
+        file.close()
+        await _on_disk(path, part.replace, path)
+    except BaseException:
+        file.close()
+        part.unlink(missing_ok=True)
+        raise
+
+
+async def _on_disk(path: Path, action: Callable[..., T], *arguments: Any) -> T:
+    # The loop never waits for the disk; an OSError of the disk is not one of the network.
+    try:
+        return await asyncio.to_thread(action, *arguments)
+    except OSError as error:
+        raise FileNotWritten(f"{path} cannot be written: {error.strerror}") from None
