@@ -216,7 +216,10 @@ class _Run:
     def _feedback(self, error: AppcuesError | None) -> Feedback:
         if isinstance(error, Throttled):
             asked = error.retry_after
-            bearable = asked is not None and asked <= self.sender.retry.max_retry_after
+            # A pause that this call will not wait for is not imposed on the others either: the
+            # next one finds out for itself.
+            left = self.sender.timeouts.budget - self.spent
+            bearable = asked is not None and asked <= min(left, self.sender.retry.max_retry_after)
             return Feedback(Signal.THROTTLED, asked if bearable else None)
         return Feedback(Signal.DOWN if isinstance(error, ServerError) else Signal.ANSWERED)
 

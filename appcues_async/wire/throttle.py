@@ -5,7 +5,8 @@ on one loop. It is a queue with three things to pass, all under one short timer:
 
 * the gate: a 429 closes it for the whole account, and so does an outage (three connect errors or 5xx
   in a row with no success between). After the pause one probe goes alone; its success opens the gate.
-* the pace: turns are spaced out (see `pace.py`), first come, first served within a lane.
+* the pace: turns are spaced out, at a rate that finds the server's (see `pace.py`); first come, first
+  served within a lane.
 * slots: each lane has its own, so that small calls are not stuck behind uploads, and polls never
   starve. Uploads are bounded by the bytes in flight as well.
 """
@@ -25,7 +26,7 @@ from attrs import define, field, frozen
 from appcues_async.clock import Clock, SystemClock, Timer
 from appcues_async.notices import Notice, PauseBegan, PauseEnded
 from appcues_async.settings import Pace, RetryPolicy
-from appcues_async.wire.pace import Spacing
+from appcues_async.wire.pace import Pacer
 from appcues_async.wire.policy import backoff
 from appcues_async.wire.request import Lane
 
@@ -128,7 +129,7 @@ class LocalThrottle:
         """
         self._clock = clock or SystemClock()
         self._draw = draw
-        self._pace = Spacing(pace or Pace())
+        self._pace = Pacer(pace or Pace())
         self._lanes = {lane: _Lane(slots) for lane, slots in SLOTS.items()}
         self._order = deque(Lane)
         self._bytes = 0
@@ -149,7 +150,7 @@ class LocalThrottle:
         mine = self._lanes[lane]
         now = self._clock.time()
         if not mine.waiters and self._wait_of(lane, size, now) == 0:
-            return self._grant(lane, size, now)
+            return self._grant(lane, size, now, waited=False)
         waiter = _Waiter(size)
         mine.waiters.append(waiter)
         self._serve()
@@ -175,6 +176,7 @@ class LocalThrottle:
         match feedback.signal:
             case Signal.ANSWERED:
                 self._failures = 0
+                self._pace.took()
                 if probed or self._closed_until is None:
                     self._open()
             case Signal.THROTTLED:
@@ -203,12 +205,13 @@ class LocalThrottle:
         # the one that closes it, and each probe that fails, do.
         if probed or self._closed_until is None:
             self._pauses += 1
+            if feedback.signal is Signal.THROTTLED:
+                self._pace.refused(self._clock.time())
         pause = feedback.retry_after
         if pause is None:
             if self._closed_until is not None and not probed:
                 return
-            # At least half of it: a pause of nothing would let the herd through again.
-            pause = backoff(_PAUSES, self._pauses, (1 + self._draw()) / 2)
+            pause = backoff(_PAUSES, self._pauses, self._draw())
         self._close_for(pause, feedback.signal.value)
 
     def _close_for(self, seconds: float, reason: str) -> None:
@@ -230,12 +233,12 @@ class LocalThrottle:
                 return self._closed_until - now
         return max(0.0, self._pace.due() - now)
 
-    def _grant(self, lane: Lane, size: int, now: float) -> Turn:
+    def _grant(self, lane: Lane, size: int, now: float, *, waited: bool) -> Turn:
         turn = Turn(lane, size)
         self._lanes[lane].slots -= 1
         if lane is Lane.UPLOAD:
             self._bytes += size
-        self._pace.take(now)
+        self._pace.take(now, waited=waited)
         if self._closed_until is not None:
             self._probe = turn
         return turn
@@ -257,7 +260,7 @@ class LocalThrottle:
                 wait = self._wait_of(name, waiters[0].size, now)
                 if wait == 0:
                     waiter = waiters.popleft()
-                    waiter.granted.set_result(self._grant(name, waiter.size, now))
+                    waiter.granted.set_result(self._grant(name, waiter.size, now, waited=True))
                     self._order.remove(name)
                     self._order.append(name)
                     break
