@@ -1,0 +1,295 @@
+"""The sandbox as a whole: opened, looked into, steered and closed."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Final, Self, TypedDict
+
+from appcues_async.sandbox.clock import SandboxClock
+from appcues_async.sandbox.control import Control
+from appcues_async.sandbox.faults import Faults
+from appcues_async.sandbox.jobs import Job, JobBook, JobKind, JobPlan
+from appcues_async.sandbox.listener import Listener
+from appcues_async.sandbox.rate import TokenBucket
+from appcues_async.sandbox.service import Credentials, Service
+from appcues_async.sandbox.state import Flow, Segment, State
+from appcues_async.sandbox.traffic import LoggedRequest, RequestLog
+
+__all__ = ["Sandbox"]
+
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class ClientArguments(TypedDict):
+    """The arguments of a client, typed so that `Client(**sandbox.credentials)` checks."""
+
+    account_id: str
+    api_key: str
+    api_secret: str
+    base_url: str
+
+
+class Sandbox:
+    """The Appcues API, offline: one account, real HTTP on a loopback address.
+
+    `async with Sandbox() as sandbox:` serves on the running loop; `with Sandbox() as sandbox:`
+    serves on a loop of its own in a thread. Either way it can be read and steered from any
+    thread. It can be opened again after it was closed, and keeps its data.
+
+    Args:
+        rate_limit: Requests per second for the account, and the most that can be saved up; None
+            for no limit.
+        retry_after: The Retry-After header of a 429: seconds, or any text; None for no such
+            header.
+        job_seconds: How long jobs take, in seconds of the sandbox's clock; a number, or a function
+            of the kind of job. `math.inf` is for jobs that never end.
+        job_names: What jobs are called, by kind, where that is to differ from `JOB_NAMES`.
+        list_lag: How many seconds after its start a job shows in the list of jobs; asked for by
+            its id, it shows at once.
+        keep_rows: Whether imported rows and the bodies of requests are kept; False only counts
+            them, so that memory does not grow with what is uploaded.
+        account_id: The account's id.
+        api_key: The account's API key.
+        api_secret: The account's API secret.
+        host: A loopback address.
+        port: The port; 0 takes a free one.
+        clock: What to read monotonic seconds from.
+        seed: Where the chance of faults that have a probability starts from.
+
+    Raises:
+        ValueError: `host` is not a loopback address, or `rate_limit` is below 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        rate_limit: float | None = 60,
+        retry_after: float | str | None = None,
+        job_seconds: float | Callable[[JobKind], float] = 0.0,
+        job_names: Mapping[JobKind, str] | None = None,
+        list_lag: float = 0.0,
+        keep_rows: bool = True,
+        account_id: str = "sandbox-account",
+        api_key: str = "sandbox-key",
+        api_secret: str = "sandbox-secret",  # noqa: S107 - it opens nothing but the sandbox
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+        seed: int = 0,
+    ) -> None:
+        if host not in _LOOPBACK:
+            raise ValueError(f"The sandbox listens on a loopback address only, not on {host!r}")
+        self._host = host
+        self._port = port
+        self._credentials = Credentials(account_id, api_key, api_secret)
+        self._clock = SandboxClock(clock)
+        self._bucket = TokenBucket(rate_limit, self._clock.time)
+        self._jobs = JobBook(self._clock, job_seconds, job_names or {}, list_lag)
+        self._state = State(self._clock, self._jobs, keep_rows=keep_rows)
+        self._log = RequestLog()
+        self._service = Service(
+            self._credentials, self._bucket, None if retry_after is None else str(retry_after)
+        )
+        self._url: str | None = None
+        self._listener: Listener | None = None
+        self._workers: ThreadPoolExecutor | None = None
+        self._thread: _Thread | None = None
+        #: What is to go wrong.
+        self.faults = Faults(seed)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as `http://127.0.0.1:40123`."""
+        if self._url is None:
+            raise RuntimeError("The sandbox is not open: use `with` or `async with`")
+        return self._url
+
+    @property
+    def credentials(self) -> ClientArguments:
+        """What a client needs: account_id, api_key, api_secret and base_url."""
+        return {
+            "account_id": self._credentials.account_id,
+            "api_key": self._credentials.api_key,
+            "api_secret": self._credentials.api_secret,
+            "base_url": self.url,
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The same as environment variables."""
+        return {f"APPCUES_{name.upper()}": str(value) for name, value in self.credentials.items()}
+
+    @property
+    def profiles(self) -> dict[str, dict[str, Any]]:
+        """Attributes by user id. This is the sandbox's own dict, so it can be filled, too."""
+        self._jobs.settle()
+        return self._state.profiles
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Events in the order they took effect: user_id, name, timestamp and attributes."""
+        self._jobs.settle()
+        return self._state.events
+
+    @property
+    def segments(self) -> dict[str, Segment]:
+        """Segments by id."""
+        self._jobs.settle()
+        return self._state.segments
+
+    @property
+    def flows(self) -> dict[str, Flow]:
+        """Flows by id; there are `flow1`, which is published, and `flow2`, which is not."""
+        return self._state.flows
+
+    @property
+    def jobs(self) -> dict[str, Job]:
+        """Jobs by id, oldest first. One that is taken out is unknown from then on."""
+        self._jobs.settle()
+        return self._jobs.all
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """Every request, in the order they came, also those that were refused or never answered."""
+        return self._log.entries
+
+    @property
+    def rate_limit(self) -> float | None:
+        """Requests per second for the account, from now on; None for no limit."""
+        return self._bucket.rate
+
+    @rate_limit.setter
+    def rate_limit(self, rate: float | None) -> None:
+        self._bucket.rate = rate
+
+    def time(self) -> float:
+        """Seconds of the sandbox's clock, which jobs, the rate limit and the log go by."""
+        return self._clock.time()
+
+    def advance(self, seconds: float) -> None:
+        """Moves the sandbox's clock forward, so that jobs end and the rate limit recovers."""
+        self._clock.advance(seconds)
+
+    def plan_next_job(self, plan: JobPlan) -> None:
+        """Sets how the next job ends that is started; several plans are used in their order."""
+        self._jobs.plan(plan)
+
+    def fail_next_job(self, detail: str = "Something went wrong", *, rows_applied: int = 0) -> None:
+        """Lets the next job end as FAILED.
+
+        Args:
+            detail: What its last event says.
+            rows_applied: How many of its rows take effect nevertheless.
+        """
+        self._jobs.plan(JobPlan(status="FAILED", detail=detail, rows_applied=rows_applied))
+
+    def reset(self) -> None:
+        """Goes back to the beginning: no data, no faults, no requests, a full rate limit."""
+        self.faults.clear()
+        self._state.clear()
+        self._log.clear()
+        self._bucket.refill()
+
+    async def __aenter__(self) -> Self:
+        if self._listener is not None or self._thread is not None:
+            raise RuntimeError("The sandbox is open already")
+        self._workers = ThreadPoolExecutor(4, thread_name_prefix="sandbox")
+        self._listener = Listener(
+            state=self._state,
+            service=self._service,
+            faults=self.faults,
+            log=self._log,
+            control=Control(
+                state=self._state,
+                log=self._log,
+                faults=self.faults,
+                clock=self._clock,
+                reset=self.reset,
+            ),
+            workers=self._workers,
+        )
+        try:
+            port = await self._listener.open(self._host, self._port)
+        except BaseException:
+            await self._close()
+            raise
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._close()
+
+    def __enter__(self) -> Self:
+        if self._listener is not None or self._thread is not None:
+            raise RuntimeError("The sandbox is open already")
+        thread = _Thread(self)
+        thread.open()
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._thread is not None:
+            self._thread.close()
+            self._thread = None
+
+    async def _close(self) -> None:
+        self._url = None
+        if self._listener is not None:
+            await self._listener.close()
+            self._listener = None
+        if self._workers is not None:
+            self._workers.shutdown(wait=False, cancel_futures=True)
+            self._workers = None
+
+
+class _Thread:
+    """A loop of the sandbox's own, for programs that have none."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._sandbox = sandbox
+        self._opened: Future[None] = Future()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Event | None = None
+        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
+
+    def open(self) -> None:
+        """Starts the thread and waits until the sandbox listens."""
+        self._thread.start()
+        self._opened.result()
+
+    def close(self) -> None:
+        """Closes the sandbox and waits until the thread has ended."""
+        if self._loop is not None and self._closing is not None:
+            self._loop.call_soon_threadsafe(self._closing.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:
+            if self._opened.done():
+                raise
+            self._opened.set_exception(error)
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._closing = asyncio.Event()
+        async with self._sandbox:
+            self._opened.set_result(None)
+            await self._closing.wait()
