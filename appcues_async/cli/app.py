@@ -1,0 +1,83 @@
+"""The command `appcues-async`: its nouns, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+from appcues_async.cli import demo, imports, jobs, sandbox, segments
+from appcues_async.cli.failures import (
+    INTERRUPTED,
+    UNEXPECTED,
+    USAGE,
+    CommandFailed,
+    exit_code_of,
+    tell,
+)
+from appcues_async.errors import AppcuesError
+
+__all__ = ["app", "run"]
+
+app = App(
+    name="appcues-async",
+    help=(
+        "Push data to Appcues, and know when it has arrived. Credentials come from APPCUES_ACCOUNT_ID, "
+        "APPCUES_API_KEY and APPCUES_API_SECRET, or from --profile NAME; --sandbox needs none."
+    ),
+    version=lambda: version("appcues-async"),
+)
+for noun in (imports.app, segments.app, jobs.app, sandbox.app, demo.app):
+    app.command(noun)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command; an error becomes one line of JSON on stderr.
+
+    Args:
+        arguments: What follows the command's name.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        app(
+            arguments,
+            exit_on_error=False,
+            print_error=False,
+            result_action="return_value",
+            backend="asyncio",
+        )
+    except (CycloptsError, CommandFailed, AppcuesError) as error:
+        return _tell_of(error)
+    except KeyboardInterrupt:
+        return tell("interrupted", kind="KeyboardInterrupt", exit_code=INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read the output has had enough of it, such as `head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        if os.environ.get("APPCUES_DEBUG"):
+            raise
+        return tell(
+            f"{type(error).__name__} was not expected here; APPCUES_DEBUG=1 shows where it is from",
+            kind=type(error).__name__,
+            exit_code=UNEXPECTED,
+        )
+    return 0
+
+
+def _tell_of(error: CycloptsError | CommandFailed | AppcuesError) -> int:
+    match error:
+        case CommandFailed():
+            return tell(str(error), kind=error.kind, exit_code=error.exit_code, status=error.status)
+        case AppcuesError():
+            kind, code = type(error).__name__, exit_code_of(error)
+            return tell(str(error), kind=kind, exit_code=code, status=error.status)
+        case _:
+            said = re.sub(r"\s+", " ", str(error)).strip()
+            tried = " ".join(["appcues-async", *(error.command_chain or ())])
+            return tell(f"{said} Try: {tried} --help", kind="UsageError", exit_code=USAGE)

@@ -1,0 +1,28 @@
+"""Asking before what cannot be undone."""
+
+from __future__ import annotations
+
+import sys
+
+from appcues_async.cli.failures import USAGE, CommandFailed
+
+__all__ = ["confirm"]
+
+
+def confirm(what: str, yes: bool) -> None:
+    """Asks on a terminal, unless `yes` has answered already.
+
+    Raises:
+        CommandFailed: The answer is no, or there is nobody to ask.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandFailed(
+            f"{what}: nobody can be asked here; give --yes to do it",
+            kind="InvalidInput",
+            exit_code=USAGE,
+        )
+    print(f"{what}? [y/N] ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+        raise CommandFailed("nothing was done", kind="InvalidInput", exit_code=USAGE)

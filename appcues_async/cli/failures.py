@@ -1,0 +1,118 @@
+"""What went wrong, as one line of JSON and an exit code."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from appcues_async.errors import (
+    AppcuesError,
+    ConnectionFailed,
+    Forbidden,
+    InvalidInput,
+    JobFailed,
+    JobPending,
+    OutcomeUnknown,
+    RowsFailed,
+    ServerError,
+    Throttled,
+    Unauthorized,
+    UnexpectedReply,
+)
+
+__all__ = [
+    "CONFIGURATION",
+    "INTERRUPTED",
+    "SERVER",
+    "UNEXPECTED",
+    "USAGE",
+    "CommandFailed",
+    "exit_code_of",
+    "failure_of",
+    "tell",
+]
+
+UNEXPECTED: Final = 1
+USAGE: Final = 2
+CONFIGURATION: Final = 3
+CLIENT: Final = 4
+SERVER: Final = 5
+JOB: Final = 6
+INTERRUPTED: Final = 130
+
+
+class CommandFailed(Exception):  # noqa: N818 - it is no error of the program
+    """Ends a command with an exit code and the one line that says why.
+
+    Attributes:
+        kind: The kind of error, as a class name.
+        status: The HTTP status answered, if any.
+        exit_code: What the command exits with.
+    """
+
+    def __init__(
+        self, message: str, *, kind: str, exit_code: int, status: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.status = status
+        self.exit_code = exit_code
+
+
+def exit_code_of(error: AppcuesError) -> int:
+    """The exit code that an error means."""
+    match error:
+        case InvalidInput():
+            return USAGE
+        case Unauthorized() | Forbidden():
+            return CONFIGURATION
+        case JobFailed() | RowsFailed():
+            return JOB
+        case (
+            Throttled()
+            | ServerError()
+            | ConnectionFailed()
+            | OutcomeUnknown()
+            | UnexpectedReply()
+            | JobPending()
+        ):
+            return SERVER
+        case _:
+            return CLIENT
+
+
+def failure_of(errors: Sequence[AppcuesError], of: int, what: str) -> CommandFailed | None:
+    """One failure for all that went wrong in a command, the gravest first.
+
+    Args:
+        errors: What went wrong.
+        of: How many could have.
+        what: What they are, in the plural.
+    """
+    if not errors:
+        return None
+    worst = max(errors, key=exit_code_of)
+    message = str(worst)
+    if of > 1:
+        message = f"{len(errors)} of {of} {what} did not go well: {message}"
+    return CommandFailed(
+        message,
+        kind=type(worst).__name__,
+        exit_code=exit_code_of(worst),
+        status=worst.status,
+    )
+
+
+def tell(message: str, *, kind: str, exit_code: int, status: int | None = None) -> int:
+    """Writes the one line to stderr; returns the exit code."""
+    line = {
+        "error": True,
+        "type": kind,
+        "status": status,
+        "message": message,
+        "exit_code": exit_code,
+    }
+    print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)
+    return exit_code

@@ -1,0 +1,149 @@
+"""`segments`: made, changed, filled and deleted."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from appcues_async.cli.confirm import confirm
+from appcues_async.cli.display import open_display
+from appcues_async.cli.imports import FormatOption, Timeout, Wait, check_files
+from appcues_async.cli.options import DEFAULTS, Options, open_client, seconds_of
+from appcues_async.cli.output import as_row, show, show_one
+from appcues_async.cli.waits import Followed, follow
+from appcues_async.rows.kinds import USER_IDS
+from appcues_async.rows.sources import Format
+
+__all__ = ["app"]
+
+app = App(name="segments", help="Segments of users.")
+
+COLUMNS = ("id", "name", "description", "updated_at")
+
+
+@app.command(name="list")
+async def list_(*, options: Options = DEFAULTS) -> None:
+    """List all segments.
+
+    Example: appcues-async segments list -o csv
+    """
+    async with open_client(options) as client:
+        show(map(as_row, await client.segments.list()), options.output, COLUMNS)
+
+
+@app.command
+async def get(segment_id: str, /, *, options: Options = DEFAULTS) -> None:
+    """Show one segment.
+
+    Example: appcues-async segments get -MEK2A2q927bUIuhpIFT
+    """
+    async with open_client(options) as client:
+        show_one(as_row(await client.segments.get(segment_id)), options.output)
+
+
+@app.command
+async def create(
+    name: str, /, *, description: str | None = None, options: Options = DEFAULTS
+) -> None:
+    """Make a segment.
+
+    Example: appcues-async segments create "Beta testers" --description "All of them"
+    """
+    async with open_client(options) as client:
+        show_one(as_row(await client.segments.create(name, description)), options.output)
+
+
+@app.command
+async def update(
+    segment_id: str,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """Change a segment's name or description.
+
+    Example: appcues-async segments update SEGMENT_ID --name "Best friends"
+    """
+    async with open_client(options) as client:
+        segment = await client.segments.update(segment_id, name=name, description=description)
+        show_one(as_row(segment), options.output)
+
+
+@app.command
+async def delete(
+    segment_id: str,
+    /,
+    *,
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
+    options: Options = DEFAULTS,
+) -> None:
+    """Delete a segment for good.
+
+    Example: appcues-async segments delete SEGMENT_ID --yes
+    """
+    confirm(f"delete segment {segment_id} for good", yes)
+    async with open_client(options) as client:
+        await client.segments.delete(segment_id)
+        show_one({"id": segment_id, "deleted": True}, options.output)
+
+
+@app.command
+async def add_users(
+    segment_id: str,
+    file: Path,
+    /,
+    *,
+    format: FormatOption = None,  # noqa: A002 - the option's name
+    wait: Wait = True,
+    timeout: Timeout = None,  # noqa: ASYNC109 - of the job
+    options: Options = DEFAULTS,
+) -> None:
+    """Add the users of a file to a segment.
+
+    The file is a CSV of one column, or NDJSON with each id in double quotes.
+
+    Example: appcues-async segments add-users SEGMENT_ID ids.csv
+    """
+    await _change(segment_id, file, options, format=format, wait=wait, timeout=timeout, add=True)
+
+
+@app.command
+async def remove_users(
+    segment_id: str,
+    file: Path,
+    /,
+    *,
+    format: FormatOption = None,  # noqa: A002 - the option's name
+    wait: Wait = True,
+    timeout: Timeout = None,  # noqa: ASYNC109 - of the job
+    options: Options = DEFAULTS,
+) -> None:
+    """Remove the users of a file from a segment that they were added to in this way.
+
+    Example: appcues-async segments remove-users SEGMENT_ID ids.csv
+    """
+    await _change(segment_id, file, options, format=format, wait=wait, timeout=timeout, add=False)
+
+
+async def _change(
+    segment_id: str,
+    file: Path,
+    options: Options,
+    *,
+    format: Format | None,  # noqa: A002
+    wait: bool,
+    timeout: str | None,  # noqa: ASYNC109
+    add: bool,
+) -> None:
+    seconds = seconds_of(timeout)
+    (size,) = await check_files((file,), USER_IDS, format)
+    display = open_display(options.quiet)
+    async with open_client(options, display) as client:
+        send = client.segments.add_user_ids if add else client.segments.remove_user_ids
+        one = Followed(str(file), partial(send, segment_id, file, format=format), size)
+        await follow([one], display, options.output, wait=wait, timeout=seconds)
