@@ -4,6 +4,7 @@ One request is paced, retried and answered; one upload becomes a job; and a job 
 `await job` says that it is.
 """
 
+from appcues_async.api.conditions import Condition, where
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import (
     AppcuesError,
@@ -15,6 +16,7 @@ from appcues_async.errors import (
     InvalidInput,
     JobFailed,
     JobPending,
+    NoDownload,
     NotFound,
     OutcomeUnknown,
     ReplyError,
@@ -25,7 +27,17 @@ from appcues_async.errors import (
     UnexpectedReply,
     UnsupportedMediaType,
 )
-from appcues_async.models import Job, JobEvent, Segment
+from appcues_async.models import (
+    Checklist,
+    Event,
+    Experience,
+    Flow,
+    Job,
+    JobEvent,
+    Rows,
+    Segment,
+    Tag,
+)
 from appcues_async.settings import Pace, PollPolicy, RetryPolicy, Timeouts
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.reply import Problem, Reply
@@ -36,8 +48,13 @@ __all__ = [
     "AppcuesError",
     "Attempt",
     "BadRequest",
+    "Checklist",
+    "Condition",
     "ConnectionFailed",
     "Delivery",
+    "Event",
+    "Experience",
+    "Flow",
     "Forbidden",
     "InvalidInput",
     "Job",
@@ -45,6 +62,7 @@ __all__ = [
     "JobFailed",
     "JobHandle",
     "JobPending",
+    "NoDownload",
     "NotFound",
     "OutcomeUnknown",
     "Pace",
@@ -53,13 +71,16 @@ __all__ = [
     "Reply",
     "ReplyError",
     "RetryPolicy",
+    "Rows",
     "RowsFailed",
     "Segment",
     "ServerError",
+    "Tag",
     "Throttle",
     "Throttled",
     "Timeouts",
     "Unauthorized",
     "UnexpectedReply",
     "UnsupportedMediaType",
+    "where",
 ]

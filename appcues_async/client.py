@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args
 from urllib.parse import quote
 
-from appcues_async.api.imports import Imports
-from appcues_async.api.jobs import Jobs, get_job, list_jobs
-from appcues_async.api.segments import Segments
+from appcues_async.api.jobs import Jobs
+from appcues_async.api.lookup import list_jobs, look_at
+from appcues_async.api.resources import Resources
 from appcues_async.clock import Clock, SystemClock
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener, Notice, notify
@@ -50,21 +50,28 @@ class _Shared(enum.Enum):
     ACCOUNT = "the account's shared throttle"
 
 
-class AppcuesClient:
+class AppcuesClient(Resources):
     """A client of one Appcues account.
 
     Use it in `async with`: it opens its connections there and closes them when it is left, after calls
     in flight have had 5 seconds to end. One client serves any number of tasks of its loop.
 
     Attributes:
+        flows: The account's flows, to list, publish and unpublish.
+        experiences: Pins, mobile, launchpads, banners, flows-v2, embeds and nps, likewise.
+        checklists: Its checklists, likewise.
+        segments: Its segments, and who is in them.
+        tags: Its tags.
+        users: End users one at a time: profiles and events.
+        groups: Groups of them, one at a time.
+        activity: A user's events and profile in one request, version 1.
         imports: One upload of profiles or events.
-        segments: The account's segments, and who is in them.
+        exports: Events in bulk, as a file.
+        analytics: Questions to the account's analytics.
+        screenshots: Pictures of flows and experiences.
+        gdpr: Erasure of users.
         jobs: The account's offline jobs.
     """
-
-    imports: Imports
-    segments: Segments
-    jobs: Jobs
 
     def __init__(
         self,
@@ -180,7 +187,7 @@ class AppcuesClient:
             listener=self._listener,
         )
         watcher = Watcher(
-            get=lambda job_id: get_job(sender, job_id),
+            get=lambda address: look_at(sender, address),
             list_recent=lambda: list_jobs(sender),
             clock=clock,
             listener=self._listener,
@@ -303,15 +310,14 @@ class AppcuesClient:
         return self._opened
 
     def _hand_out(self, sender: Sender) -> None:
-        self.jobs = Jobs(
+        jobs = Jobs(
             sender,
             self._open().watcher,
             self._credentials,
             polling=self._polling,
             patience=self._timeouts.wait,
         )
-        self.imports = Imports(self.jobs)
-        self.segments = Segments(sender, self.jobs)
+        self._hand_out_resources(sender, jobs)
 
     def _make_throttle(self, clock: Clock) -> Throttle | None:
         given = self._throttle

@@ -17,7 +17,8 @@
     ├── UnexpectedReply                  a redirect, or a success that cannot be read
     ├── JobFailed                        the job ended as FAILED
     ├── JobPending (also TimeoutError)   the wait is over, the job still runs
-    └── RowsFailed                       the job ended as COMPLETED, and some rows were not taken
+    ├── RowsFailed                       the job ended as COMPLETED, and some rows were not taken
+    └── NoDownload                       the export is done, and shows no link to its file
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ __all__ = [
     "InvalidInput",
     "JobFailed",
     "JobPending",
+    "NoDownload",
     "NotFound",
     "OutcomeUnknown",
     "ReplyError",
@@ -73,12 +75,14 @@ class Attempt:
         number: 1 for the first try.
         error: What went wrong, in a few words.
         status: The HTTP status answered, or None without an answer.
+        seconds: How long it took.
         delay: Seconds waited after it before the next try; None after the last one.
     """
 
     number: int
     error: str
     status: int | None = None
+    seconds: float = 0
     delay: float | None = None
 
 
@@ -92,6 +96,7 @@ class AppcuesError(Exception):
         reply: The answer as it came, if there was one.
         problem: The answer's own account of the error, if it gave one.
         attempts: Every try of the request that failed, in order; the last is this error.
+        seconds: How long the last try took.
     """
 
     delivery: Delivery = Delivery.NOT_SENT
@@ -112,6 +117,7 @@ class AppcuesError(Exception):
         self.problem = problem
         self.retry_after = retry_after
         self.attempts: tuple[Attempt, ...] = ()
+        self.seconds = 0.0
 
     @property
     def status(self) -> int | None:
@@ -253,6 +259,20 @@ class RowsFailed(AppcuesError):  # noqa: N818
     """
 
     delivery = Delivery.REFUSED
+
+    def __init__(self, message: str, job: Job) -> None:
+        super().__init__(message)
+        self.job = job
+
+
+class NoDownload(AppcuesError):  # noqa: N818
+    """The export has ended well and shows no link to its file.
+
+    The file of an event export comes by e-mail; a link in the job's events is documented nowhere.
+
+    Attributes:
+        job: The job as last seen, its events included.
+    """
 
     def __init__(self, message: str, job: Job) -> None:
         super().__init__(message)

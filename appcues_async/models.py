@@ -1,21 +1,57 @@
 """What the API answers.
 
-Every model is frozen and tolerant: fields that these documents do not know are kept in `extra`, a
-status nobody has seen before is kept as it is, and a missing optional field is None.
+Every model is frozen and tolerant: fields that these documents do not know are kept in `extra`, and so
+is a time that cannot be read; a status nobody has seen before is kept as it is, and a missing optional
+field is None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
-__all__ = ["Accepted", "Job", "JobEvent", "Segment"]
+__all__ = [
+    "Accepted",
+    "Checklist",
+    "Event",
+    "Experience",
+    "Flow",
+    "Job",
+    "JobEvent",
+    "Rows",
+    "Segment",
+    "Tag",
+    "hide_links",
+    "without_links",
+]
 
+IN_PROGRESS: Final = "IN_PROGRESS"
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"
+
+_LINK: Final = re.compile(r"(https?:)(?:\\*/){2}[^\s\"<>]*", re.IGNORECASE)
+
+
+def hide_links(text: str) -> str:
+    """Takes what links lead to out of text: whoever sees a presigned link can fetch its file."""
+    return _LINK.sub(r"\1//…", text)
+
+
+def _hidden(value: Any) -> Any:
+    text = value if isinstance(value, str) else str(value)
+    return hide_links(text) if _LINK.search(text) else value
+
+
+def _without(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _hidden(value) for name, value in values.items()}
+
+
+def _shown(values: Mapping[str, Any]) -> str:
+    return repr(_without(values))
 
 
 @frozen(kw_only=True)
@@ -25,14 +61,15 @@ class JobEvent:
     Attributes:
         name: What happened; `Ingesting` and `Completed` are documented.
         timestamp: When; the API writes it without a zone, read here as UTC.
-        attributes: What is known of it, as counts of rows and milliseconds.
+        attributes: What is known of it, as counts of rows and milliseconds. Links in it are not shown
+            when it is printed.
         extra: Fields that the documents do not name.
     """
 
-    name: str
+    name: str = ""
     timestamp: datetime | None = None
-    attributes: Mapping[str, Any] = field(factory=dict)
-    extra: Mapping[str, Any] = field(factory=dict)
+    attributes: Mapping[str, Any] = field(factory=dict, repr=_shown)
+    extra: Mapping[str, Any] = field(factory=dict, repr=_shown)
 
 
 @frozen(kw_only=True)
@@ -42,7 +79,8 @@ class Job:
     Attributes:
         id: The job's id.
         name: What it does, in the API's words; `Import Profiles` is documented.
-        status: IN_PROGRESS, COMPLETED or FAILED, or a word not seen before: still running.
+        status: IN_PROGRESS, COMPLETED or FAILED, or another word: still running. An analytics export
+            is `queued` and `running` before it has ended.
         started_at: When it was created; the API writes it without a zone, read here as UTC.
         url: Where it can be looked up.
         events: Its steps so far, oldest first; a list of jobs leaves them out.
@@ -55,7 +93,7 @@ class Job:
     started_at: datetime | None = None
     url: str = ""
     events: tuple[JobEvent, ...] = ()
-    extra: Mapping[str, Any] = field(factory=dict)
+    extra: Mapping[str, Any] = field(factory=dict, repr=_shown)
 
     @property
     def ended(self) -> bool:
@@ -88,6 +126,18 @@ class Job:
             if isinstance(value, int | float) and not isinstance(value, bool):
                 return int(value)
         return None
+
+
+def without_links(job: Job) -> Job:
+    """The job as it may be told to anyone: nothing in it is a link to a file."""
+    held = [(event.attributes, event.extra) for event in job.events]
+    if not _LINK.search(f"{held} {job.extra}"):
+        return job
+    events = tuple(
+        evolve(event, attributes=_without(event.attributes), extra=_without(event.extra))
+        for event in job.events
+    )
+    return evolve(job, events=events, extra=_without(job.extra))
 
 
 @frozen(kw_only=True)
@@ -130,3 +180,142 @@ class Segment:
     updated_by: str | None = None
     url: str = ""
     extra: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Flow:
+    """A flow (reference, "Flows").
+
+    Attributes:
+        id: The flow's id.
+        name: Its name.
+        published: Whether it is published now.
+        frequency: How often it is shown, such as `once` or `every_time`.
+        created_at: When it was created.
+        updated_at: When it was last changed.
+        published_at: When it was last published, if ever.
+        created_by: The id of who created it.
+        updated_by: The id of who changed it last.
+        url: Where it can be looked up.
+        extra: Fields that the documents do not name.
+    """
+
+    id: str
+    name: str = ""
+    published: bool | None = None
+    frequency: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    published_at: datetime | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
+    url: str = ""
+    extra: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Experience:
+    """A pin, mobile experience, launchpad, banner, flow of the new kind, embed or NPS survey.
+
+    Its fields are documented nowhere; these are the ones that flows have as well.
+
+    Attributes:
+        id: The experience's id.
+        name: Its name.
+        published: Whether it is published now.
+        created_at: When it was created.
+        updated_at: When it was last changed.
+        published_at: When it was last published, if ever.
+        created_by: The id of who created it.
+        updated_by: The id of who changed it last.
+        url: Where it can be looked up.
+        extra: All other fields.
+    """
+
+    id: str
+    name: str | None = None
+    published: bool | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    published_at: datetime | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
+    url: str | None = None
+    extra: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Checklist(Experience):
+    """A checklist; its fields are documented nowhere.
+
+    Attributes:
+        internal_name: What it is called inside Appcues, where it has no `name`.
+        title: What its users read above it.
+    """
+
+    internal_name: str | None = None
+    title: str | None = None
+
+
+@frozen(kw_only=True)
+class Tag:
+    """A tag that experiences are sorted by.
+
+    Attributes:
+        id: The tag's id.
+        name: Its name.
+        created_at: When it was created.
+        updated_at: When it was last changed.
+        created_by: The id of who created it.
+        updated_by: The id of who changed it last.
+        url: Where it can be looked up.
+        extra: Fields not named here.
+    """
+
+    id: str
+    name: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
+    url: str | None = None
+    extra: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Event:
+    """Something that a user did (reference, "Get User Event History").
+
+    Attributes:
+        name: What it was; Appcues' own begin with `appcues:`.
+        timestamp: When, in the zone that was asked for.
+        user_id: Who did it.
+        attributes: What is known of it.
+        extra: Fields that the documents do not name.
+    """
+
+    name: str
+    timestamp: datetime | None = None
+    user_id: str | None = None
+    attributes: Mapping[str, Any] = field(factory=dict)
+    extra: Mapping[str, Any] = field(factory=dict)
+
+
+class Rows(list[dict[str, Any]]):
+    """The rows of an analytics query: a list of values by name.
+
+    Attributes:
+        truncated: Whether the server had more rows than it answers at once (1,000).
+    """
+
+    truncated: bool
+
+    def __init__(self, rows: Iterable[dict[str, Any]] = (), *, truncated: bool = False) -> None:
+        """Keeps the rows.
+
+        Args:
+            rows: The rows, in the order of the answer.
+            truncated: Whether some were left out.
+        """
+        super().__init__(rows)
+        self.truncated = truncated

@@ -7,9 +7,10 @@ the rule and the fix.
 from __future__ import annotations
 
 import base64
-import math
+import ipaddress
 import os
 import re
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,6 +52,9 @@ _ACTIVITY_ORIGINS: Final[Mapping[str, str]] = {
 }
 _ENVIRONMENTS: Final[Mapping[str, Region]] = {"prod": "us", "prod-eu": "eu"}
 PROFILES: Final = Path("~/.config/appcues/config.toml")
+_SECRETS: Final = frozenset({"api_key", "api_secret"})
+_KNOWN: Final = ("account_id", "api_key", "api_secret", "base_url", "env", "profile")
+"""What a profile can set; as variables, in capitals after `APPCUES_`."""
 
 
 class Secret(str):
@@ -70,11 +74,11 @@ def _number(low: float, *, above: bool = False, whole: bool = False) -> Any:
         fits = (
             isinstance(value, int if whole else int | float)
             and not isinstance(value, bool)
-            and math.isfinite(value)
+            and abs(value) <= sys.float_info.max
             and (value > low if above else value >= low)
         )
         if not fits:
-            kind = "a whole number" if whole else "a number"
+            kind = "a whole number" if whole else "a finite number"
             rule = f"above {low:g}" if above else f"of at least {low:g}"
             raise InvalidInput(f"{name} is {value!r}; it must be {kind} {rule}")
 
@@ -163,6 +167,10 @@ def _account_id(_: object, __: Attribute[Any], value: Any) -> None:
         )
 
 
+def _guarded(value: Any) -> Any:
+    return Secret(value) if isinstance(value, str) else value
+
+
 def _secret(_: object, attribute: Attribute[Any], value: Any) -> None:
     # The value itself stays out of the message.
     if not isinstance(value, str):
@@ -190,13 +198,17 @@ def origin_of(base_url: str) -> str:
         InvalidInput: It is no such address.
     """
     fix = "give it as https://host[:port]"
+    if not isinstance(base_url, str):
+        raise InvalidInput(f"base_url is a {type(base_url).__name__}; {fix}")
+    if "@" in base_url:
+        raise InvalidInput(f"base_url holds credentials; {fix} and the key as api_key, api_secret")
+    if not base_url.isprintable() or re.search(r"[\s\\%]", base_url):
+        raise InvalidInput(f"base_url {base_url!r} holds what no host can, as a space; {fix}")
     try:
         parts = urlsplit(base_url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
         raise InvalidInput(f"base_url {base_url!r} is no address ({error}); {fix}") from None
-    if parts.username is not None or parts.password is not None:
-        raise InvalidInput(f"base_url holds credentials; {fix} and the key as api_key, api_secret")
     if parts.scheme not in {"http", "https"} or not host:
         raise InvalidInput(f"base_url {base_url!r} is no http(s) address; {fix}")
     if parts.scheme == "http" and not _is_loopback(host):
@@ -206,11 +218,17 @@ def origin_of(base_url: str) -> str:
         )
     if parts.query or parts.fragment or parts.path.strip("/"):
         raise InvalidInput(f"base_url {base_url!r} goes beyond the host; {fix}")
-    return f"{parts.scheme}://{parts.netloc}"
+    # One server has one origin, however it is written: clients of it share a throttle by it.
+    host = f"[{host}]" if ":" in host else host
+    usual = port in {None, {"http": 80, "https": 443}[parts.scheme]}
+    return f"{parts.scheme}://{host}" + ("" if usual else f":{port}")
 
 
 def _is_loopback(host: str) -> bool:
-    return host in {"localhost", "::1"} or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 @frozen(kw_only=True)
@@ -225,8 +243,8 @@ class Credentials:
     """
 
     account_id: str = field(validator=_account_id)
-    api_key: Secret = field(validator=_secret, repr=False)
-    api_secret: Secret = field(validator=_secret, repr=False)
+    api_key: Secret = field(converter=_guarded, validator=_secret, repr=False)
+    api_secret: Secret = field(converter=_guarded, validator=_secret, repr=False)
     origin: str
 
     @classmethod
@@ -244,12 +262,14 @@ class Credentials:
         Raises:
             InvalidInput: A part is missing or malformed.
         """
+        # Before anything can go wrong, for the sake of those who write down a frame's variables.
+        api_key, api_secret = _guarded(api_key), _guarded(api_secret)
         if region not in get_args(Region):
             raise InvalidInput(f"region is {region!r}; it must be 'us' or 'eu'")
         return cls(
             account_id=account_id,
-            api_key=Secret(api_key) if type(api_key) is str else api_key,  # type: ignore[arg-type]
-            api_secret=Secret(api_secret) if type(api_secret) is str else api_secret,  # type: ignore[arg-type]
+            api_key=api_key,
+            api_secret=api_secret,
             origin=origin_of(ORIGINS[region] if base_url is None else base_url),
         )
 
@@ -282,17 +302,21 @@ class Credentials:
         Raises:
             InvalidInput: A variable is missing or malformed, or the named profile does not exist.
         """
-        variables = os.environ if environment is None else environment
-        named = variables.get("APPCUES_PROFILE")
-        profiles = _read_profiles()
+        source = os.environ if environment is None else environment
+        variables = _known({name: source.get(f"APPCUES_{name.upper()}") for name in _KNOWN})
+        # Trackers of errors write down the variables of every frame, and this one holds the key.
+        del source, environment
+        named = variables["profile"]
+        profiles = _read_profiles(PROFILES)
         if named and named not in profiles:
-            raise InvalidInput(_no_such_profile(named, profiles))
+            raise InvalidInput(_no_such_profile(named, profiles, PROFILES))
         profile = profiles.get(named or "default", {})
-        given = {
-            name: variables.get(f"APPCUES_{name.upper()}") or profile.get(name)
-            for name in ("account_id", "api_key", "api_secret", "base_url", "env")
-        }
-        return cls._from_parts(given, "the environment")
+        given = {name: value or profile.get(name) for name, value in variables.items()}
+        if missing := _missing(given):
+            names = ", ".join(f"APPCUES_{name.upper()}" for name in missing)
+            lacks = f"the environment gives no {', '.join(missing)}"
+            raise InvalidInput(f"{lacks}; set {names} or add a profile to {PROFILES}")
+        return cls._from_parts(given)
 
     @classmethod
     def from_profile(cls, name: str, path: Path | None = None) -> Credentials:
@@ -305,53 +329,70 @@ class Credentials:
         Raises:
             InvalidInput: No such file or profile, or it is incomplete.
         """
-        profiles = _read_profiles(path)
+        file = path or PROFILES
+        profiles = _read_profiles(file)
         if name not in profiles:
-            raise InvalidInput(_no_such_profile(name, profiles, path))
-        return cls._from_parts(profiles[name], f"profile {name!r}")
+            raise InvalidInput(_no_such_profile(name, profiles, file))
+        if missing := _missing(profiles[name]):
+            raise InvalidInput(
+                f"profile {name!r} gives no {', '.join(missing)}; add what is missing to {file}"
+            )
+        return cls._from_parts(profiles[name])
 
     @classmethod
-    def _from_parts(cls, given: Mapping[str, Any], where: str) -> Credentials:
-        missing = [name for name in ("account_id", "api_key", "api_secret") if not given.get(name)]
-        if missing:
-            variables = ", ".join(f"APPCUES_{name.upper()}" for name in missing)
-            raise InvalidInput(
-                f"{where} gives no {', '.join(missing)}; "
-                f"set {variables} or add a profile to {PROFILES}"
-            )
-        env = given.get("env") or "prod"
-        if env not in _ENVIRONMENTS:
+    def _from_parts(cls, given: Mapping[str, Any]) -> Credentials:
+        env = given["env"] or "prod"
+        # The vendor's command takes the variable in any case.
+        region = _ENVIRONMENTS.get(env.lower()) if isinstance(env, str) else None
+        if region is None:
             raise InvalidInput(f"the Appcues environment is {env!r}; it must be prod or prod-eu")
         return cls.of(
             given["account_id"],
             given["api_key"],
             given["api_secret"],
-            region=_ENVIRONMENTS[env],
-            base_url=given.get("base_url") or None,
+            region=region,
+            base_url=given["base_url"] or None,
         )
 
 
-def _read_profiles(path: Path | None = None) -> Mapping[str, Mapping[str, Any]]:
-    file = (path or PROFILES).expanduser()
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        # A decode error's text may quote the line, and the line may hold the secret.
-        position = re.search(r"at line \d+, column \d+", str(error))
-        where = f" ({position[0]})" if position else ""
-        raise InvalidInput(f"{file} is not valid TOML{where}; see the vendor's profiles") from None
-    profiles = content.get("profiles", {})
-    if not isinstance(profiles, dict) or not all(
-        isinstance(one, dict) for one in profiles.values()
-    ):
-        raise InvalidInput(f"{file} has no [profiles.NAME] tables")
+def _known(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is of use here of an environment or a profile, its secrets guarded."""
+    known = {name: values.get(name) for name in _KNOWN}
+    return known | {name: _guarded(known[name]) for name in _SECRETS}
+
+
+def _missing(given: Mapping[str, Any]) -> list[str]:
+    return [name for name in ("account_id", "api_key", "api_secret") if not given[name]]
+
+
+def _read_profiles(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    profiles, refusal = _try_profiles(path)
+    if refusal is not None:
+        # Raised here, where no variable and no earlier error holds what the file says.
+        raise InvalidInput(refusal)
     return profiles
 
 
-def _no_such_profile(name: str, profiles: Mapping[str, Any], path: Path | None = None) -> str:
+def _try_profiles(path: Path) -> tuple[Mapping[str, Mapping[str, Any]], str | None]:
+    """Reads the profiles by name, or tells why they cannot be read."""
+    try:
+        text = path.expanduser().read_text(encoding="utf-8")
+        profiles = tomllib.loads(text).get("profiles", {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        # A decode error's text may quote the line, and the line may hold the secret.
+        position = re.search(r"at line \d+, column \d+", str(error))
+        where = f" ({position[0]})" if position else ""
+        return {}, f"{path} is not valid TOML{where}; correct it, or add the profile anew"
+    except (FileNotFoundError, NotADirectoryError, RuntimeError):
+        # The last says that this user has no home, as in some containers.
+        return {}, None
+    except OSError as error:
+        return {}, f"{path} cannot be read: {error.strerror}"
+    if isinstance(profiles, dict) and all(isinstance(one, dict) for one in profiles.values()):
+        return {name: _known(one) for name, one in profiles.items()}, None
+    return {}, f"{path} has no [profiles.NAME] tables; write each profile as one"
+
+
+def _no_such_profile(name: str, profiles: Mapping[str, Any], path: Path) -> str:
     known = ", ".join(sorted(profiles)) or "none"
-    return f"there is no profile {name!r} in {path or PROFILES}; there are: {known}"
+    return f"there is no profile {name!r} in {path}; there are: {known}"

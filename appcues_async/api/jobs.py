@@ -5,37 +5,24 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import AsyncIterator, Iterable
+from functools import partial
 from typing import Final
 
+from appcues_async.api.lookup import download, get_job, list_jobs
 from appcues_async.errors import AppcuesError, JobFailed, JobPending, UnexpectedReply
 from appcues_async.models import Accepted, Job
 from appcues_async.notices import JobStarted
 from appcues_async.settings import Credentials, PollPolicy
 from appcues_async.waiting.handle import JobAddress, JobHandle
 from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import reader, reader_of_list
+from appcues_async.wire.codec import reader
 from appcues_async.wire.reply import Reply
-from appcues_async.wire.request import Endpoint, Lane, Request
+from appcues_async.wire.request import Request
 from appcues_async.wire.sender import Sender
 
-__all__ = ["Jobs", "get_job", "list_jobs"]
+__all__ = ["Jobs"]
 
-LIST: Final = Endpoint("GET", "jobs", lane=Lane.POLL)
-GET: Final = Endpoint("GET", "jobs/{job_id}", lane=Lane.POLL)
-
-_read_job: Final = reader(Job)
-_read_jobs: Final = reader_of_list(Job)
 _read_accepted: Final = reader(Accepted)
-
-
-async def get_job(sender: Sender, job_id: str) -> Job:
-    """Asks for one job, its events included."""
-    return await sender.send(GET.request(job_id=job_id), _read_job)
-
-
-async def list_jobs(sender: Sender) -> list[Job]:
-    """Asks for the account's recent jobs, without their events."""
-    return await sender.send(LIST.request(), _read_jobs)
 
 
 class Jobs:
@@ -85,7 +72,8 @@ class Jobs:
         """Makes a handle of a job that was started before, here or elsewhere; sends nothing.
 
         Args:
-            job: Its id, url or token. Of a url only account and id are used.
+            job: Its id, url or token. Of a url only account, route and id are used. An analytics export
+                needs its url or token: its id alone does not say that it is one.
 
         Raises:
             InvalidInput: It names no job, or one of another account or server.
@@ -179,25 +167,46 @@ class Jobs:
             AppcuesError: It was not accepted, or nothing says whether it was.
         """
         kind = request.endpoint.route
+        return self._started(await self._sender.send(request, partial(self._read, kind)))
+
+    async def start_if_any(self, request: Request) -> JobHandle | None:
+        """Sends a request that may be done at once, or start a job.
+
+        Returns:
+            The job; None where the answer names none, as one that says no more than that all is done.
+
+        Raises:
+            AppcuesError: It was not accepted, or nothing says whether it was.
+        """
+        kind = request.endpoint.route
+
+        def read(reply: Reply) -> JobAddress | None:
+            offline = reply.status == 202 or b'"job_id"' in reply.body
+            return self._read(kind, reply) if offline else None
+
+        address = await self._sender.send(request, read)
+        return None if address is None else self._started(address)
+
+    def _read(self, kind: str, reply: Reply) -> JobAddress:
+        accepted = _read_accepted(reply)
         account = self._credentials
+        try:
+            # The address is made here: where the answer's own job_url points does not matter.
+            address = JobAddress.of(
+                accepted.job_id, origin=account.origin, account_id=account.account_id
+            )
+        except ValueError:
+            raise UnexpectedReply(
+                f"{reply.status} with a job_id that is none: {accepted.job_id[:80]!r}",
+                reply=reply,
+            ) from None
+        return JobAddress(address.origin, address.account_id, address.id, kind)
 
-        def read(reply: Reply) -> JobAddress:
-            accepted = _read_accepted(reply)
-            try:
-                # The address is made here: where the answer's own job_url points does not matter.
-                address = JobAddress.of(
-                    accepted.job_id, origin=account.origin, account_id=account.account_id
-                )
-            except ValueError:
-                raise UnexpectedReply(
-                    f"{reply.status} with a job_id that is none: {accepted.job_id[:80]!r}",
-                    reply=reply,
-                ) from None
-            return JobAddress(address.origin, address.account_id, address.id, kind)
-
-        handle = self._handle(await self._sender.send(request, read))
-        self._watcher.tell(JobStarted(handle.id, kind))
-        return handle
+    def _started(self, address: JobAddress) -> JobHandle:
+        self._watcher.tell(JobStarted(address.id, address.kind))
+        return self._handle(address)
 
     def _handle(self, address: JobAddress) -> JobHandle:
-        return JobHandle(address, self._polling, self._patience, self._watcher)
+        return JobHandle(
+            address, self._polling, self._patience, self._watcher, partial(download, self._sender)
+        )

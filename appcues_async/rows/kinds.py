@@ -14,6 +14,7 @@ from appcues_async.rows.values import (
     flat_attributes,
     free_attributes,
     iso_time,
+    shown,
 )
 
 __all__ = ["EVENTS", "PROFILES", "USER_IDS", "Kind"]
@@ -50,11 +51,13 @@ class Kind:
         ]
 
 
-def _user_id(row: Mapping[str, Any], where: str) -> tuple[str, str]:
-    given = [name for name in USER_ID if name in row]
+def _user_id(row: Mapping[str, Any], where: str) -> None:
+    given = {name: check_user_id(row[name], f"{where}: {name}") for name in USER_ID if name in row}
     if not given:
         raise InvalidInput(f"{where} has no user_id; every row needs user_id or userId")
-    return given[0], check_user_id(row[given[0]], f"{where}: {given[0]}")
+    if len(set(given.values())) > 1:
+        both = " and ".join(f"{name} {shown(value)}" for name, value in given.items())
+        raise InvalidInput(f"{where} names two users, {both}; leave one out")
 
 
 def _row(row: object, where: str) -> Mapping[str, Any]:
@@ -78,6 +81,10 @@ def check_event(row: Any, where: str) -> dict[str, Any]:
         if name not in checked:
             raise InvalidInput(f"{where} has no {name}; every event needs user_id, name, timestamp")
     check_event_name(checked["name"], f"{where}: name")
+    if not isinstance(checked.get("attributes"), Mapping | None):
+        raise InvalidInput(
+            f"{where}: attributes is {shown(checked['attributes'])}; it must be a mapping of names"
+        )
     return {
         **free_attributes(checked, where),
         "timestamp": iso_time(checked["timestamp"], f"{where}: timestamp"),

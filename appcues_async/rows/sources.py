@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import csv
+import errno
 import io
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -14,6 +16,7 @@ import msgspec
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.values import shown
 from appcues_async.wire.request import CSV, NDJSON, Blocks, FileRange, Multipart, stamp_of
 
 __all__ = ["FILE_LIMIT", "POST_LIMIT", "Format", "Source", "body_of"]
@@ -30,6 +33,8 @@ FILE_LIMIT: Final = 200_000_000
 """Bytes that it takes as a file upload."""
 
 _ROWS_AT_ONCE: Final = 256
+_NAMES: Final = 200
+"""Characters of names in a message; what is longer is rather somebody's data."""
 _BOM: Final = b"\xef\xbb\xbf"
 _HEAD: Final = 1 << 20
 _MEDIA: Final[Mapping[str, str]] = {"csv": CSV, "ndjson": NDJSON}
@@ -42,6 +47,7 @@ _SUFFIXES: Final[Mapping[str, Format]] = {
 _COMPRESSED: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip"}
 
 _decode: Final = msgspec.json.Decoder().decode
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 async def body_of(
@@ -81,16 +87,21 @@ async def body_of(
 
 def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange:
     try:
-        if path.is_dir():
-            raise InvalidInput(f"{path} is a folder; give a CSV or NDJSON file")
         stamp = stamp_of(path)
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except FileNotFoundError:
-        hint = "; ids themselves go in a list" if kind.is_list else ""
-        raise InvalidInput(f"there is no file {str(path)!r}{hint}") from None
+        regular = path.is_file()
+        head = _head_of(path) if regular else b""
+    except (FileNotFoundError, ValueError):
+        # Text that no file can be called is a ValueError.
+        raise _no_file(path, kind) from None
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise _no_file(path, kind) from None
         raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
+    if path.is_dir():
+        raise InvalidInput(f"{path} is a folder; give a CSV or NDJSON file")
+    if not regular:
+        # It has no size before it has been read, and cannot be read again for another attempt.
+        raise InvalidInput(f"{path} is a pipe or a device; write it to a file first")
     if stamp[0] > FILE_LIMIT:
         raise _too_large(kind, stamp[0], str(path))
     start = len(_BOM) if head.startswith(_BOM) else 0
@@ -99,6 +110,20 @@ def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange:
         head[start:], whole=stamp[0] <= _HEAD, kind=kind, given=found, name=str(path)
     )
     return FileRange(path.absolute(), start, stamp[0] - start, _MEDIA[found], stamp)
+
+
+def _head_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_HEAD)
+
+
+def _no_file(path: Path, kind: Kind) -> InvalidInput:
+    name, hint = str(path), ""
+    if kind.is_list:
+        hint = "; ids themselves go in a list"
+    elif "\n" in name or len(name) > 255:
+        hint = "; text is a path, and data itself goes in as bytes"
+    return InvalidInput(f"there is no file {shown(name, _NAMES)}{hint}")
 
 
 def _of_bytes(data: bytes, kind: Kind, given: Format | None) -> Blocks:
@@ -114,6 +139,13 @@ async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:
         raise InvalidInput("format is 'csv', and rows are sent as NDJSON; leave format out")
     if isinstance(source, Mapping):
         raise InvalidInput("source is one mapping; give a list of rows, even of one")
+    tabular = hasattr(source, "__dataframe__") or hasattr(source, "__arrow_c_stream__")
+    if tabular and hasattr(source, "columns"):
+        # Iterating over one gives the names of its columns, which would pass for ids.
+        raise InvalidInput(
+            f"source is a {type(source).__name__}; give its rows as mappings, "
+            "or the column of ids as a list"
+        )
     encode = msgspec.json.Encoder().encode_lines
     blocks: list[bytes] = []
     size = number = 0
@@ -122,12 +154,7 @@ async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:
         for row in some:
             number += 1
             checked.append(kind.check(row, f"row {number}"))
-        try:
-            block = encode(checked)
-        except (UnicodeEncodeError, TypeError, ValueError, OverflowError) as error:
-            raise InvalidInput(
-                f"a row of {number - len(checked) + 1} to {number} cannot be written as JSON: {error}"
-            ) from None
+        block = encode(checked)
         blocks.append(block)
         size += len(block)
         if size > FILE_LIMIT:
@@ -171,41 +198,48 @@ def _check_head(head: bytes, *, whole: bool, kind: Kind, given: Format | None, n
             raise InvalidInput(
                 f"{name} is {what}-compressed, which the API does not take; unpack it"
             )
-    if not head.strip():
-        if whole:
-            raise InvalidInput(f"{name} is empty; there are no {kind.name} to send")
+    if b"\0" in head:
         raise InvalidInput(
-            f"{name} begins with {_HEAD:,} blank bytes; check that it is the right file"
+            f"{name} holds zero bytes, as UTF-16 and binary files do; save it as UTF-8"
         )
+    if not head.strip():
+        raise _blank(whole, kind, name)
     first = head.lstrip()
     if first.startswith(b"["):
         raise InvalidInput(
             f"{name} holds a JSON array; the API takes NDJSON, one JSON value a line without commas"
         )
-    found: Format = given or ("ndjson" if first[:1] in (b"{", b'"') and _is_json(first) else "csv")
+    found = given or _sniff(first, kind)
     if found == "ndjson":
-        _check_first_line(first, kind, name)
+        _check_first_line(first, whole, kind, name)
     else:
         _check_header(head, whole, kind, name)
     return found
 
 
-def _is_json(text: bytes) -> bool:
+def _sniff(text: bytes, kind: Kind) -> Format:
+    if not kind.is_list:
+        return "ndjson" if text.startswith(b"{") else "csv"
+    # CSV may quote its cells as well, and its header is no user's id.
     try:
-        _decode(text.split(b"\n", 1)[0])
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return True
+        value = _decode(text.split(b"\n", 1)[0])
+    except _NOT_JSON:
+        return "csv"
+    is_id = isinstance(value, str) and value not in USER_ID
+    return "ndjson" if is_id or isinstance(value, dict) else "csv"
 
 
-def _check_first_line(text: bytes, kind: Kind, name: str) -> None:
+def _check_first_line(text: bytes, whole: bool, kind: Kind, name: str) -> None:
     line = text.split(b"\n", 1)[0]
-    if len(line) == len(text) >= _HEAD:
+    if len(line) == len(text) and not whole:
+        # It goes on beyond what was read of it.
         return
     try:
         row = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise InvalidInput(f"{name}: its first line is not a JSON value, as NDJSON needs") from None
+    except _NOT_JSON:
+        raise InvalidInput(
+            f"{name}: its first line is not a JSON value, as NDJSON needs; write each row on one line"
+        ) from None
     if kind.is_list:
         if not isinstance(row, str):
             raise InvalidInput(
@@ -220,15 +254,22 @@ def _check_first_line(text: bytes, kind: Kind, name: str) -> None:
 def _check_header(text: bytes, whole: bool, kind: Kind, name: str) -> None:
     try:
         # Where the text was cut, half a character may be left.
-        decoded = text.decode("utf-8", "strict" if whole else "ignore")
+        decoded = codecs.getincrementaldecoder("utf-8")().decode(text, final=whole)
     except UnicodeDecodeError as error:
         raise InvalidInput(
             f"{name} is not UTF-8 at byte {error.start:,}; save it as UTF-8"
         ) from None
     rows = (row for row in csv.reader(io.StringIO(decoded, newline="")) if any(map(str.strip, row)))
-    columns = [column.strip() for column in next(rows, [])]
+    try:
+        columns = [column.strip() for column in next(rows, [])]
+    except csv.Error as error:
+        raise InvalidInput(
+            f"{name}: its first line is not CSV ({error}); check its quotes and line breaks"
+        ) from None
+    if not columns:
+        raise _blank(whole, kind, name)
     header = not kind.is_list or columns[:1] in ([name] for name in USER_ID)
-    if header and whole and next(rows, None) is None and not kind.missing(columns):
+    if header and whole and not kind.missing(columns) and not _has_more(rows):
         raise InvalidInput(f"{name} has a header and no rows; there are no {kind.name} to send")
     if kind.is_list:
         if len(columns) > 1:
@@ -240,10 +281,27 @@ def _check_header(text: bytes, whole: bool, kind: Kind, name: str) -> None:
     _refuse_missing(kind.missing(columns), f"{name}: its header", columns)
 
 
+def _has_more(rows: Iterator[list[str]]) -> bool:
+    try:
+        return next(rows, None) is not None
+    except csv.Error:
+        # A cell too long for this reader is one for the API to judge.
+        return True
+
+
+def _blank(whole: bool, kind: Kind, name: str) -> InvalidInput:
+    if whole:
+        return InvalidInput(f"{name} is empty; there are no {kind.name} to send")
+    return InvalidInput(
+        f"{name} begins with {_HEAD:,} blank bytes; check that it is the right file"
+    )
+
+
 def _refuse_missing(missing: list[str], where: str, there: list[str]) -> None:
     if missing:
-        shown = ", ".join(there[:12]) + (", …" if len(there) > 12 else "")
-        raise InvalidInput(f"{where} has no {', no '.join(missing)}; it has: {shown}")
+        names = ", ".join(there)
+        names = names if len(names) <= _NAMES else names[: _NAMES - 1] + "…"
+        raise InvalidInput(f"{where} has no {', no '.join(missing)}; it has: {names}")
 
 
 def _too_large(kind: Kind, size: int, name: str = "the source") -> InvalidInput:

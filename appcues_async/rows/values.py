@@ -9,7 +9,8 @@ moment on another machine. Event names have at most 127 characters, and those th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -18,28 +19,105 @@ from appcues_async.errors import InvalidInput
 __all__ = [
     "check_event_name",
     "check_json",
+    "check_text",
     "check_user_id",
+    "check_user_ids",
     "flat_attributes",
     "free_attributes",
     "iso_time",
+    "shown",
+    "whole_number",
 ]
 
 LONGEST_NAME: Final = 127
 RESERVED: Final = "appcues:"
+
+_LONGEST_INTEGER: Final = 1024
+"""Bits; most readers take a number as a float, which ends there."""
+_ISO_TIME: Final = re.compile(r"[0-9W-]+T[0-9:.,]+(Z|[+-][0-9:]+)?")
+"""`datetime.fromisoformat` alone takes any character for the `T`, a line break too."""
+
+
+def shown(value: object, longest: int = 80) -> str:
+    """The value as code would write it, cut short: a message is no place for a whole row."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        # An integer of thousands of digits, for one, which Python refuses to write out.
+        return "too large to show"
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _text(value: str, where: str) -> str:
+    """Takes text of any subclass, such as numpy's, as the text it is."""
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidInput(
+                f"{where} is {shown(value)}, which holds half a character; UTF-8 cannot, so decode it "
+                "anew from where it came, or take that out"
+            ) from None
+    return str.__str__(value)
+
+
+def check_text(value: object, where: str) -> str:
+    """Takes text that says something.
+
+    Raises:
+        InvalidInput: It is no text, or empty.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInput(f"{where} is {shown(value)}; it must be text and not empty")
+    return _text(value, where)
 
 
 def check_user_id(value: object, where: str = "user_id") -> str:
     """Takes an id as it is: text, with its leading zeros.
 
     Raises:
-        InvalidInput: It is no text, or empty.
+        InvalidInput: It is no text, is empty, or holds a control character.
     """
     if not isinstance(value, str):
-        kind = "missing" if value is None else f"{value!r}, a {type(value).__name__}"
+        kind = "missing" if value is None else f"{shown(value)}, a {type(value).__name__}"
         raise InvalidInput(f"{where} is {kind}; ids are text, such as '007'")
     if not value.strip():
         raise InvalidInput(f"{where} is empty; every row needs the id of its user")
-    return value
+    if not value.isprintable() and any(one < " " or one == "\x7f" for one in value):
+        # Lines of an open file end in one, and no user is called that.
+        raise InvalidInput(
+            f"{where} is {shown(value)}; an id holds no control characters: take them off with strip()"
+        )
+    return _text(value, where)
+
+
+def check_user_ids(values: object, where: str = "user_ids") -> list[str]:
+    """Takes the ids of one request.
+
+    Raises:
+        InvalidInput: There are none, or one of them is refused.
+    """
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise InvalidInput(f"{where} is {shown(values)}; give a list of ids, even of one")
+    ids = [check_user_id(value, f"{where}[{number}]") for number, value in enumerate(values)]
+    if not ids:
+        raise InvalidInput(f"{where} is empty; give at least one id")
+    return ids
+
+
+def whole_number(value: object, where: str, low: int, high: int | None = None) -> int:
+    """Takes a whole number of at least `low` and, where there is one, at most `high`.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= low
+    if not fits or (high is not None and value > high):  # type: ignore[operator]
+        most = "" if high is None else f" and at most {high:,}"
+        raise InvalidInput(
+            f"{where} is {shown(value)}; it must be a whole number of at least {low}{most}"
+        )
+    return int(value)  # type: ignore[call-overload, no-any-return]
 
 
 def check_event_name(value: object, where: str = "name") -> str:
@@ -49,46 +127,48 @@ def check_event_name(value: object, where: str = "name") -> str:
         InvalidInput: It is no text, empty, too long, or reserved.
     """
     if not isinstance(value, str) or not value:
-        raise InvalidInput(f"{where} is {value!r}; an event's name is text and not empty")
+        raise InvalidInput(f"{where} is {shown(value)}; an event's name is text and not empty")
     if len(value) > LONGEST_NAME:
         raise InvalidInput(
             f"{where} is {len(value)} characters long, {value[:40]!r}…; "
-            f"an event's name has at most {LONGEST_NAME}"
+            f"an event's name has at most {LONGEST_NAME}: shorten it"
         )
     if value.startswith(RESERVED):
         raise InvalidInput(
-            f"{where} is {value!r}; names that begin with {RESERVED!r} are reserved by Appcues"
+            f"{where} is {shown(value)}; names that begin with {RESERVED!r} are reserved by Appcues: "
+            "give it another name"
         )
-    return value
+    return _text(value, where)
 
 
-def iso_time(value: object, where: str = "timestamp") -> str:
+def iso_time(value: object, where: str = "timestamp", *, strict: bool = True) -> str:
     """Makes ISO 8601 text with an offset of a moment.
 
     Args:
-        value: An aware datetime, or ISO 8601 text with an offset or `Z`, which stays as it is.
+        value: An aware datetime, or ISO 8601 text with a `T` and an offset or `Z`, which stays as it
+            is.
         where: What it is, for the message.
+        strict: Refuse a time without a zone; no document says which one the API takes it to be in.
 
     Raises:
         InvalidInput: It is neither, or has no zone.
     """
+    moment, text = None, ""
     if isinstance(value, datetime):
-        moment: datetime | None = value
-        text = value.isoformat()
+        moment, text = value, value.isoformat()
     elif isinstance(value, str):
-        text = value
+        text = str.__str__(value)
         try:
-            moment = datetime.fromisoformat(value)
+            moment = datetime.fromisoformat(text)
         except ValueError:
             moment = None
-    else:
-        moment, text = None, ""
-    if moment is None:
+    if moment is None or not _ISO_TIME.fullmatch(text):
+        # pandas' missing time is a datetime too, and writes itself as NaT.
         raise InvalidInput(
-            f"{where} is {value!r}; it must be an aware datetime or ISO 8601 text with a zone, "
+            f"{where} is {shown(value)}; it must be an aware datetime or ISO 8601 text with a zone, "
             "such as '2026-07-14T12:34:56Z'"
         )
-    if moment.utcoffset() is None:
+    if strict and moment.utcoffset() is None:
         raise InvalidInput(
             f"{where} is {text!r}, a time without a zone; "
             "add one, such as 'Z' or tzinfo=datetime.UTC"
@@ -96,22 +176,32 @@ def iso_time(value: object, where: str = "timestamp") -> str:
     return text
 
 
-def flat_value(value: Any, where: str) -> Any:
+def flat_value(value: Any, where: str, strict: bool = True) -> Any:
     """Takes one attribute of a profile: text, a number, a boolean, a date or None.
 
     Raises:
         InvalidInput: Appcues would drop or misread it.
     """
-    if isinstance(value, str | bool | int) or value is None:
+    if (type(value) is str and value.isascii()) or value is None or isinstance(value, bool):
+        # First what nearly every value is: this runs for each value of millions of rows.
         return value
+    if isinstance(value, str):
+        return _text(value, where)
+    if isinstance(value, int):
+        if value.bit_length() < _LONGEST_INTEGER:
+            return int(value)
+        raise InvalidInput(
+            f"{where} is an integer of {value.bit_length():,} bits, more than readers of JSON "
+            "take as a number; give it as text"
+        )
     if isinstance(value, float):
         if math.isfinite(value):
-            return value
+            return float(value)
         raise InvalidInput(
             f"{where} is {value!r}, which JSON cannot hold; leave it out or use None"
         )
     if isinstance(value, datetime):
-        return iso_time(value, where)
+        return iso_time(value, where, strict=strict)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Mapping | list | tuple | set | frozenset):
@@ -125,56 +215,93 @@ def flat_value(value: Any, where: str) -> Any:
     )
 
 
-def free_value(value: Any, where: str) -> Any:
+def free_value(value: Any, where: str, strict: bool = True) -> Any:
     """Takes one attribute of an event, which may be nested ("freeform key/value data").
 
     Raises:
         InvalidInput: JSON or Appcues could not hold it.
     """
     if isinstance(value, Mapping):
-        return {_key(key, where): free_value(one, f"{where}.{key}") for key, one in value.items()}
+        return {
+            _key(key, where): free_value(one, f"{where}.{key}", strict)
+            for key, one in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [free_value(one, f"{where}[{number}]") for number, one in enumerate(value)]
-    return flat_value(value, where)
+        return [free_value(one, f"{where}[{number}]", strict) for number, one in enumerate(value)]
+    if isinstance(value, set | frozenset):
+        raise InvalidInput(f"{where} is a {type(value).__name__}; JSON has no sets: give a list")
+    return flat_value(value, where, strict)
 
 
-def check_json(value: Any) -> Any:
+def check_json(value: Any, where: str = "json") -> Any:
     """Takes any value that JSON can hold.
 
     Raises:
         InvalidInput: Something in it cannot be held.
     """
-    return free_value(value, "json")
+    try:
+        return free_value(value, where)
+    except RecursionError:
+        raise _too_deep(where) from None
 
 
 def _key(value: object, where: str) -> str:
+    if type(value) is str and value and value.isascii():
+        return value
     if not isinstance(value, str) or not value:
-        raise InvalidInput(f"{where} has the name {value!r}; names of attributes are text")
-    return value
+        raise InvalidInput(
+            f"{where} has the name {shown(value)}; names of attributes are text and not empty: "
+            "rename it, or leave it out"
+        )
+    return _text(value, f"the name of an attribute of {where}")
 
 
-def flat_attributes(attributes: object, where: str = "attributes") -> dict[str, Any]:
+def _too_deep(where: str) -> InvalidInput:
+    return InvalidInput(f"{where} is nested too deeply, or holds itself; make it flatter")
+
+
+def flat_attributes(
+    attributes: object, where: str = "attributes", *, strict: bool = True
+) -> dict[str, Any]:
     """Takes the attributes of a profile.
+
+    Args:
+        attributes: Values by name.
+        where: What they are, for the message.
+        strict: Refuse nested values and times without a zone, which Appcues drops or may misread.
 
     Raises:
         InvalidInput: They are no mapping, or one of them is refused.
     """
+    if not strict:
+        return free_attributes(attributes, where, strict=False)
     return {
         _key(name, where): flat_value(value, f"{where}.{name}")
         for name, value in _mapping(attributes, where).items()
     }
 
 
-def free_attributes(attributes: object, where: str = "attributes") -> dict[str, Any]:
+def free_attributes(
+    attributes: object, where: str = "attributes", *, strict: bool = True
+) -> dict[str, Any]:
     """Takes the attributes of an event.
+
+    Args:
+        attributes: Values by name, which may be nested.
+        where: What they are, for the message.
+        strict: Refuse times without a zone.
 
     Raises:
         InvalidInput: They are no mapping, or one of them is refused.
     """
-    return {
-        _key(name, where): free_value(value, f"{where}.{name}")
-        for name, value in _mapping(attributes, where).items()
-    }
+    given = _mapping(attributes, where)
+    try:
+        return {
+            _key(name, where): free_value(value, f"{where}.{name}", strict)
+            for name, value in given.items()
+        }
+    except RecursionError:
+        raise _too_deep(where) from None
 
 
 def _mapping(value: object, where: str) -> Mapping[Any, Any]:

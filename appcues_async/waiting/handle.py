@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from pathlib import Path
 from typing import Any, Final
 
 from attrs import field, frozen
 
 from appcues_async.errors import InvalidInput, JobFailed, JobPending, RowsFailed
-from appcues_async.models import FAILED, Job
+from appcues_async.models import FAILED, Job, hide_links
 from appcues_async.settings import PollPolicy
 from appcues_async.waiting.watcher import Watcher
 
-__all__ = ["JobAddress", "JobHandle"]
+__all__ = ["ANALYTICS", "EXPORT", "JobAddress", "JobHandle"]
+
+EXPORT: Final = "export/events"
+ANALYTICS: Final = "analytics/exports"
+"""The kinds of jobs that make a file; the second is looked up at a route of its own."""
 
 _VERSION: Final = 1
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_URL: Final = re.compile(r"https?://[^/?#]+/v2/accounts/([^/?#]+)/jobs/([^/?#]+)/?", re.IGNORECASE)
+_URL: Final = re.compile(
+    r"https?://[^/?#]+/v2/accounts/([^/?#]+)/(jobs|analytics/exports)/([^/?#]+)/?", re.IGNORECASE
+)
 
 
 @frozen
@@ -41,7 +49,13 @@ class JobAddress:
     @property
     def url(self) -> str:
         """Where the job can be looked up; made here, never taken from an answer."""
-        return f"{self.origin}/v2/accounts/{self.account_id}/jobs/{self.id}"
+        route = "jobs" if self.is_listed else self.kind
+        return f"{self.origin}/v2/accounts/{self.account_id}/{route}/{self.id}"
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the list of recent jobs may show it; it never shows analytics exports."""
+        return self.kind != ANALYTICS
 
     @property
     def token(self) -> str:
@@ -61,7 +75,7 @@ class JobAddress:
     def of(cls, text: str, *, origin: str, account_id: str) -> JobAddress:
         """Reads a job's id, url or token; sends nothing.
 
-        Of a url only account and id are used: a job is always asked for at `origin`.
+        Of a url only account, route and id are used: a job is always asked for at `origin`.
 
         Args:
             text: What names the job.
@@ -73,18 +87,19 @@ class JobAddress:
         """
         if not isinstance(text, str):
             raise InvalidInput(f"a job is named by text (id, url or token), not by {text!r}")
-        text = text.strip()
+        text, kind = text.strip(), ""
         if text.startswith("{"):
             return cls._of_token(text, origin, account_id)
         if match := _URL.fullmatch(text):
             _check_account(match[1], account_id)
-            text = match[2]
+            kind = ANALYTICS if match[2].lower() == ANALYTICS else ""
+            text = match[3]
         if not _ID.fullmatch(text):
             raise InvalidInput(
                 f"{text!r} is no job id, job url or token; "
                 "give handle.token, handle.url or the id that `jobs list` shows"
             )
-        return cls(origin, account_id, text)
+        return cls(origin, account_id, text, kind)
 
     @classmethod
     def _of_token(cls, text: str, origin: str, account_id: str) -> JobAddress:
@@ -131,6 +146,7 @@ class JobHandle:
     policy: PollPolicy
     patience: float
     _watcher: Watcher
+    _fetch: Callable[[JobAddress, Path], Awaitable[None]] | None = None
     _seen: list[Job] = field(factory=list)
     _awaiters: set[asyncio.Future[None]] = field(factory=set)
 
@@ -219,6 +235,36 @@ class JobHandle:
                 job,
             )
 
+    async def download(self, path: str | os.PathLike[str]) -> Path:
+        """Waits until an export has ended, and writes its file to disk as it comes in.
+
+        The file is there under its name only when it is whole; until then it is `path` with `.part`. A
+        link to it is asked for each time and never shown. Of an analytics export the API answers one; of
+        an event export none is documented, though its job has been seen to hold one (`signed_s3_url`).
+
+        Args:
+            path: Where to write it; a file of that name is replaced.
+
+        Returns:
+            The path.
+
+        Raises:
+            InvalidInput: The job is no export, or the file cannot be written.
+            NoDownload: The export has no link: its file comes by e-mail.
+            JobFailed: The job ended as FAILED.
+            JobPending: The time to wait is over and the job still runs.
+            AppcuesError: The file could not be had.
+        """
+        if self._fetch is None or self.address.kind not in {"", EXPORT, ANALYTICS}:
+            raise InvalidInput(
+                f"job {self.id} was started by {self.address.kind or 'hand'} and makes no file; "
+                "only exports can be downloaded"
+            )
+        await self.wait()
+        target = Path(path)
+        await self._fetch(self.address, target)
+        return target
+
     def __repr__(self) -> str:
         status = "not looked at yet" if self.job is None else self.job.status
         return f"<JobHandle {self.id} {status}>"
@@ -291,4 +337,4 @@ class JobHandle:
 
 
 def _said(attributes: Any) -> str:
-    return ", ".join(f"{name} {value}" for name, value in attributes.items())[:500]
+    return hide_links(", ".join(f"{name} {value}" for name, value in attributes.items()))[:500]

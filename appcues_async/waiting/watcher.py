@@ -19,12 +19,12 @@ from attrs import define
 
 from appcues_async.clock import Clock, sleep_on
 from appcues_async.errors import AppcuesError, BadRequest, Forbidden, NotFound, Unauthorized
-from appcues_async.models import Job
+from appcues_async.models import Job, without_links
 from appcues_async.notices import JobChanged, Listener, Notice, PollFailed, notify
 from appcues_async.waiting.cadence import pause_after
 
 if TYPE_CHECKING:
-    from appcues_async.waiting.handle import JobHandle
+    from appcues_async.waiting.handle import JobAddress, JobHandle
 
 __all__ = ["Watcher"]
 
@@ -51,7 +51,7 @@ class Watcher:
     def __init__(
         self,
         *,
-        get: Callable[[str], Awaitable[Job]],
+        get: Callable[[JobAddress], Awaitable[Job]],
         list_recent: Callable[[], Awaitable[Sequence[Job]]],
         clock: Clock,
         listener: Listener | None = None,
@@ -141,7 +141,7 @@ class Watcher:
         """Looks at every job that is waited for, since one list serves them all."""
         everyone = tuple(self._watched.values())
         listed: Mapping[str, Job] = {}
-        if len(everyone) > 1:
+        if sum(watched.handle.address.is_listed for watched in everyone) > 1:
             try:
                 listed = {job.id: job for job in await self._list_recent()}
             except _HOPELESS as error:
@@ -167,7 +167,7 @@ class Watcher:
             if handle not in self._watched:
                 return
             try:
-                job = await self._get(handle.id)
+                job = await self._get(handle.address)
             except AppcuesError as error:
                 self.tell(PollFailed(handle.id, type(error).__name__))
                 age = self._clock.time() - watched.since
@@ -186,7 +186,7 @@ class Watcher:
 
     def _saw(self, watched: _Watched, job: Job) -> None:
         if watched.handle.see(job):
-            self.tell(JobChanged(job))
+            self.tell(JobChanged(without_links(job)))
         if job.ended:
             self._forget(watched)
 

@@ -1,7 +1,8 @@
 """The one converter between the API's JSON and the models.
 
-Tolerant of what comes in: unknown fields are kept in `extra`, unknown words are kept as they are, a
-list may be bare or wrapped in an object that holds nothing else that is a list.
+Tolerant of what comes in: unknown fields, and optional ones of another type, are kept in `extra`,
+unknown words are kept as they are, a list may be bare or wrapped in an object that holds nothing else
+that is a list.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cattrs.gen import make_dict_structure_fn, override
 from appcues_async.errors import UnexpectedReply
 from appcues_async.wire.reply import Reply, excerpt
 
-__all__ = ["encode", "nothing", "reader", "reader_of_list"]
+__all__ = ["encode", "nothing", "read_object", "read_objects", "reader", "reader_of_list"]
 
 T = TypeVar("T")
 M = TypeVar("M", bound=attrs.AttrsInstance)
@@ -33,23 +34,42 @@ def _text(value: object, _: object) -> str:
     return value
 
 
-def _moment(value: object, _: object) -> datetime:
-    """ISO 8601 text or epoch milliseconds; what has no zone is UTC."""
-    match value:
-        case str():
-            moment = datetime.fromisoformat(value)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        case bool():
-            raise TypeError("expected a time, got a bool")
-        case int() | float():
-            return datetime.fromtimestamp(value / 1000, UTC)
-        case _:
-            raise TypeError(f"expected a time, got {type(value).__name__}")
+def _text_or_none(value: object, _: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _flag(value: object, _: object) -> bool | None:
+    # As a condition "false" would be true.
+    return value if isinstance(value, bool) else None
+
+
+def _moment(value: object, _: object) -> datetime | None:
+    """ISO 8601 text or epoch milliseconds; what has no zone is UTC, and what is no time is None.
+
+    No wait for a job may fail because the time of its start is written in a new way.
+    """
+    try:
+        match value:
+            case str():
+                moment = datetime.fromisoformat(value)
+                return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            case bool():
+                return None
+            case int() | float():
+                return datetime.fromtimestamp(value / 1000, UTC)
+            case _:
+                return None
+    except (ValueError, OverflowError, OSError):
+        # The last is what the system says of a year far beyond its calendar.
+        return None
 
 
 def _model(cls: type[M], converter: cattrs.Converter) -> Callable[[Any, Any], M]:
-    """A hook that fills a model, keeps unknown fields, and takes null where there is a default."""
-    names = {field.name for field in attrs.fields(cls)}
+    """A hook that fills a model, and takes null where there is a default.
+
+    Unknown fields, and what is read as None for its type, are kept in `extra` as they came.
+    """
+    names = {field.name for field in attrs.fields(cls)} - {"extra"}
     defaulted = {field.name for field in attrs.fields(cls) if field.default is not attrs.NOTHING}
     fill = make_dict_structure_fn(cls, converter, extra=override(omit=True))
 
@@ -60,7 +80,11 @@ def _model(cls: type[M], converter: cattrs.Converter) -> Callable[[Any, Any], M]
             name: one for name, one in value.items() if one is not None or name not in defaulted
         }
         model = fill(given, cls)
-        unknown = {name: one for name, one in value.items() if name not in names}
+        unknown = {
+            name: one
+            for name, one in value.items()
+            if name not in names or (one is not None and getattr(model, name) is None)
+        }
         if unknown:
             # The model is made here and seen by nobody yet, so filling it in is no change to it.
             object.__setattr__(model, "extra", unknown)
@@ -72,6 +96,8 @@ def _model(cls: type[M], converter: cattrs.Converter) -> Callable[[Any, Any], M]
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=False)
     converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(str | None, _text_or_none)
+    converter.register_structure_hook(bool, _flag)
     converter.register_structure_hook(datetime, _moment)
     converter.register_structure_hook_factory(
         lambda cls: attrs.has(cls) and any(one.name == "extra" for one in attrs.fields(cls)),
@@ -102,15 +128,44 @@ def reader_of_list(model: type[M]) -> Callable[[Reply], list[M]]:
     """
 
     def read(reply: Reply) -> list[M]:
-        content = reply.json()
-        if isinstance(content, dict):
-            lists = [value for value in content.values() if isinstance(value, list)]
-            content = lists[0] if len(lists) == 1 else content
-        if not isinstance(content, list):
-            raise _unreadable(reply, f"a list of {model.__name__}")
-        return [_structured(reply, one, model) for one in content]
+        listed = _listed(reply, f"a list of {model.__name__}")
+        return [_structured(reply, one, model) for one in listed]
 
     return read
+
+
+def read_object(reply: Reply) -> dict[str, Any]:
+    """Reads a reply as values by name, as they come.
+
+    Raises:
+        UnexpectedReply: The body is no JSON object.
+    """
+    content = reply.json()
+    if not isinstance(content, dict):
+        raise _unreadable(reply, "an object")
+    return content
+
+
+def read_objects(reply: Reply) -> list[dict[str, Any]]:
+    """Reads a reply as a list of values by name, as they come.
+
+    Raises:
+        UnexpectedReply: The body is no list of JSON objects.
+    """
+    listed = _listed(reply, "a list of objects")
+    if not all(isinstance(one, dict) for one in listed):
+        raise _unreadable(reply, "a list of objects")
+    return listed
+
+
+def _listed(reply: Reply, expected: str) -> list[Any]:
+    content = reply.json()
+    if isinstance(content, dict):
+        lists = [value for value in content.values() if isinstance(value, list)]
+        content = lists[0] if len(lists) == 1 else content
+    if not isinstance(content, list):
+        raise _unreadable(reply, expected)
+    return content
 
 
 def nothing(_: Reply) -> None:
@@ -120,7 +175,7 @@ def nothing(_: Reply) -> None:
 def _structured(reply: Reply, content: Any, model: type[M]) -> M:
     try:
         return _converter.structure(content, model)
-    except (TypeError, ValueError, KeyError, OverflowError, cattrs.BaseValidationError):
+    except (TypeError, ValueError, KeyError, AttributeError, cattrs.BaseValidationError):
         # What cattrs says quotes the value, and the value may be somebody's data.
         raise _unreadable(reply, f"a {model.__name__}") from None
 

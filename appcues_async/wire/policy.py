@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from appcues_async.errors import AppcuesError, ConnectionFailed, Delivery, Throttled
+from appcues_async.errors import (
+    AppcuesError,
+    ConnectionFailed,
+    Delivery,
+    InvalidInput,
+    Throttled,
+)
 from appcues_async.settings import RetryPolicy
 from appcues_async.wire.request import Repeat
 
@@ -33,7 +39,8 @@ def pause_before_next(
     """Seconds to wait before the request is sent again; None when it must not be.
 
     A refusal for its pace (429) and a request that never left are repeated whatever they were. What may
-    have been applied is repeated only where twice is as good as once. Any other refusal is final.
+    have been applied is repeated only where twice is as good as once. Any other refusal is final, and so
+    is a body that could not be read to its end: the next attempt would meet the same file.
 
     Args:
         error: What went wrong.
@@ -43,7 +50,7 @@ def pause_before_next(
         policy: How often and how long.
         draw: From 0 to 1, at random.
     """
-    if number >= policy.attempts:
+    if number >= policy.attempts or isinstance(error, InvalidInput):
         return None
     refused_for_now = isinstance(error, Throttled | ConnectionFailed)
     harmless = error.delivery is Delivery.UNKNOWN and repeat is Repeat.SAFE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -25,6 +27,7 @@ from appcues_async.errors import (
     UnexpectedReply,
     UnsupportedMediaType,
 )
+from appcues_async.models import hide_links
 
 __all__ = ["Problem", "Reply", "error_of", "retry_after_of"]
 
@@ -37,6 +40,7 @@ _BY_STATUS: Final[Mapping[int, type[ReplyError]]] = {
     429: Throttled,
 }
 _EXCERPT: Final = 200
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @frozen
@@ -65,10 +69,37 @@ class Reply:
         """
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NOT_JSON:
             raise UnexpectedReply(
                 f"{self.status} with a body that is not JSON: {excerpt(self)}", reply=self
             ) from None
+
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of a CSV answer, each as text by the name of its column.
+
+        Raises:
+            UnexpectedReply: It is not CSV, or a row has more or fewer cells than there are columns.
+        """
+        if "json" in self.headers.get("Content-Type", ""):
+            raise UnexpectedReply(
+                f"{self.status} with JSON where rows of CSV were expected; ask with accept='text/csv'",
+                reply=self,
+            )
+        try:
+            text = io.StringIO(self.body.decode("utf-8-sig"), newline="")
+            header, *lines = [cells for cells in csv.reader(text, strict=True) if cells] or [[]]
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise UnexpectedReply(
+                f"{self.status} with a body that is not CSV ({error}): {excerpt(self)}", reply=self
+            ) from None
+        for number, cells in enumerate(lines, 1):
+            if len(cells) != len(header):
+                raise UnexpectedReply(
+                    f"{self.status} with CSV whose row {number} has {len(cells)} cells under "
+                    f"{len(header)} columns; take it as text()",
+                    reply=self,
+                )
+        return [dict(zip(header, cells, strict=True)) for cells in lines]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.status, tuple(self.headers.items()), self.body)
@@ -99,7 +130,7 @@ class Problem:
         """Reads what can be read; never raises."""
         try:
             content = msgspec.json.decode(reply.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except _NOT_JSON:
             content = None
         match content:
             case {"message": {**message}}:
@@ -117,13 +148,16 @@ def _text(value: object) -> str | None:
 
 
 def excerpt(reply: Reply) -> str:
-    """The start of the body on one line, without the markup that proxies answer with."""
+    """The start of the body on one line, without the markup that proxies answer with, and without links.
+
+    A link may be presigned, and then whoever reads it in a log can fetch what it leads to.
+    """
     text = reply.body[: 20 * _EXCERPT].decode("utf-8", "replace")
     if "<html" in text[:_EXCERPT].lower():
         text = re.sub(
             r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE
         )
-    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    text = hide_links(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
     return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
 
 
@@ -159,13 +193,18 @@ def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | No
 def retry_after_of(reply: Reply) -> float | None:
     """How many seconds the server asks to wait; None if it does not say, or says nonsense.
 
-    A date is measured against the answer's own `Date`, so that a wrong clock here does not matter.
+    A date is measured against the answer's own `Date`, so that a wrong clock here does not matter. Where
+    a 429 has no `Retry-After`, `X-RateLimit-Reset` is read, which the analytics routes send (in seconds
+    since 1970).
     """
     value = reply.headers.get("Retry-After", "").strip()
     if re.fullmatch(r"\d+(\.\d+)?", value, re.ASCII):
         seconds = float(value)
         return seconds if math.isfinite(seconds) else None
     due = _moment(value)
+    reset = reply.headers.get("X-RateLimit-Reset", "").strip()
+    if not value and reply.status == 429 and re.fullmatch(r"\d{10}", reset, re.ASCII):
+        due = datetime.fromtimestamp(int(reset), UTC)
     if due is None:
         return None
     since = _moment(reply.headers.get("Date", "")) or datetime.now(UTC)

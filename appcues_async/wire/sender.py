@@ -30,7 +30,7 @@ from appcues_async.wire.policy import pause_before_next
 from appcues_async.wire.reply import Reply, error_of
 from appcues_async.wire.request import Repeat, Request, Server
 from appcues_async.wire.session import Connections
-from appcues_async.wire.throttle import Feedback, Signal, Throttle, Turn
+from appcues_async.wire.throttle import ANSWERED, DOWN, SILENT, Feedback, Signal, Throttle
 from appcues_async.wire.transport import Transport
 
 __all__ = ["Sender"]
@@ -74,13 +74,16 @@ class Sender:
         Raises:
             AppcuesError: The last failure, with all earlier ones in `attempts`.
         """
-        with self.connections.call():
-            run = _Run(self, request)
+        connections = self.connections
+        connections.enter()
+        try:
             try:
-                return await run.attempt(read)
+                return await self.attempt(request, read, 1)
             except AppcuesError as error:
                 failure = error
-            return await run.go_on(read, failure)
+            return await _Repeats(self, request).go_on(read, failure)
+        finally:
+            connections.leave()
 
     def with_options(self, retry: RetryPolicy, timeouts: Timeouts, on_unknown: OnUnknown) -> Sender:
         """Makes a sender with other options on the same connections and throttle."""
@@ -92,21 +95,72 @@ class Sender:
             on_unknown=on_unknown,
         )
 
-    async def turn(self, request: Request) -> Turn | None:
-        """Waits for the throttle."""
-        if self.throttle is None or request.endpoint.server is Server.OUTSIDE:
-            return None
-        return await self.throttle.acquire(request.endpoint.lane, request.size)
+    async def attempt(
+        self,
+        request: Request,
+        read: Callable[[Reply], T],
+        number: int,
+        *,
+        spent: float = 0,
+        gone_is_done: bool = False,
+    ) -> T:
+        """Waits for a turn, makes one attempt, and says what it showed.
 
-    def end_turn(self, turn: Turn | None, feedback: Feedback) -> None:
-        """Gives the turn back."""
-        if self.throttle is not None and turn is not None:
-            self.throttle.feedback(turn, feedback)
+        Args:
+            request: What to send.
+            read: Makes a value of a successful reply.
+            number: Which attempt it is, from 1.
+            spent: Seconds of the budget that earlier attempts took.
+            gone_is_done: Whether a 404 means that an earlier attempt has done it.
+
+        Raises:
+            AppcuesError: It failed; `seconds` says how long that took.
+        """
+        endpoint, throttle = request.endpoint, self.throttle
+        turn = None
+        if throttle is not None and endpoint.server is not Server.OUTSIDE:
+            turn = await throttle.acquire(endpoint.lane, request.size)
+        feedback = SILENT
+        started = self.clock.time()
+        try:
+            left = None if number == 1 else self.timeouts.budget - spent
+            reply = await self.transport.attempt(request, left)
+            if self.listener is not None:
+                seconds = self.clock.time() - started
+                notice = ReplyReceived(
+                    endpoint.method, endpoint.route, reply.status, number, seconds
+                )
+                notify(self.listener, notice)
+            feedback = ANSWERED
+            if not 200 <= reply.status < 300:
+                error = error_of(reply, request)
+                feedback = self._feedback(error, spent)
+                if error is not None and not (gone_is_done and isinstance(error, NotFound)):
+                    raise error
+            return read(reply)
+        except AppcuesError as error:
+            if isinstance(error, ConnectionFailed):
+                feedback = DOWN
+            error.seconds = self.clock.time() - started
+            raise
+        finally:
+            if turn is not None and throttle is not None:
+                throttle.feedback(turn, feedback)
+
+    def _feedback(self, error: AppcuesError | None, spent: float) -> Feedback:
+        if isinstance(error, Throttled):
+            asked = error.retry_after
+            # A pause that this call will not wait for is not imposed on the others either: the
+            # next one finds out for itself.
+            left = self.timeouts.budget - spent
+            bearable = asked is not None and asked <= min(left, self.retry.max_retry_after)
+            return Feedback(Signal.THROTTLED, asked if bearable else None)
+        return DOWN if isinstance(error, ServerError) else ANSWERED
 
 
 @define
-class _Run:
-    """One request on its way through its attempts."""
+class _Repeats:
+    """What comes after a first attempt that failed."""
 
     sender: Sender
     request: Request
@@ -116,48 +170,23 @@ class _Run:
     maybe_applied: bool = False
     history: list[Attempt] = field(factory=list)
 
-    async def attempt(self, read: Callable[[Reply], T]) -> T:
-        sender, request = self.sender, self.request
-        turn = await sender.turn(request)
-        self.number += 1
-        signal = Feedback(Signal.SILENT)
-        started = sender.clock.time()
-        try:
-            left = None if self.number == 1 else sender.timeouts.budget - self.spent
-            reply = await sender.transport.attempt(request, left)
-            seconds = sender.clock.time() - started
-            error = error_of(reply, request)
-            signal = self._feedback(error)
-            if sender.listener is not None:
-                notice = ReplyReceived(
-                    request.endpoint.method,
-                    request.endpoint.route,
-                    reply.status,
-                    self.number,
-                    seconds,
-                )
-                notify(sender.listener, notice)
-            if error is not None and not self._already_gone(error):
-                raise error
-            return read(reply)
-        except ConnectionFailed:
-            signal = Feedback(Signal.DOWN)
-            raise
-        finally:
-            if not request.is_transfer:
-                self.spent += sender.clock.time() - started
-            sender.end_turn(turn, signal)
-
     async def go_on(self, read: Callable[[Reply], T], failure: AppcuesError) -> T:
         """Repeats as far as the policy lets it, beginning with its word on the first failure."""
         first: AppcuesError | None = failure
 
         async def attempt() -> T:
             nonlocal first
+            self.number += 1
             if first is not None:
                 error, first = first, None
                 raise error
-            return await self.attempt(read)
+            return await self.sender.attempt(
+                self.request,
+                read,
+                self.number,
+                spent=self.spent,
+                gone_is_done=self.maybe_applied and self.request.endpoint.method == "DELETE",
+            )
 
         # One of its own for each call: a shared one is corrupted by concurrent tasks.
         retrying = AsyncRetrying(
@@ -177,22 +206,14 @@ class _Run:
         if not isinstance(error, AppcuesError):
             return False
         sender, request = self.sender, self.request
+        if not request.is_transfer:
+            self.spent += error.seconds
         if error.delivery is Delivery.UNKNOWN:
             self.maybe_applied = True
-        safe = request.endpoint.repeat is Repeat.SAFE or sender.on_unknown == "resend"
-        self.pause = (
-            pause_before_next(
-                error,
-                repeat=Repeat.SAFE if safe else Repeat.UNSAFE,
-                number=self.number,
-                left=sender.timeouts.budget - self.spent,
-                policy=sender.retry,
-                draw=sender.draw(),
-            )
-            if sender.connections.usable
-            else None
+        self.pause = self._pause_after(error) if sender.connections.usable else None
+        self.history.append(
+            Attempt(self.number, _in_short(error), error.status, error.seconds, self.pause)
         )
-        self.history.append(Attempt(self.number, _in_short(error), error.status, delay=self.pause))
         notify(
             sender.listener,
             AttemptFailed(
@@ -206,30 +227,24 @@ class _Run:
         )
         return self.pause is not None
 
+    def _pause_after(self, error: AppcuesError) -> float | None:
+        sender = self.sender
+        resend = sender.on_unknown == "resend"
+        return pause_before_next(
+            error,
+            repeat=Repeat.SAFE if resend else self.request.endpoint.repeat,
+            number=self.number,
+            left=sender.timeouts.budget - self.spent,
+            policy=sender.retry,
+            draw=sender.draw(),
+        )
+
     def _wait(self, _: RetryCallState) -> float:
         return self.pause or 0
 
     async def _sleep(self, seconds: float) -> None:
         await sleep_on(self.sender.clock, seconds)
         self.spent += seconds
-
-    def _feedback(self, error: AppcuesError | None) -> Feedback:
-        if isinstance(error, Throttled):
-            asked = error.retry_after
-            # A pause that this call will not wait for is not imposed on the others either: the
-            # next one finds out for itself.
-            left = self.sender.timeouts.budget - self.spent
-            bearable = asked is not None and asked <= min(left, self.sender.retry.max_retry_after)
-            return Feedback(Signal.THROTTLED, asked if bearable else None)
-        return Feedback(Signal.DOWN if isinstance(error, ServerError) else Signal.ANSWERED)
-
-    def _already_gone(self, error: AppcuesError) -> bool:
-        """Whether an earlier attempt of this DELETE has done what this one was to do."""
-        return (
-            isinstance(error, NotFound)
-            and self.maybe_applied
-            and self.request.endpoint.method == "DELETE"
-        )
 
     def _last(self, error: AppcuesError) -> AppcuesError:
         """The error that the caller sees, with the story of all attempts on it."""

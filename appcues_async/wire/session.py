@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import platform
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Final
 
 import aiohttp
@@ -93,9 +91,8 @@ class Connections:
                 if session is not None:
                     await session.close()
 
-    @contextmanager
-    def call(self) -> Generator[None]:
-        """Counts a call as in flight.
+    def enter(self) -> None:
+        """Counts a call as in flight, until `leave`.
 
         Raises:
             RuntimeError: The client is not open.
@@ -103,12 +100,12 @@ class Connections:
         if not self.usable:
             raise RuntimeError("the client is not open: use it inside its `async with`")
         self._calls += 1
-        try:
-            yield
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._idle.set()
+
+    def leave(self) -> None:
+        """Counts a call as ended."""
+        self._calls -= 1
+        if not self._calls:
+            self._idle.set()
 
     def _session(self, connector: TCPConnector) -> ClientSession:
         return ClientSession(

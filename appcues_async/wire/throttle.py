@@ -30,7 +30,17 @@ from appcues_async.wire.pace import Pacer
 from appcues_async.wire.policy import backoff
 from appcues_async.wire.request import Lane
 
-__all__ = ["Feedback", "LocalThrottle", "Signal", "Throttle", "Turn", "shared_throttle"]
+__all__ = [
+    "ANSWERED",
+    "DOWN",
+    "SILENT",
+    "Feedback",
+    "LocalThrottle",
+    "Signal",
+    "Throttle",
+    "Turn",
+    "shared_throttle",
+]
 
 SLOTS: Final = {Lane.CALL: 64, Lane.POLL: 16, Lane.UPLOAD: 8}
 """Requests in flight at a time, by lane."""
@@ -65,6 +75,11 @@ class Feedback:
 
     signal: Signal
     retry_after: float | None = None
+
+
+ANSWERED: Final = Feedback(Signal.ANSWERED)
+DOWN: Final = Feedback(Signal.DOWN)
+SILENT: Final = Feedback(Signal.SILENT)
 
 
 @frozen(eq=False)
@@ -137,6 +152,7 @@ class LocalThrottle:
         self._probe: Turn | None = None
         self._pauses = 0
         self._failures = 0
+        self._waiting = 0
         self._timer: Timer | None = None
         self._listeners: list[Callable[[Notice], None]] = []
 
@@ -153,17 +169,20 @@ class LocalThrottle:
             return self._grant(lane, size, now, waited=False)
         waiter = _Waiter(size)
         mine.waiters.append(waiter)
+        self._waiting += 1
         self._serve()
         try:
             return await waiter.granted
         except asyncio.CancelledError:
             if not waiter.granted.cancelled():
                 # The turn came and the task went in the same moment: it is for the next.
-                self.feedback(waiter.granted.result(), Feedback(Signal.SILENT))
+                self.feedback(waiter.granted.result(), SILENT)
             elif waiter in mine.waiters:
                 mine.waiters.remove(waiter)
                 self._serve()
             raise
+        finally:
+            self._waiting -= 1
 
     def feedback(self, turn: Turn, feedback: Feedback) -> None:
         """Ends a turn, and closes or opens the gate by what it showed."""
@@ -245,6 +264,8 @@ class LocalThrottle:
 
     def _serve(self) -> None:
         """Gives out every turn that is due, lanes in turn, and sets the timer for the next."""
+        if not self._waiting:
+            return
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -20,6 +20,7 @@ from aiohttp import (
     ServerDisconnectedError,
 )
 from attrs import field, frozen
+from multidict import CIMultiDict
 from yarl import URL
 
 from appcues_async.errors import (
@@ -114,7 +115,13 @@ class Transport:
         self._connections = connections
         self._address = address
         self._listener = listener
-        self._account = f"{address.origin}/v2/accounts/{address.account_id}/"
+        self._origin = URL(address.origin)
+        self._account = f"/v2/accounts/{address.account_id}/"
+        # Made once, as aiohttp wants them: they are the same for nearly every request.
+        self._usual = {
+            content_type: CIMultiDict(self._make_headers(JSON, content_type, address.authorization))
+            for content_type in (None, JSON)
+        }
         self._idle = timeouts.idle
         call = ClientTimeout(
             total=timeouts.budget,
@@ -198,17 +205,37 @@ class Transport:
         server = request.endpoint.server
         if server is Server.OUTSIDE:
             return URL(path, encoded=True)
-        if not path.startswith("/"):
-            return URL(self._account + path, encoded=True)
+        path = (
+            path.replace("{account_id}", address.account_id)
+            if path.startswith("/")
+            else self._account + path
+        )
+        if server is Server.API and "?" not in path:
+            return self._origin.with_path(path, encoded=True)
         origin = address.activity_origin if server is Server.ACTIVITY else address.origin
-        return URL(origin + path.replace("{account_id}", address.account_id), encoded=True)
+        return URL(origin + path, encoded=True)
 
-    def _headers(self, request: Request) -> dict[str, str]:
-        headers = {"Accept": request.accept}
+    def _headers(self, request: Request) -> CIMultiDict[str] | dict[str, str]:
+        content_type = request.content_type
+        authorization = request.authorization
         if request.endpoint.server is Server.API:
-            headers["Authorization"] = request.authorization or self._address.authorization
-        if request.body is not None:
-            headers["Content-Type"] = request.content_type or ""
+            if authorization is None:
+                if request.accept == JSON and content_type in self._usual:
+                    return self._usual[content_type]
+                authorization = self._address.authorization
+        else:
+            authorization = None
+        return self._make_headers(request.accept, content_type, authorization)
+
+    @staticmethod
+    def _make_headers(
+        accept: str, content_type: str | None, authorization: Secret | None
+    ) -> dict[str, str]:
+        headers = {"Accept": accept}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        if content_type is not None:
+            headers["Content-Type"] = content_type
         return headers
 
     def _payload(self, request: Request) -> BodyPayload | None:
@@ -226,6 +253,12 @@ class Transport:
 
 
 async def _read(response: ClientResponse) -> bytes:
+    if response.content.is_eof():
+        # All of a small answer has come in with its headers: there is nothing to wait for.
+        body = response.content.read_nowait()
+        if len(body) > LARGEST_REPLY:
+            raise _TooLarge
+        return body
     length = response.headers.get("Content-Length")
     if length is not None and "Content-Encoding" not in response.headers:
         if int(length) > LARGEST_REPLY:

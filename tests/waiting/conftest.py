@@ -55,10 +55,10 @@ class Office:
     def asked(self, what: str) -> int:
         return sum(one == what for one, _ in self.looks)
 
-    async def _get(self, job_id: str) -> Job:
-        self.looks.append((job_id, self.clock.time()))
+    async def _get(self, address: JobAddress) -> Job:
+        self.looks.append((address.id, self.clock.time()))
         self._fail()
-        return self.jobs[job_id]
+        return self.jobs[address.id]
 
     async def _list(self) -> list[Job]:
         self.looks.append(("list", self.clock.time()))

@@ -1,0 +1,88 @@
+"""Questions to an account's analytics; not in the reference, used by the vendor's command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from appcues_async.api.conditions import conditions_of
+from appcues_async.api.jobs import Jobs
+from appcues_async.errors import InvalidInput
+from appcues_async.models import Rows
+from appcues_async.rows.values import check_json
+from appcues_async.waiting.handle import ANALYTICS, JobHandle
+from appcues_async.wire.codec import encode, read_objects
+from appcues_async.wire.reply import Reply
+from appcues_async.wire.request import Endpoint, Repeat
+from appcues_async.wire.sender import Sender
+
+__all__ = ["Analytics"]
+
+QUERY: Final = Endpoint("POST", "analytics/query")
+EXPORT: Final = Endpoint("POST", ANALYTICS, Repeat.UNSAFE)
+
+
+class Analytics:
+    """`client.analytics`: questions to the account's analytics.
+
+    A question is a mapping, which the server alone judges: `metrics` and `dimensions` for sums, or
+    `columns` for rows as they are; `conditions`, of which all must hold; `start_time` and `end_time` as
+    dates or moments; `timezone` by name; `order_by`, `limit`, `offset` and `rank_n`.
+    """
+
+    def __init__(self, sender: Sender, jobs: Jobs) -> None:
+        """Is made by the client.
+
+        Args:
+            sender: Sends.
+            jobs: Starts jobs.
+        """
+        self._sender = sender
+        self._jobs = jobs
+
+    async def query(self, spec: Mapping[str, Any]) -> Rows:
+        """Asks a question and has it answered at once, about 90 days at the most.
+
+        Args:
+            spec: The question; `conditions` may be made with `where`.
+
+        Returns:
+            The rows, 1,000 at the most; `truncated` says whether there were more.
+
+        Raises:
+            InvalidInput: A value in it cannot be sent.
+            BadRequest: The server does not take the question.
+        """
+        return await self._sender.send(QUERY.request(_body(spec)), _read_rows)
+
+    async def export(self, spec: Mapping[str, Any]) -> JobHandle:
+        """Asks a question and has it answered in a file, however many rows it takes.
+
+        `await handle.download(path)` fetches the file. The job is not in `client.jobs.list()`.
+
+        Args:
+            spec: The question; `conditions` may be made with `where`.
+
+        Returns:
+            The job that makes the file; until it has ended it is `queued` or `running`.
+
+        Raises:
+            InvalidInput: A value in it cannot be sent.
+            BadRequest: The server does not take the question.
+            OutcomeUnknown: Nothing says whether it was started.
+        """
+        return await self._jobs.start(EXPORT.request(_body(spec)))
+
+
+def _body(spec: object) -> bytes:
+    if not isinstance(spec, Mapping):
+        raise InvalidInput(f"spec is a {type(spec).__name__}; it must be a mapping of names")
+    given = dict(spec)
+    if "conditions" in given:
+        given["conditions"] = conditions_of(given["conditions"])
+    return encode(check_json(given, "spec"))
+
+
+def _read_rows(reply: Reply) -> Rows:
+    said = reply.headers.get("X-Rows-Truncated", "")
+    return Rows(read_objects(reply), truncated=said.strip().lower() == "true")

@@ -1,0 +1,82 @@
+"""Erasure of users ("GDPR Deletion API" of the help pages)."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import evolve
+
+from appcues_async.errors import InvalidInput, UnexpectedReply
+from appcues_async.rows.values import check_user_ids
+from appcues_async.settings import Secret
+from appcues_async.wire.codec import encode, read_object
+from appcues_async.wire.reply import Reply
+from appcues_async.wire.request import Endpoint
+from appcues_async.wire.sender import Sender
+
+__all__ = ["Gdpr"]
+
+DELETE: Final = Endpoint("POST", "/v1/gdpr/delete")
+LIMIT: Final = 8_000_000
+"""Bytes that a request stays under."""
+
+
+class Gdpr:
+    """`client.gdpr`: erasure of users."""
+
+    def __init__(self, sender: Sender) -> None:
+        """Is made by the client.
+
+        Args:
+            sender: Sends.
+        """
+        self._sender = sender
+
+    async def delete(self, user_ids: Iterable[str], *, legacy_api_key: str) -> str:
+        """Has users erased for good, with all that Appcues knows of them.
+
+        It is not undone. The account's API key and secret are not sent: this endpoint takes the Legacy
+        API key. (`client.users.delete_profile` only resets a user.) The help page names the server of
+        the US alone.
+
+        Args:
+            user_ids: Who; the request must stay below 8,000,000 bytes.
+            legacy_api_key: The account's Legacy API key, as in Studio's settings.
+
+        Returns:
+            What the server says to it, such as `accepted 3 users for deletion`.
+
+        Raises:
+            InvalidInput: There are no ids, one is refused, they are too many, or the key is malformed.
+            Unauthorized: The key is not the account's Legacy API key.
+        """
+        body = encode({"users": check_user_ids(user_ids)})
+        if len(body) >= LIMIT:
+            raise InvalidInput(
+                f"user_ids makes a request of {len(body):,} bytes; it must stay below {LIMIT:,}: "
+                "send fewer ids at a time"
+            )
+        request = evolve(DELETE.request(body), authorization=_authorization(legacy_api_key))
+        return await self._sender.send(request, _read_message)
+
+
+def _authorization(key: object) -> Secret:
+    # The key itself stays out of the messages.
+    if not isinstance(key, str):
+        raise InvalidInput(f"legacy_api_key is a {type(key).__name__}; it must be text")
+    if not key or not key.isprintable() or " " in key or ":" in key:
+        raise InvalidInput(
+            "legacy_api_key is empty, or holds a space, a colon or a control character; copy the "
+            "Legacy API key again from Appcues Studio, settings"
+        )
+    return Secret("Basic " + base64.b64encode(f"{key}:".encode()).decode("ascii"))
+
+
+def _read_message(reply: Reply) -> str:
+    """Reads what is said of a success, in whatever form."""
+    try:
+        return str(read_object(reply)["message"])
+    except (UnexpectedReply, KeyError):
+        return reply.text()

@@ -1,0 +1,155 @@
+"""End users, one at a time: their profiles and their events (reference, "End Users")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from appcues_async.api.jobs import Jobs
+from appcues_async.errors import InvalidInput
+from appcues_async.models import Event
+from appcues_async.rows.moments import Zone, offset_of
+from appcues_async.rows.values import (
+    check_event_name,
+    flat_attributes,
+    free_attributes,
+    iso_time,
+    whole_number,
+)
+from appcues_async.waiting.handle import JobHandle
+from appcues_async.wire.codec import encode, nothing, read_object, reader_of_list
+from appcues_async.wire.request import Endpoint, Repeat
+from appcues_async.wire.sender import Sender
+
+__all__ = ["Users", "changes_of"]
+
+GET_PROFILE: Final = Endpoint("GET", "users/{user_id}/profile")
+UPDATE_PROFILE: Final = Endpoint("PATCH", "users/{user_id}/profile")
+DELETE_PROFILE: Final = Endpoint("DELETE", "users/{user_id}/profile")
+LIST_EVENTS: Final = Endpoint("GET", "users/{user_id}/events")
+TRACK_EVENT: Final = Endpoint("POST", "users/{user_id}/events", Repeat.UNSAFE)
+
+_read_events: Final = reader_of_list(Event)
+
+
+def changes_of(attributes: Mapping[str, Any], *, strict: bool) -> bytes:
+    """Makes the body that updates a profile.
+
+    Raises:
+        InvalidInput: There is nothing in it, or an attribute is refused.
+    """
+    checked = flat_attributes(attributes, strict=strict)
+    if not checked:
+        raise InvalidInput("attributes is empty; give what is to be changed")
+    return encode(checked)
+
+
+class Users:
+    """`client.users`: end users, one at a time."""
+
+    def __init__(self, sender: Sender, jobs: Jobs) -> None:
+        """Is made by the client.
+
+        Args:
+            sender: Sends.
+            jobs: Starts jobs.
+        """
+        self._sender = sender
+        self._jobs = jobs
+
+    async def get_profile(self, user_id: str) -> dict[str, Any]:
+        """Asks for a user's profile.
+
+        Returns:
+            Its attributes by name, as the API has them.
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        return await self._sender.send(GET_PROFILE.request(user_id=user_id), read_object)
+
+    async def update_profile(
+        self, user_id: str, attributes: Mapping[str, Any], *, strict: bool = True
+    ) -> None:
+        """Changes attributes of a user's profile; the others stay as they are.
+
+        Args:
+            user_id: Who.
+            attributes: Text, numbers, booleans, dates, aware datetimes or None, by name. Datetimes go
+                out as ISO 8601 with their offset.
+            strict: Refuse nested values, which Appcues drops without a word ("Supported Data Types" of
+                its help pages), and times without a zone.
+
+        Raises:
+            InvalidInput: A value is refused, before anything is sent.
+        """
+        body = changes_of(attributes, strict=strict)
+        await self._sender.send(UPDATE_PROFILE.request(body, user_id=user_id), nothing)
+
+    async def delete_profile(self, user_id: str) -> JobHandle | None:
+        """Resets a user: profile, state of experiences, and events as far as targeting uses them.
+
+        This is no erasure: what the user did stays in analytics and reports ("Schedule API User
+        Deletion" of the help pages). Erasure is `client.gdpr.delete`.
+
+        Returns:
+            The job that does it, or None where the answer names none.
+        """
+        return await self._jobs.start_if_any(DELETE_PROFILE.request(user_id=user_id))
+
+    async def list_events(
+        self, user_id: str, *, limit: int = 100, time_zone: Zone | None = None
+    ) -> list[Event]:
+        """Asks for a user's most recent events, the most recent first.
+
+        Args:
+            user_id: Who.
+            limit: How many at the most.
+            time_zone: The zone of their times, UTC if left out, as an offset from UTC: text such as
+                `-04:00`, minutes, a timedelta or a tzinfo (of one with summer time, the offset that it
+                has now).
+
+        Raises:
+            InvalidInput: A value is refused, before anything is sent.
+        """
+        query = {"limit": str(whole_number(limit, "limit", 1))}
+        if time_zone is not None:
+            query["time_zone"] = offset_of(time_zone, self._sender.clock.now())
+        request = LIST_EVENTS.request(query=query, user_id=user_id)
+        return await self._sender.send(request, _read_events)
+
+    async def track_event(
+        self,
+        user_id: str,
+        name: str,
+        *,
+        timestamp: datetime | str | None = None,
+        attributes: Mapping[str, Any] | None = None,
+        strict: bool = True,
+    ) -> None:
+        """Records that a user did something.
+
+        Targeting sees it at once, insights and history some minutes later. Recording it twice makes it
+        two events, so a request whose answer was lost is not repeated.
+
+        Args:
+            user_id: Who.
+            name: What: at most 127 characters, not beginning with `appcues:`.
+            timestamp: When: an aware datetime, or ISO 8601 text with an offset. None is now, taken once:
+                another attempt sends the same moment.
+            attributes: What is known of it, by name; may be nested.
+            strict: Refuse times without a zone.
+
+        Raises:
+            InvalidInput: A value is refused, before anything is sent.
+            OutcomeUnknown: Nothing says whether it was recorded.
+        """
+        moment = self._sender.clock.now() if timestamp is None else timestamp
+        body: dict[str, Any] = {
+            "name": check_event_name(name),
+            "timestamp": iso_time(moment, strict=strict),
+        }
+        if attributes is not None:
+            body["attributes"] = free_attributes(attributes, strict=strict)
+        await self._sender.send(TRACK_EVENT.request(encode(body), user_id=user_id), nothing)

@@ -1,0 +1,572 @@
+"""Values go out as the API takes them, or not at all."""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.values import (
+    check_event_name,
+    check_json,
+    check_text,
+    check_user_id,
+    check_user_ids,
+    flat_attributes,
+    free_attributes,
+    iso_time,
+    shown,
+    whole_number,
+)
+
+NEW_YORK = timezone(timedelta(hours=-4))
+
+
+class Text(str):
+    """Text of a kind of its own, as numpy's is."""
+
+    __slots__ = ()
+
+
+class Plan(str, enum.Enum):  # noqa: UP042 - its str() is not its value
+    PRO = "pro"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+class Color(enum.Enum):
+    RED = "red"
+
+
+class Float(float):
+    """A float of a kind of its own, as numpy's is."""
+
+    __slots__ = ()
+
+
+class Missing(datetime):
+    """A missing time as pandas has it: a datetime whose text is `NaT`."""
+
+    def isoformat(self, sep: str = "T", timespec: str = "auto") -> str:
+        return "NaT"
+
+    def __repr__(self) -> str:
+        return "NaT"
+
+
+def refusal_of(check: Callable[..., object], *args: Any) -> str:
+    with pytest.raises(InvalidInput) as caught:
+        check(*args)
+    return str(caught.value)
+
+
+# --- user ids ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "user_id",
+    ["7", "007", " 7", "a/b?c#d%2F", "é", "日本", "..", "x" * 300, "a\u00a0b", "\U0001f600"],
+)
+def test_a_user_id_is_taken_as_it_is(user_id: str) -> None:
+    assert check_user_id(user_id) == user_id
+
+
+@pytest.mark.parametrize(
+    "user_id", [7, 7.0, True, b"7", ["7"], {"user_id": "7"}, UUID(int=7), Color.RED]
+)
+def test_a_user_id_that_is_no_text_is_refused_with_an_example(user_id: Any) -> None:
+    message = refusal_of(check_user_id, user_id, "row 3: user_id")
+    assert message == (
+        f"row 3: user_id is {user_id!r}, a {type(user_id).__name__}; ids are text, such as '007'"
+    )
+
+
+def test_a_missing_user_id_is_refused() -> None:
+    message = refusal_of(check_user_id, None, "row 3: user_id")
+    assert message == "row 3: user_id is missing; ids are text, such as '007'"
+
+
+@pytest.mark.parametrize("user_id", ["", " ", "\n", "\u00a0", "\t \r\n"])
+def test_a_blank_user_id_is_refused(user_id: str) -> None:
+    message = refusal_of(check_user_id, user_id)
+    assert message == "user_id is empty; every row needs the id of its user"
+
+
+@pytest.mark.parametrize("user_id", ["7\n", "7\r\n", "\t7", "a\x00b", "a\x7fb", "\x1b[0m7"])
+def test_a_user_id_with_a_control_character_is_refused_as_an_unstripped_line(user_id: str) -> None:
+    message = refusal_of(check_user_id, user_id, "row 1")
+    assert message == (
+        f"row 1 is {user_id!r}; an id holds no control characters: take them off with strip()"
+    )
+
+
+def test_a_user_id_that_utf_8_cannot_hold_is_refused() -> None:
+    message = refusal_of(check_user_id, "caf\udce9", "row 1")
+    assert "row 1 is 'caf\\udce9', which holds half a character" in message
+    assert "decode it anew" in message
+
+
+@pytest.mark.parametrize("user_id", [Text("7"), Plan.PRO])
+def test_a_user_id_of_a_kind_of_text_becomes_plain_text(user_id: str) -> None:
+    assert type(check_user_id(user_id)) is str
+
+
+def test_a_whole_row_given_as_an_id_is_not_spread_over_the_message() -> None:
+    message = refusal_of(check_user_id, {"user_id": "7", "note": "x" * 10_000}, "row 1")
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize("ids", [["7", "é"], ("7",), {"7"}, iter(["7"])])
+def test_the_ids_of_one_request_come_from_any_iterable(ids: Any) -> None:
+    assert check_user_ids(ids)[0] == "7"
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ("7", "user_ids is '7'; give a list of ids, even of one"),
+        (b"7", "user_ids is b'7'; give a list of ids, even of one"),
+        ({"7": 1}, "user_ids is {'7': 1}; give a list of ids, even of one"),
+        (None, "user_ids is None; give a list of ids, even of one"),
+        ([], "user_ids is empty; give at least one id"),
+        (["7", 8], "user_ids[1] is 8, a int; ids are text, such as '007'"),
+    ],
+)
+def test_what_is_no_list_of_ids_is_refused(ids: Any, message: str) -> None:
+    assert refusal_of(check_user_ids, ids) == message
+
+
+# --- other arguments -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["a", " a ", "é\n"])
+def test_text_is_taken_as_it_is(text: str) -> None:
+    assert check_text(text, "email") == text
+
+
+@pytest.mark.parametrize("text", ["", " \n", None, 5, b"a"])
+def test_text_that_says_nothing_is_refused(text: Any) -> None:
+    message = refusal_of(check_text, text, "email")
+    assert message == f"email is {text!r}; it must be text and not empty"
+
+
+@pytest.mark.parametrize("number", [1, 50, 100, Level.HIGH])
+def test_a_whole_number_within_its_bounds_is_taken(number: int) -> None:
+    taken = whole_number(number, "limit", 1, 100)
+    assert (taken, type(taken)) == (number, int)
+
+
+@pytest.mark.parametrize("number", [0, 101, -1, 1.0, "1", True, None, math.nan])
+def test_what_is_no_whole_number_within_its_bounds_is_refused(number: Any) -> None:
+    message = refusal_of(whole_number, number, "limit", 1, 100)
+    assert message == (
+        f"limit is {number!r}; it must be a whole number of at least 1 and at most 100"
+    )
+
+
+def test_a_whole_number_may_have_no_upper_bound() -> None:
+    assert whole_number(10**30, "limit", 1) == 10**30
+
+
+# --- event names ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Paid", "x" * 127, "é" * 127, "Appcues:x", "my appcues:x", " "])
+def test_an_event_name_is_taken_as_it_is(name: str) -> None:
+    assert check_event_name(name) == name
+
+
+def test_a_name_of_128_characters_is_refused_with_its_length_and_the_limit() -> None:
+    message = refusal_of(check_event_name, "x" * 128, "row 2: name")
+    assert message == (
+        f"row 2: name is 128 characters long, '{'x' * 40}'…; "
+        "an event's name has at most 127: shorten it"
+    )
+
+
+@pytest.mark.parametrize("name", ["appcues:", "appcues:flow_started"])
+def test_a_reserved_name_is_refused(name: str) -> None:
+    message = refusal_of(check_event_name, name)
+    assert message == (
+        f"name is {name!r}; names that begin with 'appcues:' are reserved by Appcues: "
+        "give it another name"
+    )
+
+
+@pytest.mark.parametrize("name", ["", None, 5, b"Paid", ["Paid"]])
+def test_a_name_that_is_empty_or_no_text_is_refused(name: Any) -> None:
+    message = refusal_of(check_event_name, name)
+    assert message == f"name is {name!r}; an event's name is text and not empty"
+
+
+def test_a_name_that_utf_8_cannot_hold_is_refused() -> None:
+    assert "half a character" in refusal_of(check_event_name, "\ud83d")
+
+
+# --- times ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("moment", "text"),
+    [
+        (datetime(2026, 7, 14, 12, 34, 56, tzinfo=UTC), "2026-07-14T12:34:56+00:00"),
+        (datetime(2026, 7, 14, 12, 34, 56, 789, tzinfo=UTC), "2026-07-14T12:34:56.000789+00:00"),
+        (datetime(2026, 7, 14, 8, 34, 56, tzinfo=NEW_YORK), "2026-07-14T08:34:56-04:00"),
+        (datetime(1, 1, 1, tzinfo=UTC), "0001-01-01T00:00:00+00:00"),
+    ],
+)
+def test_an_aware_datetime_becomes_iso_8601_with_its_offset(moment: datetime, text: str) -> None:
+    assert iso_time(moment) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-07-14T12:34:56Z",
+        "2026-07-14T12:34:56.789Z",
+        "2026-07-14T12:34:56,5Z",
+        "2026-07-14T12:34Z",
+        "2026-07-14T12:34:56+02:00",
+        "2026-07-14T12:34:56-0400",
+        "20260714T123456Z",
+        "2026-W29-2T12:00Z",
+    ],
+)
+def test_iso_8601_text_with_a_zone_stays_as_it_is(text: str) -> None:
+    assert iso_time(text) == text
+
+
+def test_iso_8601_text_of_a_kind_of_text_becomes_plain_text() -> None:
+    assert type(iso_time(Text("2026-07-14T12:34:56Z"))) is str
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["2026-07-14T12:34:56", "20260714T123456", datetime(2026, 7, 14, 12, 34, 56)],
+)
+def test_a_naive_datetime_is_refused_and_the_message_says_how_to_mend_it(value: Any) -> None:
+    text = value if isinstance(value, str) else value.isoformat()
+    message = refusal_of(iso_time, value, "row 2: timestamp")
+    assert message == (
+        f"row 2: timestamp is {text!r}, a time without a zone; "
+        "add one, such as 'Z' or tzinfo=datetime.UTC"
+    )
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "yesterday",
+        "2026-07-14",
+        "20260714",
+        "12:34:56Z",
+        "2026-13-14T12:34:56Z",
+        "2026-07-14T25:00:00Z",
+        "2026-07-14t12:34:56z",
+        "2026-07-14 12:34:56Z",
+        "2026-07-14\n12:34:56Z",
+        "2026-07-14\ud80012:34:56Z",
+        "2026-07-14T12:34:56Z\n",
+        " 2026-07-14T12:34:56Z",
+        "2026-07-14T12:34:56 Z",
+        "Jul 14, 2026 12:34:56 PM",
+        "06/20/2026",
+        1_784_032_496,
+        1_784_032_496.5,
+        date(2026, 7, 14),
+        time(12, 34, tzinfo=UTC),
+        None,
+        True,
+        b"2026-07-14T12:34:56Z",
+        Missing(2026, 7, 14, tzinfo=UTC),
+        Missing(2026, 7, 14),
+    ],
+)
+def test_what_is_no_moment_is_refused_with_an_example_of_one(value: Any) -> None:
+    message = refusal_of(iso_time, value)
+    assert message == (
+        f"timestamp is {value!r}; it must be an aware datetime or ISO 8601 text with a zone, "
+        "such as '2026-07-14T12:34:56Z'"
+    )
+
+
+@pytest.mark.parametrize("value", ["2026-07-14T12:34:56", datetime(2026, 7, 14, 12, 34, 56)])
+def test_a_naive_time_is_taken_by_who_insists(value: Any) -> None:
+    assert iso_time(value, strict=False) == "2026-07-14T12:34:56"
+
+
+@pytest.mark.parametrize("value", ["", "2026-07-14 12:34:56Z", Missing(2026, 7, 14)])
+def test_what_is_no_time_is_refused_even_then(value: Any) -> None:
+    with pytest.raises(InvalidInput, match="it must be an aware datetime"):
+        iso_time(value, strict=False)
+
+
+OFFSETS = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+
+
+@given(st.datetimes(timezones=OFFSETS))
+def test_any_aware_datetime_is_the_same_moment_on_the_other_side(moment: datetime) -> None:
+    assert datetime.fromisoformat(iso_time(moment)) == moment
+
+
+# --- attributes of profiles ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        ("pro", "pro"),
+        ("", ""),
+        ("line\nbreak", "line\nbreak"),
+        ("é\u2028\x00", "é\u2028\x00"),
+        (True, True),
+        (False, False),
+        (None, None),
+        (0, 0),
+        (-7, -7),
+        (2**53 + 1, 2**53 + 1),
+        (2**70, 2**70),
+        (1.5, 1.5),
+        (-0.0, -0.0),
+        (5e-324, 5e-324),
+        (1.7976931348623157e308, 1.7976931348623157e308),
+        (date(2026, 7, 14), "2026-07-14"),
+        (datetime(2026, 7, 14, tzinfo=UTC), "2026-07-14T00:00:00+00:00"),
+        (Text("é"), "é"),
+        (Plan.PRO, "pro"),
+        (Level.HIGH, 3),
+        (Float(1.5), 1.5),
+    ],
+)
+def test_an_attribute_goes_out_as_the_plain_value_that_it_is(value: Any, sent: Any) -> None:
+    taken = flat_attributes({"x": value})["x"]
+    assert (taken, type(taken)) == (sent, type(sent))
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, Float("nan")])
+def test_a_float_that_json_cannot_hold_is_refused(value: float) -> None:
+    message = refusal_of(flat_attributes, {"score": value}, "row 4")
+    assert message == (
+        f"row 4.score is {value!r}, which JSON cannot hold; leave it out or use None"
+    )
+
+
+@pytest.mark.parametrize("value", [2**1024, -(2**1024), 10**5000], ids=["above", "below", "far"])
+def test_an_integer_beyond_every_reader_is_refused(value: int) -> None:
+    message = refusal_of(flat_attributes, {"n": value}, "row 4")
+    assert message.startswith("row 4.n is an integer of ")
+    assert message.endswith("give it as text")
+
+
+@pytest.mark.parametrize("value", [[], ["a"], (1,), {}, {"a": 1}, {"a"}, frozenset("a")])
+def test_a_nested_value_is_refused_since_appcues_drops_it_without_a_word(value: Any) -> None:
+    message = refusal_of(flat_attributes, {"tags": value}, "row 4")
+    assert message == (
+        f"row 4.tags is a {type(value).__name__}; Appcues drops nested values without a word: "
+        "give each part an attribute of its own"
+    )
+
+
+def test_a_nested_value_is_taken_by_who_insists() -> None:
+    attributes = {"tags": ["a"], "at": datetime(2026, 7, 14)}
+    assert flat_attributes(attributes, strict=False) == {
+        "tags": ["a"],
+        "at": "2026-07-14T00:00:00",
+    }
+
+
+@pytest.mark.parametrize(
+    "value", [b"x", bytearray(b"x"), Decimal("1.0"), UUID(int=1), 1j, object(), time(1), Color.RED]
+)
+def test_a_value_of_another_kind_is_refused_with_how_to_convert_it(value: Any) -> None:
+    message = refusal_of(flat_attributes, {"x": value}, "row 4")
+    assert message.startswith(f"row 4.x is a {type(value).__name__}; attributes are text, numbers")
+    assert "convert it, for example with str() or float()" in message
+
+
+def test_a_naive_datetime_among_attributes_is_refused() -> None:
+    message = refusal_of(flat_attributes, {"at": datetime(2026, 7, 14)}, "row 4")
+    assert message.startswith("row 4.at is '2026-07-14T00:00:00', a time without a zone")
+
+
+def test_a_missing_time_as_pandas_has_it_is_refused() -> None:
+    message = refusal_of(flat_attributes, {"at": Missing(2026, 7, 14, tzinfo=UTC)}, "row 4")
+    assert message.startswith("row 4.at is NaT; it must be an aware datetime")
+
+
+def test_text_that_utf_8_cannot_hold_is_refused_by_name() -> None:
+    message = refusal_of(flat_attributes, {"city": "Z\udcfcrich"}, "row 4")
+    assert message.startswith("row 4.city is 'Z\\udcfcrich', which holds half a character")
+
+
+@pytest.mark.parametrize("check", [flat_attributes, free_attributes])
+@pytest.mark.parametrize("name", ["", 5, None, ("a", "b"), b"x", 1.5, True])
+def test_a_name_that_is_empty_or_no_text_is_refused_of_attributes(
+    check: Callable[..., object], name: Any
+) -> None:
+    message = refusal_of(check, {name: 1}, "row 4")
+    assert message == (
+        f"row 4 has the name {name!r}; names of attributes are text and not empty: "
+        "rename it, or leave it out"
+    )
+
+
+@pytest.mark.parametrize("check", [flat_attributes, free_attributes])
+def test_a_name_that_utf_8_cannot_hold_is_refused_of_attributes(
+    check: Callable[..., object],
+) -> None:
+    assert "the name of an attribute of row 4" in refusal_of(check, {"\ud800": 1}, "row 4")
+
+
+@pytest.mark.parametrize("check", [flat_attributes, free_attributes])
+@pytest.mark.parametrize("attributes", [None, [], [("a", 1)], "a=1", 5])
+def test_attributes_that_are_no_mapping_are_refused(
+    check: Callable[..., object], attributes: Any
+) -> None:
+    message = refusal_of(check, attributes)
+    assert message == (
+        f"attributes is a {type(attributes).__name__}; it must be a mapping of names"
+    )
+
+
+def test_attributes_may_be_any_mapping() -> None:
+    assert flat_attributes(MappingProxyType({"a": 1})) == {"a": 1}
+
+
+def test_the_callers_own_mapping_is_left_alone() -> None:
+    attributes = {"at": datetime(2026, 7, 14, tzinfo=UTC)}
+    flat_attributes(attributes)
+    assert attributes == {"at": datetime(2026, 7, 14, tzinfo=UTC)}
+
+
+# --- attributes of events, and any JSON ----------------------------------------------------------
+
+
+def test_attributes_of_events_may_be_nested() -> None:
+    nested = {"cart": [{"sku": "a", "n": 2}, ("b", None)], "at": date(2026, 7, 14)}
+    assert free_attributes(nested) == {
+        "cart": [{"sku": "a", "n": 2}, ["b", None]],
+        "at": "2026-07-14",
+    }
+
+
+def test_a_refused_value_is_named_by_its_way_in() -> None:
+    message = refusal_of(free_attributes, {"cart": [{"sku": "a"}, {"price": math.nan}]}, "row 4")
+    assert message.startswith("row 4.cart[1].price is nan")
+
+
+@pytest.mark.parametrize("value", [{"a"}, frozenset("a")])
+def test_a_set_is_refused_since_json_has_none(value: Any) -> None:
+    message = refusal_of(free_attributes, {"tags": value}, "row 4")
+    assert message == f"row 4.tags is a {type(value).__name__}; JSON has no sets: give a list"
+
+
+def holds_itself() -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    nested["self"] = nested
+    return nested
+
+
+@pytest.mark.parametrize("check", [free_attributes, check_json])
+def test_what_holds_itself_is_refused(check: Callable[..., object]) -> None:
+    assert refusal_of(check, holds_itself()).endswith(
+        "is nested too deeply, or holds itself; make it flatter"
+    )
+
+
+def test_what_holds_itself_is_refused_as_an_id_too() -> None:
+    assert "ids are text" in refusal_of(check_user_id, holds_itself())
+
+
+@pytest.mark.parametrize("value", [None, 1, "x", [1, {"a": None}], {"a": [1.5]}])
+def test_any_json_value_is_taken(value: Any) -> None:
+    assert check_json(value) == value
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(codec=None))
+    | st.dates()
+    | st.datetimes(timezones=st.none() | st.timezones())
+    | st.binary(max_size=3)
+    | st.decimals(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.dictionaries(st.text(st.characters(codec=None), max_size=3) | st.integers(), inner)
+    ),
+    max_leaves=8,
+)
+
+
+def same(sent: Any, read: Any) -> bool:
+    """Whether two JSON values are one, true not being 1."""
+    if isinstance(sent, dict):
+        return set(sent) == set(read) and all(same(sent[name], read[name]) for name in sent)
+    if isinstance(sent, list):
+        return len(sent) == len(read) and all(map(same, sent, read))
+    return type(sent) is type(read) and bool(sent == read)
+
+
+@given(VALUES)
+def test_a_strict_reader_reads_back_what_was_taken(value: Any) -> None:
+    try:
+        taken = check_json(value)
+    except InvalidInput:
+        return
+    text = msgspec.json.encode(taken).decode("utf-8")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"JSON has no {constant}")
+
+    assert same(taken, json.loads(text, parse_constant=refuse))
+
+
+@given(VALUES)
+def test_no_value_makes_the_check_fail_otherwise(value: Any) -> None:
+    for check in (check_json, flat_attributes, free_attributes, check_user_id, check_event_name):
+        try:
+            check(value)
+        except InvalidInput:
+            continue
+
+
+@given(st.text())
+def test_an_id_is_refused_or_stays_what_it_was(user_id: str) -> None:
+    try:
+        assert check_user_id(user_id) == user_id
+    except InvalidInput:
+        assert not user_id.strip() or not user_id.isprintable()
+
+
+# --- what messages show --------------------------------------------------------------------------
+
+
+def test_a_value_is_shown_as_code_would_write_it() -> None:
+    assert shown("a'b") == '"a\'b"'
+
+
+def test_a_long_value_is_cut_short() -> None:
+    assert shown("x" * 100) == "'" + "x" * 78 + "…"
+
+
+def test_a_value_that_python_cannot_write_out_is_said_to_be_so() -> None:
+    assert shown(10**5000) == "too large to show"

@@ -1,0 +1,99 @@
+"""A listener hears of everything, disturbs nothing, and is shown no secret."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, get_args
+
+import attrs
+import pytest
+
+from appcues_async import notices
+from appcues_async.models import Job
+from appcues_async.notices import (
+    AttemptFailed,
+    BodySent,
+    JobChanged,
+    JobStarted,
+    Notice,
+    PauseBegan,
+    PauseEnded,
+    PollFailed,
+    ReplyReceived,
+    notify,
+)
+
+EACH: list[Notice] = [
+    ReplyReceived("GET", "segments/{segment_id}", 200, 1, 0.25),
+    AttemptFailed("POST", "import/events", 1, "Throttled", 429, 0.5),
+    BodySent("import/profiles", 7, 1 << 20, 2 << 20),
+    PauseBegan(2.0, "429"),
+    PauseEnded(),
+    JobStarted("7", "import/profiles"),
+    JobChanged(Job(id="7")),
+    PollFailed(None, "ServerError"),
+]
+
+
+def test_every_notice_reaches_the_listener_in_order() -> None:
+    heard: list[Notice] = []
+    for notice in EACH:
+        notify(heard.append, notice)
+    assert heard == EACH
+
+
+def test_without_a_listener_nothing_happens() -> None:
+    notify(None, PauseEnded())
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), AssertionError(), StopIteration()])
+def test_a_listener_that_fails_is_logged_and_disturbs_nothing(
+    caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def fail(notice: Notice) -> None:
+        raise error
+
+    with caplog.at_level(logging.ERROR, "appcues_async"):
+        notify(fail, JobStarted("7", "import/profiles"))
+    (record,) = caplog.records
+    assert record.getMessage() == "the on_notice listener failed on a JobStarted"
+    assert record.exc_info is not None
+    assert record.exc_info[1] is error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
+def test_what_ends_a_program_or_a_task_passes_through(error: type[BaseException]) -> None:
+    def stop(notice: Notice) -> None:
+        raise error
+
+    with pytest.raises(error):
+        notify(stop, PauseEnded())
+
+
+def test_every_notice_is_part_of_what_can_be_told() -> None:
+    assert set(map(type, EACH)) == set(get_args(Notice))
+    assert {cls.__name__ for cls in get_args(Notice)} < set(notices.__all__)
+
+
+@pytest.mark.parametrize("notice", EACH, ids=lambda notice: type(notice).__name__)
+def test_a_notice_does_not_change(notice: Any) -> None:
+    with pytest.raises(AttributeError):
+        notice.anything = 1
+    for field in attrs.fields(type(notice)):
+        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+            setattr(notice, field.name, None)
+
+
+def test_what_a_notice_may_hold_is_on_this_list_and_nothing_else() -> None:
+    held = {cls.__name__: [field.name for field in attrs.fields(cls)] for cls in get_args(Notice)}
+    assert held == {
+        "ReplyReceived": ["method", "route", "status", "number", "seconds"],
+        "AttemptFailed": ["method", "route", "number", "error", "status", "delay"],
+        "BodySent": ["route", "upload", "sent", "size"],
+        "PauseBegan": ["seconds", "reason"],
+        "PauseEnded": [],
+        "JobStarted": ["id", "kind"],
+        "JobChanged": ["job"],
+        "PollFailed": ["id", "error"],
+    }
