@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 from urllib.parse import quote
 
 from appcues_async.api.jobs import Jobs
 from appcues_async.api.lookup import list_jobs, look_at
 from appcues_async.api.resources import Resources
-from appcues_async.clock import Clock, SystemClock
+from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
-from appcues_async.notices import Listener, Notice, notify
+from appcues_async.notices import Listener
 from appcues_async.rows.values import check_json
 from appcues_async.settings import (
     Credentials,
@@ -25,29 +23,21 @@ from appcues_async.settings import (
     Region,
     RetryPolicy,
     Timeouts,
+    guarded,
 )
 from appcues_async.waiting.watcher import Watcher
 from appcues_async.wire.codec import encode
+from appcues_async.wire.opened import Opened, Shared, open_wire
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import JSON, Endpoint, Repeat, Request
 from appcues_async.wire.sender import Sender
-from appcues_async.wire.session import Connections
-from appcues_async.wire.throttle import LocalThrottle, Throttle, shared_throttle
-from appcues_async.wire.transport import Address, Transport
+from appcues_async.wire.throttle import Throttle
+from appcues_async.wire.transport import Address
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 __all__ = ["AppcuesClient"]
-
-GRACE: Final = 5.0
-"""Seconds that calls in flight have to end when the client is left."""
-
-
-class _Shared(enum.Enum):
-    """Says that the account's shared throttle is meant, where None means none."""
-
-    ACCOUNT = "the account's shared throttle"
 
 
 class AppcuesClient(Resources):
@@ -84,7 +74,7 @@ class AppcuesClient(Resources):
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         polling: PollPolicy | None = None,
-        throttle: Throttle | Pace | Literal[_Shared.ACCOUNT] | None = _Shared.ACCOUNT,
+        throttle: Throttle | Pace | Literal[Shared.ACCOUNT] | None = Shared.ACCOUNT,
         on_unknown: OnUnknown = "reconcile",
         session: ClientSession | None = None,
         on_notice: Listener | None = None,
@@ -113,6 +103,8 @@ class AppcuesClient(Resources):
         Raises:
             InvalidInput: A value is malformed.
         """
+        # First of all, for the sake of those who write down the variables of a frame that fails.
+        api_key, api_secret = guarded(api_key), guarded(api_secret)
         _check(on_unknown)
         self._credentials = Credentials.of(
             account_id, api_key, api_secret, region=region, base_url=base_url
@@ -170,31 +162,25 @@ class AppcuesClient(Resources):
     async def __aenter__(self) -> Self:
         if self._opened is not None:
             raise RuntimeError("this client is open already; one `async with` at a time")
-        clock = self._clock or SystemClock()
-        connections = Connections(self._timeouts, self._borrowed)
-        throttle = self._make_throttle(clock)
-        connections.open()
-        sender = Sender(
-            transport=Transport(
-                connections, Address.of(self._credentials), self._timeouts, self._listener
-            ),
-            connections=connections,
-            throttle=throttle,
-            clock=clock,
-            retry=self._retry,
+        wire = open_wire(
+            Address.of(self._credentials),
+            throttle=self._throttle,
+            pace=Pace(),
             timeouts=self._timeouts,
-            on_unknown=self._on_unknown,
+            retry=self._retry,
+            session=self._borrowed,
             listener=self._listener,
+            clock=self._clock,
+            on_unknown=self._on_unknown,
         )
+        sender = wire.sender
         watcher = Watcher(
             get=lambda address: look_at(sender, address),
             list_recent=lambda: list_jobs(sender),
-            clock=clock,
+            clock=sender.clock,
             listener=self._listener,
         )
-        self._opened = _Opened(sender, watcher)
-        if isinstance(throttle, LocalThrottle) and self._listener is not None:
-            self._opened.unlisten = throttle.listen(self._tell)
+        self._opened = _Opened(wire, watcher)
         self._hand_out(sender)
         return self
 
@@ -215,7 +201,10 @@ class AppcuesClient(Resources):
         """Exists only so that `with` gets as far as the message above."""
 
     def __repr__(self) -> str:
-        account = self._credentials
+        account: Credentials | None = getattr(self, "_credentials", None)
+        if account is None:
+            # Trackers of errors show the frame of an __init__ that has failed.
+            return "<AppcuesClient without credentials>"
         return f"<AppcuesClient account {account.account_id} at {account.origin}>"
 
     def with_options(
@@ -319,35 +308,23 @@ class AppcuesClient(Resources):
         )
         self._hand_out_resources(sender, jobs)
 
-    def _make_throttle(self, clock: Clock) -> Throttle | None:
-        given = self._throttle
-        if isinstance(given, Pace):
-            return LocalThrottle(given, clock=clock)
-        if given is not _Shared.ACCOUNT:
-            return given
-        if self._clock is not None:
-            return LocalThrottle(clock=clock)
-        return shared_throttle(self._credentials.origin, self._credentials.account_id)
-
-    def _tell(self, notice: Notice) -> None:
-        notify(self._listener, notice)
-
 
 class _Opened:
     """What a client holds while it is open."""
 
-    def __init__(self, sender: Sender, watcher: Watcher) -> None:
-        self.sender = sender
+    def __init__(self, wire: Opened, watcher: Watcher) -> None:
+        self.wire = wire
         self.watcher = watcher
-        self.unlisten: Callable[[], None] = lambda: None
+
+    @property
+    def sender(self) -> Sender:
+        return self.wire.sender
 
     async def close(self) -> None:
         try:
             await self.watcher.close()
         finally:
-            # Shielded, so that a client that is left by a cancellation still closes its connections.
-            await asyncio.shield(self.sender.connections.close(GRACE))
-            self.unlisten()
+            await self.wire.close()
 
 
 def _check(on_unknown: object) -> None:

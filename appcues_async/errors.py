@@ -117,7 +117,7 @@ class AppcuesError(Exception):
         self.problem = problem
         self.retry_after = retry_after
         self.attempts: tuple[Attempt, ...] = ()
-        self.seconds = 0.0
+        self.seconds: float = 0.0
 
     @property
     def status(self) -> int | None:
@@ -167,7 +167,7 @@ class OutcomeUnknown(AppcuesError):  # noqa: N818
         rows: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(message, reply=reply, problem=problem)
-        self.candidates = tuple(candidates)
+        self.candidates: tuple[Job, ...] = tuple(candidates)
         self.chunk = chunk
         self.rows = rows
 

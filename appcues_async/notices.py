@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import frozen
 
@@ -31,7 +31,7 @@ __all__ = [
     "notify",
 ]
 
-log = logging.getLogger("appcues_async")
+log: Final = logging.getLogger("appcues_async")
 
 
 @frozen

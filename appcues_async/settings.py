@@ -167,7 +167,8 @@ def _account_id(_: object, __: Attribute[Any], value: Any) -> None:
         )
 
 
-def _guarded(value: Any) -> Any:
+def guarded(value: Any) -> Any:
+    """Makes a secret of text; leaves the rest to be refused."""
     return Secret(value) if isinstance(value, str) else value
 
 
@@ -243,8 +244,8 @@ class Credentials:
     """
 
     account_id: str = field(validator=_account_id)
-    api_key: Secret = field(converter=_guarded, validator=_secret, repr=False)
-    api_secret: Secret = field(converter=_guarded, validator=_secret, repr=False)
+    api_key: Secret = field(converter=guarded, validator=_secret, repr=False)
+    api_secret: Secret = field(converter=guarded, validator=_secret, repr=False)
     origin: str
 
     @classmethod
@@ -263,7 +264,7 @@ class Credentials:
             InvalidInput: A part is missing or malformed.
         """
         # Before anything can go wrong, for the sake of those who write down a frame's variables.
-        api_key, api_secret = _guarded(api_key), _guarded(api_secret)
+        api_key, api_secret = guarded(api_key), guarded(api_secret)
         if region not in get_args(Region):
             raise InvalidInput(f"region is {region!r}; it must be 'us' or 'eu'")
         return cls(
@@ -358,7 +359,7 @@ class Credentials:
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     """What is of use here of an environment or a profile, its secrets guarded."""
     known = {name: values.get(name) for name in _KNOWN}
-    return known | {name: _guarded(known[name]) for name in _SECRETS}
+    return known | {name: guarded(known[name]) for name in _SECRETS}
 
 
 def _missing(given: Mapping[str, Any]) -> list[str]:

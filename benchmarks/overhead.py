@@ -27,6 +27,7 @@ import aiohttp
 
 from appcues_async import AppcuesClient, Pace
 from appcues_async.wire import sender
+from appcues_async.wire.throttle import ANSWERED
 
 WAYS = ("aiohttp", "appcues_async", "without retry layer")
 TASKS = 20
@@ -103,11 +104,11 @@ async def without_retry_layer(url: str, use: Callable[[Update], Awaitable[object
             try:
                 return read(await self.transport.attempt(request))
             finally:
-                self.throttle.feedback(turn, sender.ANSWERED)
+                self.throttle.feedback(turn, ANSWERED)
         finally:
             self.connections.leave()
 
-    original, sender.Sender.send = sender.Sender.send, send  # type: ignore[assignment,method-assign]
+    original, sender.Sender.send = sender.Sender.send, send  # type: ignore[method-assign]
     try:
         return await with_client(url, use)
     finally:
@@ -184,6 +185,6 @@ if __name__ == "__main__":
         case ["--serve"]:
             serve()
         case ["--one", way, url, requests]:
-            asyncio.run(OPEN[way](url, lambda update: spread(update, int(requests))))  # type: ignore[arg-type]
+            asyncio.run(OPEN[way](url, lambda update: spread(update, int(requests))))
         case _:
             main()

@@ -51,7 +51,7 @@ ROWS = b"user_id,plan\n" + b"".join(b"user-%06d,pro\n" % number for number in ra
 Call: TypeAlias = Callable[[], Awaitable[object]]
 
 
-class _Selector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class _Selector(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         return super().select(timeout / SCALE if timeout else timeout)
 
@@ -79,7 +79,7 @@ class LoopClock:
         return asyncio.get_running_loop().call_later(delay, callback)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A status that a peer does not take for a success."""
 
 
@@ -102,7 +102,7 @@ async def once(session: aiohttp.ClientSession, sandbox: Sandbox, upload: bool) -
     async with request as response:
         await response.read()
         if response.status >= 400:
-            raise Refused(response.status, response.headers.get("Retry-After"))
+            raise RefusedError(response.status, response.headers.get("Retry-After"))
 
 
 @contextlib.asynccontextmanager
@@ -121,7 +121,7 @@ async def with_tenacity(sandbox: Sandbox) -> AsyncIterator[tuple[Call, Call]]:
             retrying = AsyncRetrying(
                 stop=stop_after_attempt(5),
                 wait=wait_exponential_jitter(),
-                retry=retry_if_exception_type((Refused, aiohttp.ClientError)),
+                retry=retry_if_exception_type((RefusedError, aiohttp.ClientError)),
                 reraise=True,
             )
             await retrying(once, session, sandbox, upload)
@@ -153,7 +153,7 @@ def rule(retries: int, pause: Callable[[int], float], gap: float) -> Callable[[S
                         await asyncio.sleep(gap)
                 try:
                     return await once(session, sandbox, upload)
-                except Refused as error:
+                except RefusedError as error:
                     status, asked = error.args
                     if number == retries or not (status == 429 or status >= 500):
                         raise
@@ -219,7 +219,7 @@ async def attempt(result: Result, call: Call) -> None:
     result.calls += 1
     try:
         await call()
-    except Exception:
+    except Exception:  # noqa: BLE001 - each way fails in errors of its own
         result.failed += 1
 
 
@@ -228,9 +228,7 @@ async def steady(scenario: Scenario, peer: Callable[[Sandbox], Any]) -> Result:
     result = Result()
     async with contextlib.AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(
-            Sandbox(
-                rate_limit=scenario.limit, retry_after=scenario.retry_after, clock=loop.time
-            )
+            Sandbox(rate_limit=scenario.limit, retry_after=scenario.retry_after, clock=loop.time)
         )
         clients = [await stack.enter_async_context(peer(sandbox)) for _ in range(scenario.clients)]
         started = loop.time()

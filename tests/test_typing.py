@@ -234,8 +234,8 @@ def what_a_type_checker_refuses(client: AppcuesClient) -> None:
             "(account_id: 'str', api_key: 'str', api_secret: 'str', *, region: 'Region' = 'us', "
             "base_url: 'str | None' = None, timeouts: 'Timeouts | None' = None, "
             "retry: 'RetryPolicy | None' = None, polling: 'PollPolicy | None' = None, "
-            "throttle: 'Throttle | Pace | Literal[_Shared.ACCOUNT] | None' = "
-            '<_Shared.ACCOUNT: "the account\'s shared throttle">, '
+            "throttle: 'Throttle | Pace | Literal[Shared.ACCOUNT] | None' = "
+            '<Shared.ACCOUNT: "the account\'s shared throttle">, '
             "on_unknown: 'OnUnknown' = 'reconcile', session: 'ClientSession | None' = None, "
             "on_notice: 'Listener | None' = None, clock: 'Clock | None' = None) -> 'None'",
         ),

@@ -9,6 +9,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.models import Segment
 from appcues_async.rows.kinds import USER_IDS
 from appcues_async.rows.sources import Format, Source, body_of
+from appcues_async.rows.values import check_text
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, nothing, reader, reader_of_list
 from appcues_async.wire.request import Endpoint, Lane, Repeat
@@ -67,9 +68,9 @@ class Segments:
             InvalidInput: The name is empty.
             OutcomeUnknown: Nothing says whether it was made; it is not made twice.
         """
-        body = {"name": _name(name)}
+        body = {"name": check_text(name, "name")}
         if description is not None:
-            body["description"] = _text(description, "description")
+            body["description"] = _description(description)
         return await self._sender.send(CREATE.request(encode(body)), _read_segment)
 
     async def update(
@@ -88,9 +89,9 @@ class Segments:
         """
         body: dict[str, str] = {}
         if name is not None:
-            body["name"] = _name(name)
+            body["name"] = check_text(name, "name")
         if description is not None:
-            body["description"] = _text(description, "description")
+            body["description"] = _description(description)
         if not body:
             raise InvalidInput("neither name nor description is given; give what is to be changed")
         request = UPDATE.request(encode(body), segment_id=segment_id)
@@ -154,13 +155,5 @@ class Segments:
         return await self._jobs.start(REMOVE.request(body, segment_id=segment_id))
 
 
-def _name(value: Any) -> str:
-    if not _text(value, "name").strip():
-        raise InvalidInput("name is empty; a segment needs one")
-    return str(value)
-
-
-def _text(value: Any, what: str) -> str:
-    if not isinstance(value, str):
-        raise InvalidInput(f"{what} is {value!r}; it must be text")
-    return value
+def _description(value: Any) -> str:
+    return "" if value == "" else check_text(value, "description")

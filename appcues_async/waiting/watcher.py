@@ -71,7 +71,7 @@ class Watcher:
         self._watched: dict[JobHandle, _Watched] = {}
         self._polling: asyncio.Task[None] | None = None
         self._woken = asyncio.Event()
-        self.closed = False
+        self.closed: bool = False
 
     @property
     def clock(self) -> Clock:

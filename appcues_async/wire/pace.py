@@ -41,7 +41,7 @@ class Pacer:
 
     def __init__(self, pace: Pace) -> None:
         """Starts at the given rate, with its first turn due at once."""
-        self.rate = pace.rate
+        self.rate: float = pace.rate
         self._due = float("-inf")
         self._last: float | None = None
         self._climbed = 0.0

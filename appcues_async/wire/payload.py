@@ -60,7 +60,7 @@ class BodyPayload(Payload):
         self._body = body
         self._idle = idle
         self._on_sent = on_sent
-        self.sent = 0
+        self.sent: int = 0
         self.failure: Exception | None = None
 
     async def write(self, writer: AbstractStreamWriter) -> None:

@@ -52,7 +52,7 @@ class Connections:
         self._bare: ClientSession | None = None
         self._calls = 0
         self._idle = asyncio.Event()
-        self.usable = False
+        self.usable: bool = False
 
     def open(self) -> None:
         """Makes the sessions; needs the running loop."""

@@ -302,10 +302,16 @@ _shared: WeakKeyDictionary[
 ] = WeakKeyDictionary()
 
 
-def shared_throttle(origin: str, account_id: str) -> LocalThrottle:
-    """The one throttle of an account on the running loop, for as long as somebody holds it."""
+def shared_throttle(origin: str, account_id: str, pace: Pace | None = None) -> LocalThrottle:
+    """The one throttle of an account on the running loop, for as long as somebody holds it.
+
+    Args:
+        origin: The server.
+        account_id: Whose requests it is for.
+        pace: How fast it starts, if it is not there yet.
+    """
     of_loop = _shared.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
     throttle = of_loop.get((origin, account_id))
     if throttle is None:
-        throttle = of_loop[origin, account_id] = LocalThrottle()
+        throttle = of_loop[origin, account_id] = LocalThrottle(pace)
     return throttle

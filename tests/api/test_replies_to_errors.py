@@ -38,7 +38,7 @@ def client() -> AppcuesClient:
 
 
 async def error_of(replies: aioresponses, **answer: object) -> AppcuesError:
-    replies.get(SEGMENTS, **answer)  # type: ignore[arg-type]
+    replies.get(SEGMENTS, **answer)
     async with client() as opened:
         with pytest.raises(AppcuesError) as caught:
             await opened.segments.list()

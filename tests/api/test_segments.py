@@ -33,6 +33,11 @@ async def test_an_update_changes_what_is_given_and_nothing_else(client: AppcuesC
     assert (changed.name, changed.description) == ("Best friends", "All of them")
 
 
+async def test_an_empty_description_takes_the_old_one_away(client: AppcuesClient) -> None:
+    segment = await client.segments.create("Friends", "All of them")
+    assert (await client.segments.update(segment.id, description="")).description == ""
+
+
 async def test_a_deleted_segment_is_gone(client: AppcuesClient) -> None:
     segment = await client.segments.create("Friends")
     await client.segments.delete(segment.id)
@@ -72,7 +77,7 @@ async def test_ids_come_from_files_with_or_without_a_header(
 async def test_an_empty_name_is_refused_before_anything_is_sent(
     sandbox: Sandbox, client: AppcuesClient, name: str
 ) -> None:
-    with pytest.raises(InvalidInput, match="name is empty"):
+    with pytest.raises(InvalidInput, match="name is .*; it must be text and not empty"):
         await client.segments.create(name)
     assert not sandbox.requests
 

@@ -84,6 +84,10 @@ async def test_a_header_and_no_rows_is_refused(text: bytes) -> None:
     )
 
 
+async def test_a_header_that_lacks_columns_is_told_so_even_without_rows() -> None:
+    assert "no user_id or userId" in await refusal_of(b"email\n")
+
+
 async def test_a_long_cell_in_the_first_row_is_for_the_api_to_judge() -> None:
     assert await media_of(b'user_id,note\n007,"' + b"x" * 200_000 + b'"\n') == CSV
 

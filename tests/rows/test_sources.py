@@ -95,6 +95,13 @@ async def test_a_files_name_or_else_its_first_character_says_how_it_is_written(
     assert await media_of(path) == media
 
 
+@pytest.mark.parametrize("name", ["users.ndjson", "USERS.NDJSON", "users.jsonl"])
+async def test_a_files_name_is_believed_before_its_content(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(USERS_CSV)
+    assert "its first line is not a JSON value" in await refusal_of(path)
+
+
 async def test_a_format_that_is_given_wins_over_the_name(tmp_path: Path) -> None:
     path = tmp_path / "users.csv"
     path.write_bytes(USERS_NDJSON)

@@ -489,8 +489,16 @@ def test_what_holds_itself_is_refused(check: Callable[..., object]) -> None:
     )
 
 
-def test_what_holds_itself_is_refused_as_an_id_too() -> None:
-    assert "ids are text" in refusal_of(check_user_id, holds_itself())
+def without_end() -> list[Any]:
+    nested: list[Any] = []
+    for _ in range(10_000):
+        nested = [nested]
+    return nested
+
+
+@pytest.mark.parametrize("value", [holds_itself(), without_end()], ids=["itself", "without end"])
+def test_what_is_nested_without_end_is_refused_as_an_id_too(value: Any) -> None:
+    assert "ids are text" in refusal_of(check_user_id, value)
 
 
 @pytest.mark.parametrize("value", [None, 1, "x", [1, {"a": None}], {"a": [1.5]}])
