@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 from urllib.parse import quote
 
 from appcues_async.api.jobs import Jobs
-from appcues_async.api.lookup import list_jobs, look_at
+from appcues_async.api.lookup import look_at, sight_jobs
 from appcues_async.api.resources import Resources
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
@@ -176,7 +176,7 @@ class AppcuesClient(Resources):
         sender = wire.sender
         watcher = Watcher(
             get=lambda address: look_at(sender, address),
-            list_recent=lambda: list_jobs(sender),
+            list_recent=lambda: sight_jobs(sender),
             clock=sender.clock,
             listener=self._listener,
         )

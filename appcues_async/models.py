@@ -32,6 +32,7 @@ __all__ = [
 IN_PROGRESS: Final = "IN_PROGRESS"
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"
+ENDED: Final = frozenset({COMPLETED, FAILED})
 
 _LINK: Final = re.compile(r"(https?:)(?:\\*/){2}[^\s\"<>]*", re.IGNORECASE)
 
@@ -98,7 +99,7 @@ class Job:
     @property
     def ended(self) -> bool:
         """Whether it is over, well or badly."""
-        return self.status in {COMPLETED, FAILED}
+        return self.status in ENDED
 
     @property
     def ingestions_completed(self) -> int | None:

@@ -18,11 +18,17 @@ from appcues_async.errors import NoDownload, UnexpectedReply
 from appcues_async.models import COMPLETED, FAILED, Job, JobEvent, hide_links
 from appcues_async.settings import origin_of
 from appcues_async.waiting.handle import ANALYTICS, JobAddress
-from appcues_async.wire.codec import nothing, reader, reader_of_list
+from appcues_async.wire.codec import (
+    Sighting,
+    nothing,
+    read_sightings,
+    reader,
+    reader_of_list,
+)
 from appcues_async.wire.request import Endpoint, Lane, Server
 from appcues_async.wire.sender import Sender
 
-__all__ = ["download", "get_job", "list_jobs", "look_at"]
+__all__ = ["download", "get_job", "list_jobs", "look_at", "sight_jobs"]
 
 LIST: Final = Endpoint("GET", "jobs", lane=Lane.POLL)
 GET: Final = Endpoint("GET", "jobs/{job_id}", lane=Lane.POLL)
@@ -61,6 +67,11 @@ async def get_job(sender: Sender, job_id: str) -> Job:
 async def list_jobs(sender: Sender) -> list[Job]:
     """Asks for the account's recent jobs, without their events."""
     return await sender.send(LIST.request(), _read_jobs)
+
+
+async def sight_jobs(sender: Sender) -> dict[str, Sighting]:
+    """Asks for the account's recent jobs, by id, and reads as little of each as waiting needs."""
+    return await sender.send(LIST.request(), read_sightings)
 
 
 async def look_at(sender: Sender, address: JobAddress) -> Job:

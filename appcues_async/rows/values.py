@@ -277,10 +277,13 @@ def flat_attributes(
         return free_attributes(attributes, where, strict=False)
     checked: dict[str, Any] = {}
     for name, value in _mapping(attributes, where).items():
-        kind = type(value)
         # First what nearly every value is: this runs for each value of millions of rows.
-        plain = value.isascii() if kind is str else kind is bool or value is None
-        plain = plain or (kind is float and math.isfinite(value))
+        if type(value) is str:
+            plain = value.isascii()
+        elif type(value) is float:
+            plain = math.isfinite(value)
+        else:
+            plain = value is None or type(value) is bool
         key = name if type(name) is str and name and name.isascii() else _key(name, where)
         checked[key] = value if plain else flat_value(value, f"{where}.{name}")
     return checked

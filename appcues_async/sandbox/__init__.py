@@ -21,9 +21,10 @@ Access
       body. Another account than the sandbox's own gets 403. A known path with another method gets
       404, like an unknown path.
     * The rate limit is a bucket of one second's worth of requests for the whole account, version 1
-      included. Requests that get 401 or 403 are not counted. A 429 is answered before the body is
-      read, and has no Retry-After header unless `retry_after` is given.
-    * Errors are JSON even where CSV is asked for.
+      and erasure included. Requests that get 401 or 403 are not counted. A 429 is answered before
+      the body is read, and has no Retry-After header unless `retry_after` is given.
+    * Errors are JSON even where CSV is asked for, and so are the resources that the API's reference
+      does not have.
     * A part of a path is decoded as a whole: `%2F` is a slash within a user id.
 
 Bodies
@@ -58,7 +59,13 @@ Jobs
       ends, which is the order of their starts where they take equally long.
     * Except for "Import Profiles", the names in `JOB_NAMES` are made up, and so is the last event
       of a failed job, "Failed" with a `detail`. All jobs have the events of an import.
-    * The list shows all jobs, oldest first. Times are in UTC.
+    * The list shows all jobs but analytics exports, oldest first. Times are in UTC.
+
+Experiences, checklists, tags, groups and screenshots
+    * Times of pins, launchpads, banners and checklists are milliseconds since 1970, all others are
+      in ISO 8601. The fields are those of flows, save for what is known to differ.
+    * A group exists that was given a profile or users. Adding users answers like an update.
+    * Screenshots are one picture of one pixel, of any flow, checklist or other experience.
 
 Segments
     * The ids of a segment are those that were added and not removed since. An empty list of ids
@@ -67,18 +74,51 @@ Segments
 Users
     * A user exists who has a profile. Events alone make no profile, except in version 1. The
       profile of an unknown user gets 404, the list of their events is empty.
-    * Deleting a profile starts a job that also takes the user's events away.
+    * Deleting a profile starts a job that also takes the user's events away, from exports and
+      analytics, too.
     * Unknown fields of an event are ignored.
 
 Exports
-    * The request is checked, conditions by their shape only, and a job runs, but nothing is
-      exported or mailed.
+    * Nothing is mailed. The file is made when the job ends. Its link is in the job only if
+      `export_links` is set, and good for a week.
+    * It holds the events from `start_time` on and before `end_time`, in the order they took effect.
+      Dates and times without a zone are in `time_zone`.
+    * Conditions can ask for `name`, `user_id`, `timestamp`, and any other field that an event has
+      as an attribute; a field that it does not have is null. The operators are ==, !=, in, like,
+      ilike, their opposites that begin with `not`, `is null` and `is not null`. Opposites are exact:
+      null is `not like` everything. Any other operator lets nothing through.
+
+Analytics
+    * A question has either `metrics`, with or without `dimensions`, or `columns`, and a
+      `start_time`. Fields are looked for as in the conditions of exports, whatever their names, and
+      so are the names of attributes. NPS metrics are null. `rank_n` has no effect.
+    * An export is `queued` for the first half of its time and `running` for the second. Its file is
+      Newline-Delimited JSON, and each look at it mints a link that is good for an hour. It is among
+      `Sandbox.jobs`.
+    * X-RateLimit headers tell of the account's one rate limit. A 429 has a Retry-After header of a
+      second, unless `retry_after` says otherwise.
+
+Links to files
+    * They lead to the sandbox itself, need no credentials, and are answered with 400 where there is
+      an Authorization header. A link that has expired or is wrong gets 403. Errors are in XML.
+
+Erasure
+    * It takes profiles and events away at once. Unknown ids are accepted, too. The CSV has no
+      header. Errors look like those of version 1.
 
 Version 1
     * `request_id` is returned if it was given. A request that is wrong in part has no effect at
       all. Unix time is in seconds. Another account gets 404.
+
+Customer.io
+    * Only manual segments exist; there is one, with the id 1. An unknown one gets 404. All errors
+      have the same form as a 400.
+    * Nobody knows who the people are, so each id is taken, and kept as it was sent, whatever its
+      type.
+    * The rate limit is a bucket like that of the account.
 """
 
+from appcues_async.sandbox.content import Checklist, Experience, Flow, Group, Tag
 from appcues_async.sandbox.faults import (
     Amend,
     Answer,
@@ -94,17 +134,20 @@ from appcues_async.sandbox.faults import (
 from appcues_async.sandbox.jobs import JOB_NAMES, Job, JobKind, JobPlan
 from appcues_async.sandbox.server import Sandbox
 from appcues_async.sandbox.signals import Hold
-from appcues_async.sandbox.state import Flow, Segment
+from appcues_async.sandbox.state import Segment
 from appcues_async.sandbox.traffic import LoggedRequest
 
 __all__ = [
     "JOB_NAMES",
     "Amend",
     "Answer",
+    "Checklist",
     "Close",
+    "Experience",
     "Fault",
     "Faults",
     "Flow",
+    "Group",
     "Hold",
     "Instruction",
     "Job",
@@ -116,5 +159,6 @@ __all__ = [
     "Sandbox",
     "Segment",
     "Stall",
+    "Tag",
     "Truncate",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from aiohttp import web
-from attrs import asdict
+from attrs import AttrsInstance, asdict
 
 from appcues_async.sandbox.clock import SandboxClock
 from appcues_async.sandbox.encoding import NotJSON, decode_json, encode_json
@@ -45,7 +45,7 @@ _MATCH: Final = ("method", "path", "skip", "times", "probability")
 class Control:
     """Answers under `/_sandbox/`: no credentials, no rate limit, not in the log.
 
-    * `GET state`: profiles, events, segments, flows and jobs.
+    * `GET state`: all that the account holds.
     * `GET requests`: the log, without credentials and bodies.
     * `POST reset`: back to the beginning.
     * `POST clock` with `{"advance": seconds}`: moves time forward.
@@ -105,7 +105,18 @@ class Control:
                 segment.id: {**asdict(segment), "user_ids": sorted(segment.user_ids)}
                 for segment in state.segments.values()
             },
-            "flows": {flow.id: asdict(flow) for flow in state.flows.values()},
+            "flows": _each(state.flows),
+            "experiences": {noun: _each(shelf) for noun, shelf in state.experiences.items()},
+            "checklists": _each(state.checklists),
+            "tags": _each(state.tags),
+            "groups": {
+                group_id: {"attributes": group.attributes, "user_ids": sorted(group.user_ids)}
+                for group_id, group in state.groups.items()
+            },
+            "customerio_segments": {
+                str(segment_id): sorted(members)
+                for segment_id, members in state.customerio_segments.items()
+            },
             "jobs": {job.id: asdict(job) for job in state.jobs.all.values()},
         }
 
@@ -142,6 +153,10 @@ class Control:
             self._faults.add(make(**fields), **match)
         except (TypeError, ValueError, AttributeError, re.error) as error:
             raise Refusal(400, str(error)) from error
+
+
+def _each(things: Mapping[str, AttrsInstance]) -> dict[str, dict[str, Any]]:
+    return {name: asdict(thing) for name, thing in things.items()}
 
 
 async def _read(request: web.BaseRequest) -> dict[str, Any]:

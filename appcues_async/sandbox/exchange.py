@@ -91,25 +91,33 @@ class Call:
         return best["text/csv"] > max(best["application/json"], 0.0)
 
     @property
+    def origin(self) -> str:
+        """Where the sandbox is, on the host that the caller used."""
+        return f"{self.request.scheme}://{self.request.host}"
+
+    @property
     def account_url(self) -> str:
-        """What the account's addresses start with, on the host that the caller used."""
-        account_id = self.path.split("/")[3]
-        return f"{self.request.scheme}://{self.request.host}/v2/accounts/{account_id}"
+        """What the account's addresses start with."""
+        return f"{self.origin}/v2/accounts/{self.path.split('/')[3]}"
 
     @property
     def query(self) -> dict[str, str]:
         """The query, decoded; the last value of a name counts."""
         return dict(parse_qsl(self.raw_query, keep_blank_values=True))
 
-    async def json_object(self) -> dict[str, Any]:
+    async def json_object(self, *, limit: int = RAW_LIMIT) -> dict[str, Any]:
         """The body of an endpoint that takes nothing but a JSON object.
 
+        Args:
+            limit: The most bytes that it may have.
+
         Raises:
-            Refusal: 415 for another content type, 400 for anything else than a JSON object.
+            Refusal: 415 for another content type, 413 if it is too large, 400 for anything else
+                than a JSON object.
         """
         self._content_type((JSON,))
         try:
-            content = decode_json(await self.body.read())
+            content = decode_json(await self.body.read(limit))
         except (NotJSON, UnicodeDecodeError) as error:
             raise Refusal(400, "The body is not valid JSON") from error
         if not isinstance(content, dict):
@@ -117,22 +125,30 @@ class Call:
         return content
 
     async def upload(
-        self, read: Callable[[Upload], _Result], *, also: Sequence[str] = ()
+        self,
+        read: Callable[[Upload], _Result],
+        *,
+        accepted: Sequence[str] = (NDJSON, CSV, *MULTIPART),
+        also: Sequence[str] = (),
+        limit: int | None = None,
     ) -> _Result:
         """Takes in an upload, raw or multipart, and reads it without holding the loop.
 
         Args:
             read: What to do with it; runs in another thread if it is long.
+            accepted: The content types that are taken.
             also: Content types that the endpoint takes elsewhere, to be named when it refuses.
+            limit: The most bytes that the body may have; None for the limits of uploads.
 
         Raises:
             Refusal: 415 for another content type, 413 if it is too large, 400 if it is malformed.
         """
-        kind, parameters = self._content_type((NDJSON, CSV, *MULTIPART), also)
+        kind, parameters = self._content_type(accepted, also)
         multipart = kind in MULTIPART
         if multipart and not parameters.get("boundary"):
             raise Refusal(400, "The multipart boundary is missing in the Content-Type header")
-        limit = FILE_LIMIT + _ENVELOPE if multipart else RAW_LIMIT
+        if limit is None:
+            limit = FILE_LIMIT + _ENVELOPE if multipart else RAW_LIMIT
         spool = await self.body.spool(limit, self.workers)
 
         def work() -> _Result:
@@ -141,6 +157,20 @@ class Call:
             return read(Upload(spool, kind == CSV, self.body.received))
 
         return await self._off_loop(spool, work)
+
+    async def json_user_ids(self, name: str, *, limit: int = RAW_LIMIT) -> list[str]:
+        """The user ids that a JSON object lists under a name.
+
+        Raises:
+            Refusal: What `json_object` raises, and 400 if they are no list of strings, or there
+                are none.
+        """
+        user_ids = (await self.json_object(limit=limit)).get(name)
+        if not isinstance(user_ids, list) or not all(isinstance(i, str) and i for i in user_ids):
+            raise Refusal(400, f"`{name}` must be an array of strings that are not empty")
+        if not user_ids:
+            raise Refusal(400, f"`{name}` is empty")
+        return user_ids
 
     def is_json(self) -> bool:
         """Whether the body says that it is a single JSON document."""

@@ -24,6 +24,7 @@ JobKind = Literal[
     "remove_user_ids",
     "export_events",
     "delete_profile",
+    "analytics_export",
 ]
 
 JOB_NAMES: Final[Mapping[JobKind, str]] = {
@@ -33,6 +34,7 @@ JOB_NAMES: Final[Mapping[JobKind, str]] = {
     "remove_user_ids": "Update Segment",
     "export_events": "Export Events",
     "delete_profile": "Delete Profile",
+    "analytics_export": "Analytics Export",
 }
 
 
@@ -61,6 +63,11 @@ def _nothing(_rows: Sequence[Any]) -> None:
     """What rows do that have no effect."""
 
 
+def _no_more(_job: Job) -> Mapping[str, Any]:
+    """What is left to say at the end of most jobs."""
+    return {}
+
+
 @frozen
 class Work:
     """What a job is to do.
@@ -71,6 +78,9 @@ class Work:
         bytes: How many bytes were uploaded.
         kept: The valid rows, or none of them where they are only counted.
         apply: Puts rows into effect.
+        reads: What it goes through when it ends.
+        finish: Does what is to be done if the job completes, and tells what its last event says
+            of it.
     """
 
     rows: int = 0
@@ -78,6 +88,8 @@ class Work:
     bytes: int = 0
     kept: Sequence[Any] = ()
     apply: Callable[[Sequence[Any]], None] = _nothing
+    reads: Sequence[Any] = ()
+    finish: Callable[[Job], Mapping[str, Any]] = _no_more
 
 
 @define(eq=False, kw_only=True)
@@ -132,6 +144,8 @@ class Job:
         }
         if plan.status == "FAILED":
             counts["detail"] = plan.detail
+        elif plan.status == "COMPLETED":
+            counts.update(work.finish(self))
         if plan.status in {"COMPLETED", "FAILED"}:
             ended_at = self.started_at + timedelta(seconds=self.seconds)
             self._happened(plan.status.capitalize(), ended_at, counts)
@@ -204,15 +218,17 @@ class JobBook:
             return job
 
     def listed(self) -> list[Job]:
-        """The jobs that show in the list, oldest first."""
+        """The jobs that show in the list, oldest first; analytics exports do not."""
         latest = self._clock.time() - self._list_lag
-        return [job for job in self.all.values() if job.started <= latest]
+        jobs = [job for job in self.all.values() if job.started <= latest]
+        return [job for job in jobs if job.kind != "analytics_export"]
 
     def due_rows(self) -> int:
-        """How many rows `settle` would put into effect now."""
+        """How many rows `settle` would put into effect or go through now."""
         now = self._clock.time()
         with self._lock:
-            return sum(len(work.kept) for ends, _, _, work, _ in self._running if ends <= now)
+            due = [work for ends, _, _, work, _ in self._running if ends <= now]
+            return sum(len(work.kept) + len(work.reads) for work in due)
 
     def settle(self) -> None:
         """Ends every job whose time has come, in the order of their ends."""

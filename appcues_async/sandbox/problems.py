@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-__all__ = ["Refusal", "activity_problem", "problem_details", "title_of"]
+__all__ = [
+    "Refusal",
+    "activity_problem",
+    "analytics_problem",
+    "customerio_problem",
+    "problem_details",
+    "title_of",
+]
 
 
 class Refusal(Exception):  # noqa: N818 - it is an answer to the caller, not an error of ours
@@ -49,3 +56,13 @@ def activity_problem(status: int, detail: str) -> dict[str, Any]:
         "message": {"description": detail, "title": title_of(status), "type": "error"},
         "status_code": status,
     }
+
+
+def analytics_problem(status: int, detail: str) -> dict[str, Any]:
+    """The error body of the analytics of version 2."""
+    return {"detail": detail, "status": status, "title": title_of(status)}
+
+
+def customerio_problem(_status: int, detail: str) -> dict[str, Any]:
+    """The error body of Customer.io."""
+    return {"meta": {"errors": [detail]}}

@@ -38,15 +38,26 @@ class TokenBucket:
         self._level = self._rate or 0.0
         self._filled_at = self._time()
 
+    @property
+    def left(self) -> int:
+        """How many whole requests are in the bucket."""
+        self._pour()
+        return int(self._level + 1e-9)
+
     def take(self) -> bool:
         """Takes one request out of the bucket; False when it is empty."""
         if self._rate is None:
             return True
-        now = self._time()
-        self._level = min(self._rate, self._level + (now - self._filled_at) * self._rate)
-        self._filled_at = now
+        self._pour()
         # 0.4 seconds at 5 per second are a hair less than 2 in binary.
         if self._level < 1 - 1e-9:
             return False
         self._level -= 1
         return True
+
+    def _pour(self) -> None:
+        """Lets in what has come since it was last looked at."""
+        now = self._time()
+        if self._rate is not None:
+            self._level = min(self._rate, self._level + (now - self._filled_at) * self._rate)
+        self._filled_at = now

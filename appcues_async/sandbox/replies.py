@@ -17,23 +17,28 @@ ANY_COLUMNS: Final[tuple[str, ...]] = ()
 
 @frozen
 class Reply:
-    """An answer: JSON, or CSV where the caller asked for it and the route has columns.
+    """An answer: JSON, or CSV where the caller asked for it and the route has columns, or a file.
 
     Args:
         status: The HTTP status.
-        content: What to encode; an object, or a list of objects.
+        content: What to encode; an object, or a list of objects; or bytes, which go out as they
+            are.
         columns: The columns of the CSV form; `ANY_COLUMNS` to take them from the content, None
             where there is only a JSON form.
         headers: Headers to add.
+        media_type: What the content is, where it is bytes.
     """
 
     status: int
     content: Any
     columns: Sequence[str] | None = None
     headers: Mapping[str, str] = field(factory=dict[str, str])
+    media_type: str = "application/octet-stream"
 
     def encode(self, *, csv: bool) -> tuple[bytes, str]:
         """The body and its content type."""
+        if isinstance(self.content, bytes):
+            return self.content, self.media_type
         if not csv or self.columns is None:
             return encode_json(self.content), "application/json"
         rows = self.content if isinstance(self.content, list) else [self.content]

@@ -95,10 +95,10 @@ def read_rows(text: Spool, *, csv_text: bool, table: Table, keep: bool) -> Rows:
     return rows
 
 
-def read_user_ids(text: Spool, *, csv_text: bool, keep: bool) -> Rows:
+def read_user_ids(text: Spool, *, csv_text: bool, keep: bool, header: bool = True) -> Rows:
     """Reads an upload of user ids alone, one per row, like `read_rows`.
 
-    A CSV header is optional.
+    A CSV may have a header if `header` is true; else its first row is an id like any other.
 
     Raises:
         Refusal: 400 for what is wrong with the whole of it.
@@ -110,10 +110,11 @@ def read_user_ids(text: Spool, *, csv_text: bool, keep: bool) -> Rows:
             raise _empty()
         return rows
     first = True
+    spellings = _USER_ID if header else ()
 
     def take(cells: list[str] | None) -> None:
         nonlocal first
-        is_header = first and cells is not None and cells[0].strip() in _USER_ID
+        is_header = first and cells is not None and cells[0].strip() in spellings
         first = False
         if not is_header:
             alone = cells is not None and not any(cells[1:])

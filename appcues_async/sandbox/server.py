@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, TypedDict
 
 from appcues_async.sandbox.clock import SandboxClock
+from appcues_async.sandbox.content import Checklist, Experience, Flow, Group, Tag
 from appcues_async.sandbox.control import Control
 from appcues_async.sandbox.faults import Faults
 from appcues_async.sandbox.jobs import Job, JobBook, JobKind, JobPlan
 from appcues_async.sandbox.listener import Listener
 from appcues_async.sandbox.rate import TokenBucket
 from appcues_async.sandbox.service import Credentials, Service
-from appcues_async.sandbox.state import Flow, Segment, State
+from appcues_async.sandbox.state import Segment, State
+from appcues_async.sandbox.thread import ServingThread
 from appcues_async.sandbox.traffic import LoggedRequest, RequestLog
 
 __all__ = ["Sandbox"]
@@ -34,8 +34,19 @@ class ClientArguments(TypedDict):
     base_url: str
 
 
+class CustomerIOArguments(TypedDict):
+    """The same of a Customer.io client."""
+
+    site_id: str
+    api_key: str
+    base_url: str
+
+
 class Sandbox:
     """The Appcues API, offline: one account, real HTTP on a loopback address.
+
+    Beside it are the endpoints of Customer.io for manual segments, with credentials and a rate
+    limit of their own.
 
     `async with Sandbox() as sandbox:` serves on the running loop; `with Sandbox() as sandbox:`
     serves on a loop of its own in a thread. Either way it can be read and steered from any
@@ -53,16 +64,22 @@ class Sandbox:
             its id, it shows at once.
         keep_rows: Whether imported rows and the bodies of requests are kept; False only counts
             them, so that memory does not grow with what is uploaded.
+        export_links: Whether the job of an event export ends with a link to its file, as
+            `signed_s3_url` in its last event.
         account_id: The account's id.
         api_key: The account's API key.
         api_secret: The account's API secret.
+        legacy_api_key: The account's Legacy API key, which erases users.
+        customerio_site_id: The id of the Customer.io site.
+        customerio_api_key: Its API key.
+        customerio_rate_limit: Requests per second to Customer.io, like `rate_limit`.
         host: A loopback address.
         port: The port; 0 takes a free one.
         clock: What to read monotonic seconds from.
         seed: Where the chance of faults that have a probability starts from.
 
     Raises:
-        ValueError: `host` is not a loopback address, or `rate_limit` is below 1.
+        ValueError: `host` is not a loopback address, or a rate limit is below 1.
     """
 
     def __init__(
@@ -74,9 +91,14 @@ class Sandbox:
         job_names: Mapping[JobKind, str] | None = None,
         list_lag: float = 0.0,
         keep_rows: bool = True,
+        export_links: bool = False,
         account_id: str = "sandbox-account",
         api_key: str = "sandbox-key",
         api_secret: str = "sandbox-secret",  # noqa: S107 - it opens nothing but the sandbox
+        legacy_api_key: str = "sandbox-legacy-key",
+        customerio_site_id: str = "sandbox-site",
+        customerio_api_key: str = "sandbox-site-key",
+        customerio_rate_limit: float | None = 100,
         host: str = "127.0.0.1",
         port: int = 0,
         clock: Callable[[], float] = time.monotonic,
@@ -86,19 +108,30 @@ class Sandbox:
             raise ValueError(f"The sandbox listens on a loopback address only, not on {host!r}")
         self._host = host
         self._port = port
-        self._credentials = Credentials(account_id, api_key, api_secret)
+        self._credentials = Credentials(
+            account_id,
+            api_key,
+            api_secret,
+            legacy_api_key,
+            customerio_site_id,
+            customerio_api_key,
+        )
         self._clock = SandboxClock(clock)
         self._bucket = TokenBucket(rate_limit, self._clock.time)
+        self._customerio_bucket = TokenBucket(customerio_rate_limit, self._clock.time)
         self._jobs = JobBook(self._clock, job_seconds, job_names or {}, list_lag)
-        self._state = State(self._clock, self._jobs, keep_rows=keep_rows)
+        self._state = State(self._clock, self._jobs, keep_rows=keep_rows, export_links=export_links)
         self._log = RequestLog()
         self._service = Service(
-            self._credentials, self._bucket, None if retry_after is None else str(retry_after)
+            self._credentials,
+            self._bucket,
+            self._customerio_bucket,
+            None if retry_after is None else str(retry_after),
         )
         self._url: str | None = None
         self._listener: Listener | None = None
         self._workers: ThreadPoolExecutor | None = None
-        self._thread: _Thread | None = None
+        self._thread: ServingThread | None = None
         #: What is to go wrong.
         self.faults = Faults(seed)
 
@@ -120,8 +153,22 @@ class Sandbox:
         }
 
     @property
+    def legacy_api_key(self) -> str:
+        """The account's Legacy API key."""
+        return self._credentials.legacy_api_key
+
+    @property
+    def customerio_credentials(self) -> CustomerIOArguments:
+        """What a Customer.io client needs: site_id, api_key and base_url."""
+        return {
+            "site_id": self._credentials.site_id,
+            "api_key": self._credentials.site_key,
+            "base_url": self.url,
+        }
+
+    @property
     def environment(self) -> dict[str, str]:
-        """The same as environment variables."""
+        """The account's credentials as environment variables."""
         return {f"APPCUES_{name.upper()}": str(value) for name, value in self.credentials.items()}
 
     @property
@@ -146,6 +193,31 @@ class Sandbox:
     def flows(self) -> dict[str, Flow]:
         """Flows by id; there are `flow1`, which is published, and `flow2`, which is not."""
         return self._state.flows
+
+    @property
+    def experiences(self) -> dict[str, dict[str, Experience]]:
+        """Experiences by type and id; of pins, there are `pin1`, which is published, and `pin2`."""
+        return self._state.experiences
+
+    @property
+    def checklists(self) -> dict[str, Checklist]:
+        """Checklists by id; there are `checklist1`, which is published, and `checklist2`."""
+        return self._state.checklists
+
+    @property
+    def tags(self) -> dict[str, Tag]:
+        """Tags by id; there are `tag1` and `tag2`."""
+        return self._state.tags
+
+    @property
+    def groups(self) -> dict[str, Group]:
+        """Groups by id."""
+        return self._state.groups
+
+    @property
+    def customerio_segments(self) -> dict[int, set[str]]:
+        """Who is in each manual segment of Customer.io; there is 1, and more can be put in."""
+        return self._state.customerio_segments
 
     @property
     def jobs(self) -> dict[str, Job]:
@@ -194,6 +266,7 @@ class Sandbox:
         self._state.clear()
         self._log.clear()
         self._bucket.refill()
+        self._customerio_bucket.refill()
 
     async def __aenter__(self) -> Self:
         if self._listener is not None or self._thread is not None:
@@ -233,7 +306,7 @@ class Sandbox:
     def __enter__(self) -> Self:
         if self._listener is not None or self._thread is not None:
             raise RuntimeError("The sandbox is open already")
-        thread = _Thread(self)
+        thread = ServingThread(self)
         thread.open()
         self._thread = thread
         return self
@@ -256,40 +329,3 @@ class Sandbox:
         if self._workers is not None:
             self._workers.shutdown(wait=False, cancel_futures=True)
             self._workers = None
-
-
-class _Thread:
-    """A loop of the sandbox's own, for programs that have none."""
-
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
-        self._opened: Future[None] = Future()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._closing: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="sandbox", daemon=True)
-
-    def open(self) -> None:
-        """Starts the thread and waits until the sandbox listens."""
-        self._thread.start()
-        self._opened.result()
-
-    def close(self) -> None:
-        """Closes the sandbox and waits until the thread has ended."""
-        if self._loop is not None and self._closing is not None:
-            self._loop.call_soon_threadsafe(self._closing.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:
-            if self._opened.done():
-                raise
-            self._opened.set_exception(error)
-
-    async def _serve(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._closing = asyncio.Event()
-        async with self._sandbox:
-            self._opened.set_result(None)
-            await self._closing.wait()

@@ -1,19 +1,43 @@
-"""The account's front door: who may come in, how often, and where to."""
+"""The front doors: who may come in, how often, and where to."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import hmac
-from typing import Final
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
 
 from attrs import evolve, frozen
 
 from appcues_async.sandbox.exchange import Call
-from appcues_async.sandbox.problems import Refusal, activity_problem, problem_details
+from appcues_async.sandbox.problems import (
+    Refusal,
+    activity_problem,
+    analytics_problem,
+    customerio_problem,
+    problem_details,
+)
 from appcues_async.sandbox.rate import TokenBucket
 from appcues_async.sandbox.replies import Reply
-from appcues_async.sandbox.routes import activity, exports, flows, imports, jobs, segments, users
+from appcues_async.sandbox.routes import (
+    activity,
+    analytics,
+    customerio,
+    experiences,
+    exports,
+    files,
+    flows,
+    gdpr,
+    groups,
+    imports,
+    jobs,
+    screenshots,
+    segments,
+    tags,
+    users,
+)
 from appcues_async.sandbox.routes.route import RouteTable, decode_segment
 
 __all__ = ["Credentials", "Service"]
@@ -21,88 +45,181 @@ __all__ = ["Credentials", "Service"]
 _VERSION_2: Final = RouteTable(
     (
         *flows.ROUTES,
+        *experiences.ROUTES,
         *segments.ROUTES,
+        *tags.ROUTES,
         *users.ROUTES,
+        *groups.ROUTES,
         *imports.ROUTES,
         *exports.ROUTES,
+        *analytics.ROUTES,
+        *screenshots.ROUTES,
         *jobs.ROUTES,
     )
 )
 _VERSION_1: Final = RouteTable(activity.ROUTES)
+_GDPR: Final = RouteTable(gdpr.ROUTES)
+_CUSTOMERIO: Final = RouteTable(customerio.ROUTES)
+
+#: Who answers, and how they tell of what is wrong.
+_Door = tuple[
+    Callable[[Call, list[str]], Awaitable[Reply]],
+    Callable[[int, str], dict[str, Any]],
+]
 
 
 @frozen
 class Credentials:
-    """What the one account of the sandbox is reached with."""
+    """What the one account of the sandbox, and its one Customer.io site, are reached with."""
 
     account_id: str
     api_key: str
     api_secret: str
+    legacy_api_key: str
+    site_id: str
+    site_key: str
 
 
 class Service:
-    """Answers requests the way the API does.
+    """Answers requests the way that Appcues and Customer.io do.
 
     Args:
         credentials: The account's.
-        bucket: How many requests it may send.
+        bucket: How many requests it may send to Appcues.
+        customerio_bucket: How many requests it may send to Customer.io.
         retry_after: What a 429 says in its Retry-After header; None for no such header.
     """
 
     def __init__(
-        self, credentials: Credentials, bucket: TokenBucket, retry_after: str | None
+        self,
+        credentials: Credentials,
+        bucket: TokenBucket,
+        customerio_bucket: TokenBucket,
+        retry_after: str | None,
     ) -> None:
         self._credentials = credentials
         self._bucket = bucket
+        self._customerio_bucket = customerio_bucket
         self._retry_after = retry_after
 
     async def answer(self, call: Call) -> Reply:
         """Works out the answer to a request, whatever is wrong with it."""
         parts = call.path.split("/")
-        version_1 = parts[1:3] == ["v1", "accounts"]
-        problem = activity_problem if version_1 else problem_details
+        door, problem = self._find_door(parts)
         try:
-            return await self._answer(call, parts, version_1=version_1)
+            return await door(call, parts)
         except Refusal as refusal:
             content = problem(refusal.status, refusal.detail)
             return Reply(refusal.status, content, headers=refusal.headers)
 
-    async def _answer(self, call: Call, parts: list[str], *, version_1: bool) -> Reply:
-        no_route = Refusal(404, f"No route found for {call.method} {call.path}")
-        if version_1:
-            table = _VERSION_1
-        elif parts[1:3] == ["v2", "accounts"]:
-            table = _VERSION_2
-            self._admit(call)
-        else:
-            raise no_route
-        if len(parts) < 5:
-            raise no_route
-        if decode_segment(parts[3]) != self._credentials.account_id:
-            raise (
-                no_route if version_1 else Refusal(403, "These credentials are for another account")
-            )
-        self._count()
-        found = table.find(call.method, parts[4:])
-        if found is None:
-            raise no_route
-        handle, parameters = found
-        return await handle(evolve(call, parameters=parameters))
+    def _find_door(self, parts: list[str]) -> _Door:
+        door: _Door = _enter_nowhere, problem_details
+        match parts[1:]:
+            case ["v2", "accounts", _, "analytics", *_]:
+                door = self._enter_analytics, analytics_problem
+            case ["v2", "accounts", *_]:
+                door = self._enter_version_2, problem_details
+            case ["v1", "accounts", *_]:
+                door = self._enter_version_1, activity_problem
+            case ["v1", "gdpr", *_]:
+                door = self._enter_gdpr, activity_problem
+            case ["api", "v1", *_]:
+                door = self._enter_customerio, customerio_problem
+            case [files.PREFIX, *_]:
+                door = _enter_files, problem_details
+        return door
 
-    def _admit(self, call: Call) -> None:
-        scheme, _, token = call.request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "basic":
-            raise Refusal(401, "An API key and secret are required")
+    async def _enter_version_2(self, call: Call, parts: list[str]) -> Reply:
+        self._admit_account(call, parts)
+        self._count(self._bucket)
+        return await _route(_VERSION_2, call, parts[4:])
+
+    async def _enter_analytics(self, call: Call, parts: list[str]) -> Reply:
+        self._admit_account(call, parts)
         try:
-            given = base64.b64decode(token.strip(), validate=True)
-        except binascii.Error as error:
-            raise Refusal(401, "The Authorization header is malformed") from error
-        wanted = f"{self._credentials.api_key}:{self._credentials.api_secret}".encode()
-        if not hmac.compare_digest(given, wanted):
-            raise Refusal(401, "The API key or secret is wrong")
+            self._count(self._bucket)
+            reply = await _route(_VERSION_2, call, parts[4:])
+        except Refusal as refusal:
+            if refusal.status == 429:
+                refusal.headers.setdefault("Retry-After", "1")
+            refusal.headers.update(self._describe_rate(call))
+            raise
+        return evolve(reply, headers={**reply.headers, **self._describe_rate(call)})
 
-    def _count(self) -> None:
-        if not self._bucket.take():
+    async def _enter_version_1(self, call: Call, parts: list[str]) -> Reply:
+        if len(parts) < 5 or decode_segment(parts[3]) != self._credentials.account_id:
+            raise _no_route(call)
+        self._count(self._bucket)
+        return await _route(_VERSION_1, call, parts[4:])
+
+    async def _enter_gdpr(self, call: Call, parts: list[str]) -> Reply:
+        _admit(call, f"{self._credentials.legacy_api_key}:")
+        self._count(self._bucket)
+        return await _route(_GDPR, call, parts[2:])
+
+    async def _enter_customerio(self, call: Call, parts: list[str]) -> Reply:
+        _admit(call, f"{self._credentials.site_id}:{self._credentials.site_key}")
+        self._count(self._customerio_bucket)
+        return await _route(_CUSTOMERIO, call, parts[3:])
+
+    def _admit_account(self, call: Call, parts: list[str]) -> None:
+        _admit(call, f"{self._credentials.api_key}:{self._credentials.api_secret}")
+        if len(parts) < 5:
+            raise _no_route(call)
+        if decode_segment(parts[3]) != self._credentials.account_id:
+            raise Refusal(403, "These credentials are for another account")
+
+    def _count(self, bucket: TokenBucket) -> None:
+        if not bucket.take():
             headers = {} if self._retry_after is None else {"Retry-After": self._retry_after}
             detail = "Requests from this API key are being throttled"
             raise Refusal(429, detail, headers=headers)
+
+    def _describe_rate(self, call: Call) -> dict[str, str]:
+        rate, left = self._bucket.rate, self._bucket.left
+        if rate is None:
+            return {}
+        # When the bucket is full again, in the seconds since 1970 of the sandbox's clock.
+        reset = call.state.clock.now().timestamp() + (rate - left) / rate
+        return {
+            "X-RateLimit-Limit": str(int(rate)),
+            "X-RateLimit-Remaining": str(left),
+            "X-RateLimit-Reset": str(math.ceil(reset)),
+        }
+
+
+async def _enter_files(call: Call, _parts: list[str]) -> Reply:
+    return await files.get_file(call)
+
+
+async def _enter_nowhere(call: Call, _parts: list[str]) -> Reply:
+    raise _no_route(call)
+
+
+async def _route(table: RouteTable, call: Call, parts: list[str]) -> Reply:
+    found = table.find(call.method, parts)
+    if found is None:
+        raise _no_route(call)
+    handle, parameters = found
+    return await handle(evolve(call, parameters=parameters))
+
+
+def _no_route(call: Call) -> Refusal:
+    return Refusal(404, f"No route found for {call.method} {call.path}")
+
+
+def _admit(call: Call, wanted: str) -> None:
+    """Lets in whoever has the right user name and password.
+
+    Raises:
+        Refusal: 401 for all others.
+    """
+    scheme, _, token = call.request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        raise Refusal(401, "An API key is required")
+    try:
+        given = base64.b64decode(token.strip(), validate=True)
+    except binascii.Error as error:
+        raise Refusal(401, "The Authorization header is malformed") from error
+    if not hmac.compare_digest(given, wanted.encode()):
+        raise Refusal(401, "The API key or its secret is wrong")

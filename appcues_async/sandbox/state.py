@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, TypeVar
 
 from attrs import define, field
 
 from appcues_async.sandbox.clock import SandboxClock
+from appcues_async.sandbox.content import (
+    AUTHOR,
+    Checklist,
+    Experience,
+    Flow,
+    Group,
+    Tag,
+    seed_checklists,
+    seed_experiences,
+    seed_flows,
+    seed_tags,
+)
+from appcues_async.sandbox.downloads import Downloads
 from appcues_async.sandbox.jobs import JobBook
 
-__all__ = ["Flow", "Segment", "State"]
+__all__ = ["Segment", "State"]
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 @define(eq=False, kw_only=True)
@@ -40,78 +55,34 @@ class Segment:
     user_ids: set[str] = field(factory=set[str])
 
 
-@define(eq=False, kw_only=True)
-class Flow:
-    """A flow.
-
-    Attributes:
-        id: The flow's id.
-        name: Its name.
-        published: Whether it is shown to users.
-        frequency: How often a user sees it, such as `once` or `every_time`.
-        created_at: When it was made, in ISO 8601.
-        created_by: Who made it.
-        updated_at: When it last changed, in ISO 8601.
-        updated_by: Who changed it.
-        published_at: When it was last published, in ISO 8601; None for never.
-    """
-
-    id: str
-    name: str
-    published: bool
-    frequency: str
-    created_at: str
-    created_by: str
-    updated_at: str
-    updated_by: str
-    published_at: str | None = None
-
-
-_AUTHOR: Final = "620a104f-0000-4000-8000-000000000001"
-
-_FLOWS: Final = (
-    Flow(
-        id="flow1",
-        name="Welcome tour",
-        published=True,
-        frequency="once",
-        created_at="2026-01-05T16:21:09Z",
-        created_by=_AUTHOR,
-        updated_at="2026-01-05T17:00:42Z",
-        updated_by=_AUTHOR,
-        published_at="2026-01-05T17:00:42Z",
-    ),
-    Flow(
-        id="flow2",
-        name="New report",
-        published=False,
-        frequency="every_time",
-        created_at="2026-02-11T09:18:02Z",
-        created_by=_AUTHOR,
-        updated_at="2026-02-11T09:18:02Z",
-        updated_by=_AUTHOR,
-    ),
-)
-
-
 class State:
-    """Profiles, events, segments, flows and jobs of one account.
+    """All that one account holds.
 
     Args:
         clock: What time it is.
         jobs: The account's jobs.
         keep_rows: Whether imported rows are kept, or only counted.
+        export_links: Whether the job of an event export ends with a link to its file.
     """
 
-    def __init__(self, clock: SandboxClock, jobs: JobBook, *, keep_rows: bool) -> None:
+    def __init__(
+        self, clock: SandboxClock, jobs: JobBook, *, keep_rows: bool, export_links: bool
+    ) -> None:
         self.clock = clock
         self.jobs = jobs
         self.keep_rows = keep_rows
-        self.author = _AUTHOR
+        self.export_links = export_links
+        self.author = AUTHOR
+        self.downloads = Downloads(clock)
         self.profiles: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.segments: dict[str, Segment] = {}
-        self.flows: dict[str, Flow] = {flow.id: copy.copy(flow) for flow in _FLOWS}
+        self.flows: dict[str, Flow] = seed_flows()
+        self.experiences: dict[str, dict[str, Experience]] = seed_experiences()
+        self.checklists: dict[str, Checklist] = seed_checklists()
+        self.tags: dict[str, Tag] = seed_tags()
+        self.groups: dict[str, Group] = {}
+        self.customerio_segments: dict[int, set[str]] = _seed_customerio_segments()
 
     def update_profile(self, user_id: str, attributes: Mapping[str, Any]) -> None:
         """Sets attributes of a user and leaves the others as they are."""
@@ -137,10 +108,25 @@ class State:
         self.events[:] = [event for event in self.events if event["user_id"] not in gone]
 
     def clear(self) -> None:
-        """Goes back to the beginning: no data, and the flows as they were."""
+        """Goes back to the beginning: no data but what is there at first."""
         self.jobs.clear()
+        self.downloads.clear()
         self.profiles.clear()
         self.events.clear()
         self.segments.clear()
-        self.flows.clear()
-        self.flows.update({flow.id: copy.copy(flow) for flow in _FLOWS})
+        self.groups.clear()
+        # Whoever holds one of these dicts goes on to see the account's.
+        _refill(self.flows, seed_flows())
+        _refill(self.experiences, seed_experiences())
+        _refill(self.checklists, seed_checklists())
+        _refill(self.tags, seed_tags())
+        _refill(self.customerio_segments, _seed_customerio_segments())
+
+
+def _seed_customerio_segments() -> dict[int, set[str]]:
+    return {1: set()}
+
+
+def _refill(held: dict[_Key, _Value], seeds: dict[_Key, _Value]) -> None:
+    held.clear()
+    held.update(seeds)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from appcues_async.errors import InvalidInput, JobFailed, JobPending, RowsFailed
 from appcues_async.models import FAILED, Job, hide_links
@@ -133,6 +133,15 @@ def _check_account(given: object, account_id: str) -> None:
         )
 
 
+@define(eq=False)
+class _State:
+    """What a handle has seen, and who is to be told; the lists are made only when they are needed."""
+
+    job: Job | None = None
+    ends: list[asyncio.Future[None]] | None = None
+    changes: list[asyncio.Future[None]] | None = None
+
+
 @frozen(eq=False, repr=False)
 class JobHandle:
     """A job of the account, to be awaited.
@@ -147,8 +156,7 @@ class JobHandle:
     patience: float
     _watcher: Watcher
     _fetch: Callable[[JobAddress, Path], Awaitable[None]] | None = None
-    _seen: list[Job] = field(factory=list)
-    _awaiters: set[asyncio.Future[None]] = field(factory=set)
+    _state: _State = field(factory=_State)
 
     @property
     def id(self) -> str:
@@ -166,9 +174,15 @@ class JobHandle:
         return self.address.token
 
     @property
+    def kind(self) -> str:
+        """What started the job, such as `import/profiles`; its name, where that is not known."""
+        job = self._state.job
+        return self.address.kind or (job.name if job is not None else "")
+
+    @property
     def job(self) -> Job | None:
         """The job as last seen; None before the first look."""
-        return self._seen[-1] if self._seen else None
+        return self._state.job
 
     def done(self) -> bool:
         """Whether the job has been seen to have ended, well or badly."""
@@ -193,12 +207,9 @@ class JobHandle:
             NotFound: The server does not know the job.
         """
         until = self._watcher.clock.time() + (self.patience if timeout is None else timeout)
-        if not self.done():
-            # One look-out for the whole wait, so that its cadence goes on from change to change.
-            with self._watcher.watching(self):
-                while not self.done():
-                    await self._change(until)
-        return self._result()
+        while (job := self._state.job) is None or not job.ended:
+            await self._told(until, end=True)
+        return _well_ended(job)
 
     async def __aiter__(self) -> AsyncIterator[Job]:
         """Yields the job at each change, the end included; failing is no error here.
@@ -215,7 +226,7 @@ class JobHandle:
                 if last.ended:
                     return
             else:
-                await self._change(until)
+                await self._told(until, end=False)
 
     def raise_for_failures(self) -> None:
         """Raises if the job has ended and not all of it went well.
@@ -224,9 +235,10 @@ class JobHandle:
             JobFailed: It ended as FAILED.
             RowsFailed: It ended as COMPLETED with failed rows or requests.
         """
-        if not self.done():
+        job = self._state.job
+        if job is None or not job.ended:
             return
-        job = self._result()
+        _well_ended(job)
         rows, requests = job.ingestions_failed or 0, job.requests_failed or 0
         if rows or requests:
             raise RowsFailed(
@@ -277,47 +289,53 @@ class JobHandle:
             moved = job.status != last.status or (job.events and job.events != last.events)
             if last.ended or not moved:
                 return False
-        self._seen[:] = [job]
-        self._wake(None)
+        self._state.job = job
+        self._wake(None, end=job.ended)
         return True
 
     def give_up(self, error: Exception) -> None:
         """Ends the present waits with an error."""
-        self._wake(error)
+        self._wake(error, end=True)
 
     def leave(self) -> None:
         """Ends the present waits because the client is being left."""
-        self._wake(self._pending("the client was left"))
+        self._wake(self._pending("the client was left"), end=True)
 
-    def _wake(self, error: Exception | None) -> None:
-        for awaiter in self._awaiters:
+    def _wake(self, error: Exception | None, *, end: bool) -> None:
+        state = self._state
+        waiting = [*(state.changes or ()), *((state.ends or ()) if end else ())]
+        for awaiter in waiting:
             if awaiter.done():
                 continue
             if error is None:
                 awaiter.set_result(None)
             else:
                 awaiter.set_exception(error)
-        self._awaiters.clear()
 
-    async def _change(self, until: float) -> None:
-        """Waits for the next change, or raises at the deadline."""
-        if self._watcher.closed:
+    async def _told(self, until: float, *, end: bool) -> None:
+        """Waits for the end, or for the next change, or raises at the deadline."""
+        watcher, state = self._watcher, self._state
+        if watcher.closed:
             raise self._pending("the client was left")
-        changed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def give_up() -> None:
-            if not changed.done():
-                changed.set_exception(self._pending("the time to wait for it is over"))
+            if not told.done():
+                told.set_exception(self._pending("the time to wait for it is over"))
 
-        clock = self._watcher.clock
-        deadline = clock.call_later(max(0.0, until - clock.time()), give_up)
-        self._awaiters.add(changed)
+        deadline = watcher.clock.call_later(max(0.0, until - watcher.clock.time()), give_up)
+        if end:
+            mine = state.ends = state.ends or []
+        else:
+            mine = state.changes = state.changes or []
+        mine.append(told)
+        watched = watcher.enter(self, until)
         try:
-            with self._watcher.watching(self):
-                await changed
+            await told
         finally:
+            watcher.leave(watched)
             deadline.cancel()
-            self._awaiters.discard(changed)
+            mine.remove(told)
 
     def _pending(self, why: str) -> JobPending:
         status = "" if self.job is None else f", last seen as {self.job.status}"
@@ -328,12 +346,13 @@ class JobHandle:
             token=self.token,
         )
 
-    def _result(self) -> Job:
-        job = self._seen[-1]
-        if job.status == FAILED:
-            details = "; ".join(_said(event.attributes) for event in job.events if event.attributes)
-            raise JobFailed(f"job {job.id} ({job.name}) failed{details and ': ' + details}", job)
-        return job
+
+def _well_ended(job: Job) -> Job:
+    """Raises if the job has failed."""
+    if job.status == FAILED:
+        details = "; ".join(_said(event.attributes) for event in job.events if event.attributes)
+        raise JobFailed(f"job {job.id} ({job.name}) failed{details and ': ' + details}", job)
+    return job
 
 
 def _said(attributes: Any) -> str:

@@ -77,7 +77,7 @@ async def test_ids_come_from_files_with_or_without_a_header(
 async def test_an_empty_name_is_refused_before_anything_is_sent(
     sandbox: Sandbox, client: AppcuesClient, name: str
 ) -> None:
-    with pytest.raises(InvalidInput, match="name is .*; it must be text and not empty"):
+    with pytest.raises(InvalidInput, match=r"name is .*; it must be text and not empty"):
         await client.segments.create(name)
     assert not sandbox.requests
 

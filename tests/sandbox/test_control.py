@@ -27,6 +27,17 @@ async def test_the_state_is_shown_without_credentials(api: Caller) -> None:
     assert set(state["flows"]) == {"flow1", "flow2"}
 
 
+async def test_all_that_the_account_holds_is_shown(api: Caller) -> None:
+    await api.send_json("POST", "groups/g1/users", {"user_ids": ["b", "a"]})
+    api.sandbox.customerio_segments[1].add("c")
+    state = (await control(api, "GET", "state")).json
+    assert state["groups"] == {"g1": {"attributes": {}, "user_ids": ["a", "b"]}}
+    assert state["customerio_segments"] == {"1": ["c"]}
+    assert set(state["experiences"]["pins"]) == {"pin1", "pin2"}
+    assert set(state["checklists"]) == {"checklist1", "checklist2"}
+    assert set(state["tags"]) == {"tag1", "tag2"}
+
+
 async def test_requests_are_shown_without_credentials_in_them(api: Caller) -> None:
     await api.get("flows")
     got = await control(api, "GET", "requests")

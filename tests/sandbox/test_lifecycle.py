@@ -163,19 +163,23 @@ async def test_a_client_gets_all_it_needs(session: aiohttp.ClientSession) -> Non
 
 
 async def test_a_reset_starts_over(session: aiohttp.ClientSession) -> None:
-    async with Sandbox(rate_limit=4) as sandbox:
+    async with Sandbox(rate_limit=6) as sandbox:
         api = Caller(sandbox, session)
         profiles, events = sandbox.profiles, sandbox.events
         await api.send_json("PATCH", "users/u1/profile", {"x": 1})
         await api.send_json("POST", "segments", {"name": "x"})
         await api.ndjson("import/profiles", "{}")
         await api("POST", "flows/flow2/publish")
+        await api("POST", "pins/pin2/publish")
+        await api.send_json("PATCH", "groups/g1/profile", {"x": 1})
         sandbox.faults.add(Answer(500), times=None)
         sandbox.fail_next_job()
         sandbox.reset()
         assert (profiles, events, sandbox.segments, sandbox.jobs) == ({}, [], {}, {})
         assert sandbox.requests == []
         assert sandbox.flows["flow2"].published is False
+        assert sandbox.experiences["pins"]["pin2"].published is False
+        assert sandbox.groups == {}
         job = await api.job(await api.ndjson("import/profiles", '{"user_id": "a"}'))
         assert job["status"] == "COMPLETED"
 

@@ -6,12 +6,14 @@ import attrs
 import pytest
 from attrs import define, field
 
+from appcues_async.clock import sleep_on
 from appcues_async.errors import AppcuesError
 from appcues_async.models import Job, JobEvent
 from appcues_async.notices import Notice
 from appcues_async.settings import PollPolicy
 from appcues_async.waiting.handle import JobAddress, JobHandle
 from appcues_async.waiting.watcher import Watcher
+from appcues_async.wire.codec import Sighting
 from tests.virtual_clock import VirtualClock
 
 ORIGIN = "https://api.appcues.com"
@@ -27,6 +29,7 @@ class Office:
     failures: list[AppcuesError] = field(factory=list)
     looks: list[tuple[str, float]] = field(factory=list)
     told: list[Notice] = field(factory=list)
+    slow: set[str] = field(factory=set)
     watcher: Watcher = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -58,14 +61,18 @@ class Office:
     async def _get(self, address: JobAddress) -> Job:
         self.looks.append((address.id, self.clock.time()))
         self._fail()
+        while address.id in self.slow:
+            await sleep_on(self.clock, 0.5)
         return self.jobs[address.id]
 
-    async def _list(self) -> list[Job]:
+    async def _list(self) -> dict[str, Sighting]:
         self.looks.append(("list", self.clock.time()))
         self._fail()
-        return [
-            attrs.evolve(job, events=()) for job in self.jobs.values() if job.id not in self.hidden
-        ]
+        return {
+            job.id: Sighting(job.id, job.status, job.name)
+            for job in self.jobs.values()
+            if job.id not in self.hidden
+        }
 
     def _fail(self) -> None:
         if self.failures:

@@ -35,7 +35,7 @@ async def _list_jobs(call: Call) -> Reply:
 
 async def _get_job(call: Call) -> Reply:
     job = call.state.jobs.all.get(call.parameters["job_id"])
-    if job is None:
+    if job is None or job.kind == "analytics_export":
         raise Refusal(404, f"Job {call.parameters['job_id']!r} does not exist")
     return Reply(200, {"events": job.events, **_describe(call, job)}, columns=_COLUMNS)
 

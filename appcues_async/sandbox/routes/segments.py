@@ -88,11 +88,7 @@ async def _remove_user_ids(call: Call) -> Reply:
 
 async def _read_ids(call: Call, apply: Callable[[Sequence[str]], None]) -> Work:
     if call.is_json():
-        user_ids = (await call.json_object()).get("user_ids")
-        if not isinstance(user_ids, list) or not all(isinstance(i, str) and i for i in user_ids):
-            raise Refusal(400, "`user_ids` must be an array of strings that are not empty")
-        if not user_ids:
-            raise Refusal(400, "`user_ids` is empty")
+        user_ids = await call.json_user_ids("user_ids")
         return Work(rows=len(user_ids), bytes=call.body.received, kept=user_ids, apply=apply)
 
     def read(upload: Upload) -> Work:

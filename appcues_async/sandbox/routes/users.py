@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from appcues_async.sandbox.exchange import Call
 from appcues_async.sandbox.jobs import Work
+from appcues_async.sandbox.moments import describe_event, moment_of, parse_time_zone
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import ANY_COLUMNS, OK, Reply
 from appcues_async.sandbox.routes.jobs import start_job
 from appcues_async.sandbox.routes.route import Route
 from appcues_async.sandbox.rows import check_event_name, parse_timestamp, plain_attributes
 
-__all__ = ["ROUTES", "parse_time_zone"]
+__all__ = ["ROUTES"]
 
 #: Above so many events, a user's own are looked for in a thread.
 _LOOK_AT_ONCE: Final = 20_000
-_DAY: Final = 24 * 60
-_OFFSET: Final = re.compile(r"([+-])(\d\d):([0-5]\d)")
 
 
 async def _get_profile(call: Call) -> Reply:
@@ -53,8 +50,8 @@ async def _list_events(call: Call) -> Reply:
 
     def look() -> list[dict[str, Any]]:
         own = [event for event in call.state.events if event["user_id"] == user_id]
-        own.sort(key=lambda event: _moment(event["timestamp"]), reverse=True)
-        return [_describe(event, zone) for event in own[: int(limit)]]
+        own.sort(key=lambda event: moment_of(event["timestamp"]), reverse=True)
+        return [describe_event(event, zone) for event in own[: int(limit)]]
 
     few = len(call.state.events) <= _LOOK_AT_ONCE
     return Reply(200, look() if few else await call.in_thread(look), columns=ANY_COLUMNS)
@@ -80,43 +77,6 @@ async def _track_event(call: Call) -> Reply:
     }
     call.state.record_events([event])
     return OK
-
-
-def parse_time_zone(value: object) -> timezone:
-    """Reads an offset from UTC, like -04:00 or in minutes.
-
-    Raises:
-        Refusal: 400 for anything else.
-    """
-    minutes: int | None = None
-    if isinstance(value, int):
-        minutes = value
-    elif isinstance(value, str) and re.fullmatch(r"-?\d{1,4}", value):
-        minutes = int(value)
-    elif isinstance(value, str) and (match := _OFFSET.fullmatch(value)):
-        sign, hours, rest = match.groups()
-        minutes = (-1 if sign == "-" else 1) * (int(hours) * 60 + int(rest))
-    if minutes is None or abs(minutes) >= _DAY:
-        raise Refusal(400, "`time_zone` must be like -04:00, or minutes from UTC")
-    return timezone(timedelta(minutes=minutes))
-
-
-def _moment(timestamp: str | float) -> datetime:
-    """When an event happened; version 1 also takes seconds since 1970."""
-    if isinstance(timestamp, str):
-        at = datetime.fromisoformat(timestamp)
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(timestamp, UTC)
-
-
-def _describe(event: dict[str, Any], zone: timezone) -> dict[str, Any]:
-    at = _moment(event["timestamp"]).astimezone(zone).isoformat(timespec="milliseconds")
-    return {
-        "user_id": event["user_id"],
-        "timestamp": at.replace("+00:00", "Z"),
-        "name": event["name"],
-        "attributes": event["attributes"],
-    }
 
 
 ROUTES: Final[Sequence[Route]] = (

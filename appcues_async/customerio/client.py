@@ -1,0 +1,130 @@
+"""The client of Customer.io."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+
+from appcues_async.clock import Clock
+from appcues_async.customerio.credentials import CustomerIOCredentials
+from appcues_async.customerio.segments import Segments
+from appcues_async.notices import Listener
+from appcues_async.settings import Pace, Region, RetryPolicy, Timeouts
+from appcues_async.wire.opened import Opened, Shared, ThrottleChoice, open_wire
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+__all__ = ["CustomerIOClient"]
+
+PACE: Final = Pace(rate=100)
+"""What Customer.io calls fair use of its Track API."""
+
+
+class CustomerIOClient:
+    """A client of one Customer.io site.
+
+    Use it in `async with`: it opens its connections there and closes them when it is left, after calls
+    in flight have had 5 seconds to end. One client serves any number of tasks of its loop.
+
+    Attributes:
+        segments: Manual segments, and who is in them.
+    """
+
+    segments: Segments
+
+    def __init__(
+        self,
+        site_id: str,
+        api_key: str,
+        region: Region = "us",
+        base_url: str | None = None,
+        *,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        throttle: ThrottleChoice = Shared.ACCOUNT,
+        session: ClientSession | None = None,
+        on_notice: Listener | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """Checks and keeps everything; opens nothing yet.
+
+        Args:
+            site_id: The site's id, as in Customer.io's settings, API credentials.
+            api_key: Its Track API key.
+            region: Where the site lives, `us` or `eu`.
+            base_url: Another server, such as a sandbox's `http://127.0.0.1:8080`; wins over `region`.
+            timeouts: How long things may take, in seconds.
+            retry: How often and when a failed request is sent again.
+            throttle: Left out, all clients of the site on this loop share one, of 100 requests a
+                second; a `Pace` or any `Throttle` is used instead; None lifts every limit.
+            session: An aiohttp session of yours to send everything with. It is never closed, and
+                decides about proxies and certificates.
+            on_notice: Called with everything that happens, on the loop (see `notices`).
+            clock: What to measure and sleep by, for tests.
+
+        Raises:
+            InvalidInput: A value is malformed.
+        """
+        self._credentials = CustomerIOCredentials.of(
+            site_id, api_key, region=region, base_url=base_url
+        )
+        self._timeouts = timeouts or Timeouts()
+        self._retry = retry or RetryPolicy()
+        self._throttle = throttle
+        self._borrowed = session
+        self._listener = on_notice
+        self._clock = clock
+        self._opened: Opened | None = None
+
+    @classmethod
+    def from_env(cls, **options: Any) -> Self:
+        """Makes a client of environment variables.
+
+        CUSTOMERIO_SITE_ID, CUSTOMERIO_API_KEY, CUSTOMERIO_REGION (us or eu) and CUSTOMERIO_BASE_URL,
+        of which the last wins over the region.
+
+        Args:
+            options: As for `CustomerIOClient`, save what names the site.
+
+        Raises:
+            InvalidInput: A variable is missing or malformed.
+        """
+        found = CustomerIOCredentials.from_env()
+        return cls(found.site_id, found.api_key, base_url=found.origin, **options)
+
+    async def __aenter__(self) -> Self:
+        if self._opened is not None:
+            raise RuntimeError("this client is open already; one `async with` at a time")
+        self._opened = open_wire(
+            self._credentials.address,
+            throttle=self._throttle,
+            pace=PACE,
+            timeouts=self._timeouts,
+            retry=self._retry,
+            session=self._borrowed,
+            listener=self._listener,
+            clock=self._clock,
+        )
+        self.segments = Segments(self._opened.sender)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            await opened.close()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError("CustomerIOClient is asynchronous: use `async with`, not `with`")
+
+    def __exit__(self, *_: object) -> None:
+        """Exists only so that `with` gets as far as the message above."""
+
+    def __repr__(self) -> str:
+        site = self._credentials
+        return f"<CustomerIOClient site {site.site_id} at {site.origin}>"
