@@ -46,6 +46,8 @@ SLOTS: Final = {Lane.CALL: 64, Lane.POLL: 16, Lane.UPLOAD: 8}
 """Requests in flight at a time, by lane."""
 BYTES_IN_FLIGHT: Final = 8 * 200_000_000
 """Bytes of uploads in flight at a time; a larger single one goes alone."""
+PROBES: Final = (Lane.CALL, Lane.POLL, Lane.UPLOAD)
+"""Which lane a probe is taken from: rather from one whose requests are short."""
 OUTAGE: Final = 3
 """Failures in a row, with no success between, that close the gate."""
 _PAUSES: Final = RetryPolicy(base=1, cap=60)
@@ -272,7 +274,7 @@ class LocalThrottle:
         while True:
             now = self._clock.time()
             soonest: float | None = None
-            for name in tuple(self._order):
+            for name in PROBES if self._closed_until is not None else tuple(self._order):
                 waiters = self._lanes[name].waiters
                 while waiters and waiters[0].granted.cancelled():
                     waiters.popleft()

@@ -247,6 +247,15 @@ async def test_small_calls_and_polls_pass_uploads_that_fill_their_lane(clock: Vi
     assert poll.turn is not None
 
 
+async def test_a_small_call_probes_rather_than_an_upload(clock: VirtualClock) -> None:
+    throttle = make(clock)
+    throttle.hold(5)
+    upload, call = Caller(throttle, clock, Lane.UPLOAD), Caller(throttle, clock)
+    await clock.advance(5)
+    assert call.turn is not None
+    assert upload.turn is None
+
+
 async def test_lanes_take_turns_at_the_pace(clock: VirtualClock) -> None:
     throttle = make(clock, rate=10)
     calls = await callers(50, throttle, clock)
