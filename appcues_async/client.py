@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -274,6 +275,10 @@ class AppcuesClient(Resources):
             AppcuesError: The request did not succeed.
         """
         method = method.upper()
+        if not re.fullmatch(r"[A-Z]+", method):
+            raise InvalidInput(f"method is {method!r}; it must be one word, such as GET or PATCH")
+        if not accept.isascii() or not accept.isprintable():
+            raise InvalidInput(f"accept is {accept!r}; it must be a media type, such as text/csv")
         if not path or path.startswith("/") or "://" in path:
             raise InvalidInput(
                 f"path is {path!r}; give what follows /v2/accounts/{{account_id}}/, such as 'tags'"
@@ -287,7 +292,10 @@ class AppcuesClient(Resources):
         endpoint = Endpoint(method, "{path}", repeat)
         body = None if json is None else encode(check_json(json))
         filled = endpoint.request(body, query=query, accept=accept)
-        quoted = quote(path, safe="/%:@!$&'()*+,;=~")
+        try:
+            quoted = quote(path, safe="/%:@!$&'()*+,;=~")
+        except UnicodeEncodeError:
+            raise InvalidInput(f"path is {path!r}, which no server can read as UTF-8") from None
         return await self._open().sender.send(
             Request(endpoint, filled.path.replace("{path}", quoted), body, accept),
             lambda reply: reply,

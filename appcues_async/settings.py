@@ -208,6 +208,7 @@ def origin_of(base_url: str) -> str:
     try:
         parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port
+        (host or "").encode("idna")
     except ValueError as error:
         raise InvalidInput(f"base_url {base_url!r} is no address ({error}); {fix}") from None
     if parts.scheme not in {"http", "https"} or not host:

@@ -6,11 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from appcues_async import (
     AppcuesClient,
+    ConnectionFailed,
     InvalidInput,
+    NotFound,
     Pace,
     PollPolicy,
     RetryPolicy,
@@ -18,6 +21,7 @@ from appcues_async import (
     Timeouts,
 )
 from appcues_async.sandbox import Answer, Sandbox
+from appcues_async.wire import opened
 from appcues_async.wire.throttle import LocalThrottle
 from tests.conftest import SOON, arrived
 from tests.virtual_clock import VirtualClock
@@ -51,6 +55,7 @@ def test_a_client_shows_its_account_and_never_its_key(credentials: dict[str, Any
         ({"base_url": "https://user:pass@api.appcues.com"}, "holds credentials"),
         ({"base_url": "ftp://api.appcues.com"}, "no http"),
         ({"base_url": "https://api.appcues.com/v2"}, "beyond the host"),
+        ({"base_url": "https://a..b.example"}, "is no address"),
         ({"on_unknown": "hope"}, "on_unknown is 'hope'"),
     ],
 )
@@ -162,6 +167,55 @@ async def test_a_retry_after_beyond_the_limit_is_raised_at_once(sandbox: Sandbox
             await client.segments.list()
     assert caught.value.retry_after == 3600
     assert len(sandbox.requests) == 1
+
+
+async def test_a_retry_after_that_the_budget_does_not_allow_holds_nobody_back(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.faults.add(Answer(429, headers={"Retry-After": "60"}))
+    async with AppcuesClient(**sandbox.credentials) as client:
+        with pytest.raises(Throttled):
+            await client.segments.list()
+        await asyncio.wait_for(client.segments.list(), 5)
+
+
+async def test_a_call_that_still_waits_when_the_client_is_gone_is_not_sent(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opened, "GRACE", 0.01)
+    throttle = LocalThrottle()
+    throttle.hold(0.1)
+    async with aiohttp.ClientSession() as session:
+        async with AppcuesClient(
+            **sandbox.credentials, throttle=throttle, session=session
+        ) as client:
+            call = asyncio.create_task(client.segments.create("late"))
+            await asyncio.sleep(0)
+        with pytest.raises(ConnectionFailed, match="the client was left"):
+            await call
+    assert not sandbox.segments
+
+
+async def test_a_borrowed_session_that_raises_by_itself_changes_no_error(
+    sandbox: Sandbox,
+) -> None:
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as session,
+        AppcuesClient(**sandbox.credentials, session=session) as client,
+    ):
+        with pytest.raises(NotFound):
+            await client.segments.get("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept"),
+    [("GE T", "tags", "text/csv"), ("GET", "\ud800", "text/csv"), ("GET", "tags", "a\r\nX: y")],
+)
+async def test_what_http_cannot_carry_is_refused(
+    client: AppcuesClient, method: str, path: str, accept: str
+) -> None:
+    with pytest.raises(InvalidInput):
+        await client.request(method, path, accept=accept)
 
 
 async def test_a_limit_lower_than_the_pace_is_kept_to_without_a_failed_call() -> None:

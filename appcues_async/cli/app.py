@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
+import sys
+import traceback
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Final
 
 from cyclopts import App, CycloptsError
 
-from appcues_async.cli import demo, imports, jobs, sandbox, segments
+from appcues_async.cli import (
+    activity,
+    analytics,
+    checklists,
+    customerio,
+    demo,
+    experiences,
+    exports,
+    flows,
+    gdpr,
+    groups,
+    imports,
+    jobs,
+    request,
+    sandbox,
+    screenshots,
+    segments,
+    tags,
+    users,
+)
 from appcues_async.cli.failures import (
     INTERRUPTED,
     UNEXPECTED,
     USAGE,
     CommandFailed,
     exit_code_of,
+    message_of,
     tell,
 )
 from appcues_async.errors import AppcuesError
@@ -27,11 +51,33 @@ app = App(
     help=(
         "Push data to Appcues, and know when it has arrived. Credentials come from APPCUES_ACCOUNT_ID, "
         "APPCUES_API_KEY and APPCUES_API_SECRET, or from --profile NAME; --sandbox needs none."
+        "\n\nExample: appcues-async import profiles users.csv --sandbox"
     ),
     version=lambda: version("appcues-async"),
+    suppress_keyboard_interrupt=False,
 )
-for noun in (imports.app, segments.app, jobs.app, sandbox.app, demo.app):
-    app.command(noun)
+_NOUNS: Final = (
+    imports,
+    exports,
+    segments,
+    users,
+    groups,
+    activity,
+    flows,
+    experiences,
+    checklists,
+    tags,
+    screenshots,
+    analytics,
+    jobs,
+    gdpr,
+    customerio,
+    request,
+    sandbox,
+    demo,
+)
+for noun in _NOUNS:
+    app.command(noun.app)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -43,6 +89,10 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding does not have must not end the command.
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(
             arguments,
@@ -51,6 +101,7 @@ def run(arguments: Sequence[str]) -> int:
             result_action="return_value",
             backend="asyncio",
         )
+        sys.stdout.flush()
     except (CycloptsError, CommandFailed, AppcuesError) as error:
         return _tell_of(error)
     except KeyboardInterrupt:
@@ -59,14 +110,8 @@ def run(arguments: Sequence[str]) -> int:
         # Whoever read the output has had enough of it, such as `head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except Exception as error:
-        if os.environ.get("APPCUES_DEBUG"):
-            raise
-        return tell(
-            f"{type(error).__name__} was not expected here; APPCUES_DEBUG=1 shows where it is from",
-            kind=type(error).__name__,
-            exit_code=UNEXPECTED,
-        )
+    except Exception as error:  # noqa: BLE001 - told as the rest is, in one line
+        return _tell_of_unexpected(error)
     return 0
 
 
@@ -76,8 +121,21 @@ def _tell_of(error: CycloptsError | CommandFailed | AppcuesError) -> int:
             return tell(str(error), kind=error.kind, exit_code=error.exit_code, status=error.status)
         case AppcuesError():
             kind, code = type(error).__name__, exit_code_of(error)
-            return tell(str(error), kind=kind, exit_code=code, status=error.status)
+            return tell(message_of(error), kind=kind, exit_code=code, status=error.status)
         case _:
             said = re.sub(r"\s+", " ", str(error)).strip()
             tried = " ".join(["appcues-async", *(error.command_chain or ())])
             return tell(f"{said} Try: {tried} --help", kind="UsageError", exit_code=USAGE)
+
+
+def _tell_of_unexpected(error: Exception) -> int:
+    if os.environ.get("APPCUES_DEBUG"):
+        traceback.print_exception(error)
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    # Not what the error says: nobody has made sure that it tells no secret.
+    return tell(
+        f"{type(error).__name__} was not expected here; APPCUES_DEBUG=1 shows where it is from",
+        kind=type(error).__name__,
+        exit_code=UNEXPECTED,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from appcues_async.cli.failures import USAGE, CommandFailed
+from appcues_async.cli.reading import interruptible
 
 __all__ = ["confirm"]
 
@@ -24,5 +25,7 @@ def confirm(what: str, yes: bool) -> None:
             exit_code=USAGE,
         )
     print(f"{what}? [y/N] ", end="", file=sys.stderr, flush=True)
-    if sys.stdin.readline().strip().lower() not in {"y", "yes"}:
+    with interruptible():
+        answer = sys.stdin.readline()
+    if answer.strip().lower() not in {"y", "yes"}:
         raise CommandFailed("nothing was done", kind="InvalidInput", exit_code=USAGE)

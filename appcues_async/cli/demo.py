@@ -2,97 +2,85 @@
 
 from __future__ import annotations
 
-import csv
-import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import msgspec
 from cyclopts import App, Parameter
 
+from appcues_async.cli.demo_rows import Files, cut, difference, write_files
 from appcues_async.cli.display import open_display
 from appcues_async.cli.failures import UNEXPECTED, CommandFailed
-from appcues_async.cli.output import Form
+from appcues_async.cli.options import Options, Output, Quiet, at_least
+from appcues_async.cli.sandbox import JobSeconds, RateLimit
 from appcues_async.cli.waits import Followed, follow
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import InvalidInput
-from appcues_async.sandbox import Sandbox
+from appcues_async.waiting.handle import JobHandle
+
+if TYPE_CHECKING:
+    from appcues_async.sandbox import Sandbox
 
 __all__ = ["app"]
 
-app = App(name="demo", help="Upload 150,000 rows to a sandbox as many jobs, and wait for them all.")
+app = App(name="demo")
 
-COLUMNS = ("source", "rows", "bytes", "seconds", "status", "ingested", "failed", "error")
-UPLOADS: Final = 6
-"""Into how many uploads the users and the events are cut; the ids are two."""
-
-_FIRST: Final = ("Harriet", "Ada", "José", "Mei", "Tariq", "Ingrid", "Olu", "Zoë", "Sam", "Priya")
-_LAST: Final = ("Porber", "Lovelace", "Nuñez", "Chen", "Aziz", "Berg", "Adeyemi", "Müller", "Ng")
-_COMPANIES: Final = ("Bumbleborn", "Acme, Inc.", 'The "Big" Co.', "Snabe", "Nordlicht")
-_PLANS: Final = ("free", "free", "free", "pro", "team", "enterprise")
-_EVENTS: Final = (
-    ("Signed up", {"source": "web"}),
-    ("Completed onboarding", {"steps": 5}),
-    ("Invited teammate", {"count": 1}),
-    ("Created report", {"template": "funnel"}),
-    ("Upgraded plan", {"from": "free", "to": "pro"}),
-)
-_START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+COLUMNS = ("source", "rows", "bytes", "seconds", "status", "ingested", "failed")
+USERS_PARTS: Final = 5
+EVENTS_PARTS: Final = 10
+IDS_PARTS: Final = 2
 
 
 @app.default
 async def demo(
     *,
-    users: Annotated[int, Parameter(help="How many users to make.")] = 50_000,
-    events: Annotated[int, Parameter(help="How many events to make.")] = 100_000,
-    rate_limit: Annotated[
-        float, Parameter(help="Requests a second that the sandbox takes; low, so that 429s happen.")
-    ] = 8,
-    job_seconds: Annotated[float, Parameter(help="How long each job takes, in seconds.")] = 3,
+    users: Annotated[
+        int, Parameter(validator=at_least(20), help="How many users to make.")
+    ] = 50_000,
+    events: Annotated[
+        int, Parameter(validator=at_least(10), help="How many events to make.")
+    ] = 100_000,
+    rate_limit: RateLimit = 8,
+    job_seconds: JobSeconds = 3,
     keep: Annotated[
         Path | None, Parameter(help="Write the files to this folder and leave them there.")
     ] = None,
-    output: Annotated[
-        Form, Parameter(name=("--output", "-o"), help="How the results are written.")
-    ] = "table",
-    quiet: Annotated[
-        bool, Parameter(name=("--quiet", "-q"), negative="", help="Show no progress.")
-    ] = False,
+    output: Output = "table",
+    quiet: Quiet = False,
 ) -> None:
-    """Make users, events and a list of ids, upload them all at once, and wait for every job.
+    """Upload 150,000 rows to a sandbox as many jobs at once, and wait for them all.
 
-    It needs no account: a sandbox is served on loopback, under a request limit that is met with 429s.
+    It needs no account: it makes users, events and a list of ids, and serves a sandbox on loopback, with
+    a limit of requests that is low enough to be met.
 
     Example: appcues-async demo --rate-limit 5
     """
-    if users < UPLOADS or events < UPLOADS:
-        raise InvalidInput(f"--users and --events must be at least {UPLOADS}")
+    # A server takes its time to import, and most commands do without it.
+    from appcues_async.sandbox import Sandbox  # noqa: PLC0415
+
     with _folder(keep) as folder:
-        files = _write(folder, users, events)
-        for path in files:
-            _say(f"{path}: {path.stat().st_size:,} bytes")
-        display = open_display(quiet)
+        files = write_files(folder, users, events)
+        if not quiet:
+            for path in (files.users, files.events, files.ids):
+                _say(f"{path}: {path.stat().st_size:,} bytes")
+        display = open_display(quiet, output)
         async with (
-            Sandbox(rate_limit=rate_limit, job_seconds=job_seconds) as sandbox,
+            Sandbox(rate_limit=rate_limit or None, job_seconds=job_seconds) as sandbox,
             AppcuesClient(**sandbox.credentials, on_notice=display) as client,
         ):
             began = time.monotonic()
-            some = await _uploads(client, files)
-            await follow(some, display, output, columns=COLUMNS)
-            seconds = time.monotonic() - began
-            refused = sum(request.status == 429 for request in sandbox.requests)
-            _say(
-                f"{len(some)} jobs, {sum(one.rows or 0 for one in some):,} rows in {seconds:.1f} s; "
-                f"{len(sandbox.requests)} requests, {refused} of them refused with 429"
-            )
-            _check(sandbox, users, events)
+            segment = await client.segments.create("Beta testers", "Every tenth user")
+            some = _uploads(client, files, segment.id)
+            try:
+                options = Options(sandbox=True, output=output)
+                await follow(some, display, options, columns=COLUMNS)
+            finally:
+                _say(_account_of(sandbox, some, time.monotonic() - began))
+            _check(sandbox, segment.id, files)
 
 
 @contextmanager
@@ -108,103 +96,55 @@ def _folder(keep: Path | None) -> Iterator[Path]:
     yield keep
 
 
-def _write(folder: Path, users: int, events: int) -> tuple[Path, Path, Path]:
-    """Writes the same files every time."""
-    chance = random.Random(7)
-    profiles, happened, ids = (
-        folder / name for name in ("users.csv", "events.ndjson", "beta-testers.csv")
+def _uploads(client: AppcuesClient, files: Files, segment_id: str) -> list[Followed]:
+    async def add(part: bytes) -> JobHandle:
+        return await client.segments.add_user_ids(segment_id, part, format="csv")
+
+    async def send_users(part: bytes) -> JobHandle:
+        return await client.imports.profiles(part, format="csv")
+
+    async def send_events(part: bytes) -> JobHandle:
+        return await client.imports.events(part, format="ndjson")
+
+    return [
+        *_parts(files.users, USERS_PARTS, send_users, header=True),
+        *_parts(files.events, EVENTS_PARTS, send_events),
+        *_parts(files.ids, IDS_PARTS, add),
+    ]
+
+
+def _parts(
+    path: Path,
+    parts: int,
+    send: Callable[[bytes], Coroutine[Any, Any, JobHandle]],
+    *,
+    header: bool = False,
+) -> Iterator[Followed]:
+    for number, (part, rows) in enumerate(cut(path, parts, header=header), 1):
+
+        def start(part: bytes = part) -> Coroutine[Any, Any, JobHandle]:
+            return send(part)
+
+        yield Followed(f"{path.name} {number}/{parts}", start, len(part), rows)
+
+
+def _account_of(sandbox: Sandbox, some: list[Followed], seconds: float) -> str:
+    refused = sum(request.status == 429 for request in sandbox.requests)
+    return (
+        f"{len(some)} jobs, {sum(one.rows or 0 for one in some):,} rows in {seconds:.1f} s; "
+        f"{len(sandbox.requests)} requests, {refused} of them refused with 429"
     )
-    with profiles.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("user_id", "name", "email", "company", "plan", "signed_up_at"))
-        for number in range(users):
-            first, last = chance.choice(_FIRST), chance.choice(_LAST)
-            writer.writerow(
-                (
-                    _user_id(number),
-                    f"{first} {last}",
-                    f"{number}@example.com",
-                    chance.choice(_COMPANIES),
-                    chance.choice(_PLANS),
-                    (_START + timedelta(minutes=number)).isoformat(),
-                )
-            )
-    with happened.open("wb") as file:
-        encode = msgspec.json.Encoder().encode
-        for number in range(events):
-            name, attributes = chance.choice(_EVENTS)
-            row = {
-                "user_id": _user_id(chance.randrange(users)),
-                "name": name,
-                "timestamp": (_START + timedelta(seconds=number)).isoformat(),
-                "attributes": attributes,
-            }
-            file.write(encode(row) + b"\n")
-    with ids.open("w", encoding="utf-8") as file:
-        file.writelines(f"{_user_id(number)}\n" for number in range(0, users, 10))
-    return profiles, happened, ids
 
 
-def _user_id(number: int) -> str:
-    return f"{number:07d}"
-
-
-async def _uploads(client: AppcuesClient, files: tuple[Path, Path, Path]) -> list[Followed]:
-    profiles, happened, ids = files
-    segment = await client.segments.create("Beta testers", "Every tenth user")
-    some = [
-        Followed(
-            f"{profiles.name} {number}/{UPLOADS}",
-            partial(client.imports.profiles, part, format="csv"),
-            len(part),
-            rows,
-        )
-        for number, (part, rows) in enumerate(_cut(profiles, UPLOADS, header=True), 1)
-    ]
-    some += [
-        Followed(
-            f"{happened.name} {number}/{UPLOADS}",
-            partial(client.imports.events, part, format="ndjson"),
-            len(part),
-            rows,
-        )
-        for number, (part, rows) in enumerate(_cut(happened, UPLOADS), 1)
-    ]
-    some += [
-        Followed(
-            f"{ids.name} {number}/2",
-            partial(client.segments.add_user_ids, segment.id, part, format="csv"),
-            len(part),
-            rows,
-        )
-        for number, (part, rows) in enumerate(_cut(ids, 2), 1)
-    ]
-    return some
-
-
-def _cut(path: Path, parts: int, *, header: bool = False) -> Iterator[tuple[bytes, int]]:
-    """Cuts a file of one row a line into parts of about as many rows, each with the header."""
-    lines = path.read_bytes().splitlines(keepends=True)
-    first = lines.pop(0) if header else b""
-    size = -(-len(lines) // parts)
-    for start in range(0, len(lines), size):
-        part = lines[start : start + size]
-        yield first + b"".join(part), len(part)
-
-
-def _check(sandbox: Sandbox, users: int, events: int) -> None:
+def _check(sandbox: Sandbox, segment_id: str, files: Files) -> None:
     """Compares what the server holds with what was made."""
-    (segment,) = sandbox.segments.values()
-    held = (len(sandbox.profiles), len(sandbox.events), len(segment.user_ids))
-    made = (users, events, -(-users // 10))
-    if held != made:
-        raise CommandFailed(
-            f"the sandbox holds {held} users, events and members, and {made} were sent",
-            kind="DemoFailed",
-            exit_code=UNEXPECTED,
-        )
+    found = difference(sandbox, segment_id, files)
+    if found is not None:
+        raise CommandFailed(f"the sandbox holds {found}", kind="DemoFailed", exit_code=UNEXPECTED)
+    members = sandbox.segments[segment_id].user_ids
     _say(
-        f"the sandbox holds {held[0]:,} users, {held[1]:,} events and a segment of {held[2]:,}: "
+        f"the sandbox holds exactly what was sent: {len(sandbox.profiles):,} users, "
+        f"{len(sandbox.events):,} events and a segment of {len(members):,}; "
         "nothing lost, nothing doubled"
     )
 

@@ -1,33 +1,56 @@
-"""Progress on stderr: bars on a terminal, plain lines elsewhere."""
+"""Progress on stderr: bars on a terminal, plain lines elsewhere.
+
+A display is a listener. A notice names the route of an upload; what people call it, the task that
+uploads it has put into `UPLOADING`.
+"""
 
 from __future__ import annotations
 
 import sys
-from typing import Protocol, Self
+from contextvars import ContextVar
+from typing import Final, Protocol, Self
 
 from attrs import define, field
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
-    BarColumn,
-    DownloadColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.progress_bar import ProgressBar
+from rich.text import Text
 
+from appcues_async.cli.output import Form
 from appcues_async.models import IN_PROGRESS, Job
 from appcues_async.notices import (
+    AttemptFailed,
     BodySent,
     JobChanged,
     JobStarted,
     Notice,
     PauseBegan,
+    PauseEnded,
     ReplyReceived,
 )
 
-__all__ = ["Display", "open_display"]
+__all__ = ["UPLOADING", "Display", "Label", "open_display"]
+
+LARGE: Final = 20_000_000
+"""Bytes of an upload that is worth more than one line."""
+
+
+@define(eq=False)
+class Label:
+    """What people call an upload; two uploads of one file are two."""
+
+    text: str
+
+
+UPLOADING: Final[ContextVar[Label | None]] = ContextVar("UPLOADING", default=None)
 
 
 class Display(Protocol):
@@ -42,11 +65,13 @@ class Display(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def open_display(quiet: bool) -> Display:
+def open_display(quiet: bool, form: Form) -> Display:
     """Chooses how progress is shown."""
     if quiet:
         return Silent()
-    return Bars() if sys.stderr.isatty() else Lines()
+    console = Console(stderr=True)
+    people = sys.stdout.isatty() and sys.stderr.isatty() and not console.is_dumb_terminal
+    return Bars(console) if people and form == "table" else Lines()
 
 
 class Silent:
@@ -62,51 +87,82 @@ class Silent:
         pass
 
 
+@define(eq=False)
 class Lines(Silent):
     """A line for what one may want to find in a log."""
+
+    quarters: dict[int, int] = field(factory=dict)
+    jobs: dict[str, str] = field(factory=dict)
 
     def __call__(self, notice: Notice) -> None:
         """Takes a notice."""
         match notice:
+            case BodySent() if notice.size > LARGE:
+                self._sent(notice)
             case JobStarted():
-                self._say(f"{notice.kind}: accepted as job {notice.id}")
+                label = UPLOADING.get()
+                self.jobs[notice.id] = label.text if label else notice.kind
+                self._say(f"{self.jobs[notice.id]}: accepted as job {notice.id}")
             case JobChanged() if notice.job.status != IN_PROGRESS:
-                self._say(f"job {notice.job.id}: {counts_of(notice.job)}")
+                name = self.jobs.get(notice.job.id, f"job {notice.job.id}")
+                self._say(f"{name}: {counts_of(notice.job)}")
             case PauseBegan():
                 self._say(pause_of(notice))
+            case AttemptFailed() if notice.status != 429:
+                self._say(attempt_of(notice))
             case _:
                 pass
+
+    def _sent(self, notice: BodySent) -> None:
+        quarter = 4 * notice.sent // notice.size
+        if quarter != self.quarters.get(notice.upload, 0):
+            self.quarters[notice.upload] = quarter
+            label = UPLOADING.get()
+            name = label.text if label else notice.route
+            self._say(f"{name}: {25 * quarter} % of {notice.size:,} bytes sent")
 
     @staticmethod
     def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+class SentColumn(ProgressColumn):
+    """How much of an upload is sent; a task's own count would end it before its job has ended."""
+
+    def render(self, task: Task) -> RenderableType:
+        """Draws a bar where something is sent, and nothing elsewhere."""
+        size = task.fields["size"]
+        return ProgressBar(size, task.fields["sent"], width=16) if size else Text()
+
+
 @define(eq=False)
 class Bars:
-    """Bars for uploads and spinners for jobs, with a line for all requests below."""
+    """A row for each upload until its job has ended, and one for all requests."""
 
-    progress: Progress = field(
-        factory=lambda: Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            DownloadColumn(),
-            TextColumn("{task.fields[note]}"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        )
-    )
-    uploads: dict[int, TaskID] = field(factory=dict)
+    console: Console
+    progress: Progress = field(init=False)
+    uploads: dict[Label | None, TaskID] = field(factory=dict)
     jobs: dict[str, TaskID] = field(factory=dict)
+    names: dict[str, str] = field(factory=dict)
     requests: int = 0
     refused: int = 0
+    held: bool = False
     total: TaskID | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            SentColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            TimeElapsedColumn(),
+            console=self.console,
+            transient=True,
+        )
 
     def __enter__(self) -> Self:
         self.progress.start()
-        self.total = self.progress.add_task("requests", total=None, note="")
+        self.total = self._add("requests")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,45 +172,61 @@ class Bars:
         """Takes a notice."""
         match notice:
             case BodySent():
-                self._sent(notice)
+                note = f"{notice.sent / (notice.size or 1):.0%} of {notice.size:,} bytes"
+                task = self._row(UPLOADING.get(), notice.route)
+                self.progress.update(task, size=notice.size, sent=notice.sent, note=note)
             case JobStarted():
-                note = "accepted"
-                self.jobs[notice.id] = self.progress.add_task(
-                    f"job {notice.id[:8]} {notice.kind}", total=None, note=note
-                )
+                label = UPLOADING.get()
+                self.names[notice.id] = label.text if label else notice.kind
+                self.jobs[notice.id] = self._row(label, notice.kind)
+                self.uploads.pop(label, None)
+                self.progress.update(self.jobs[notice.id], note="accepted")
             case JobChanged():
                 self._changed(notice.job)
             case ReplyReceived():
                 self.requests += 1
                 self.refused += notice.status == 429
-                self._note(f"{self.requests} sent, {self.refused} refused (429)")
+                self._count()
             case PauseBegan():
-                self.progress.console.print(pause_of(notice), style="yellow")
+                self.held = True
+                self._say(pause_of(notice), "yellow")
+                self._count()
+            case PauseEnded():
+                self.held = False
+                self._count()
+            case AttemptFailed() if notice.status != 429:
+                self._say(attempt_of(notice), "yellow")
             case _:
                 pass
 
-    def _sent(self, notice: BodySent) -> None:
-        if notice.upload not in self.uploads:
-            self.uploads[notice.upload] = self.progress.add_task(
-                f"upload {notice.route}", total=notice.size, note=""
-            )
-        task = self.uploads[notice.upload]
-        self.progress.update(task, completed=notice.sent)
-        if notice.sent == notice.size:
-            self.progress.remove_task(self.uploads.pop(notice.upload))
+    def _row(self, label: Label | None, route: str) -> TaskID:
+        if label not in self.uploads:
+            name = label.text if label else route
+            self.uploads[label] = self._add(name)
+        return self.uploads[label]
+
+    def _add(self, name: str) -> TaskID:
+        return self.progress.add_task(name, total=None, size=0, sent=0, note="")
 
     def _changed(self, job: Job) -> None:
-        task = self.jobs.get(job.id)
+        name = self.names.get(job.id, f"job {job.id}")
         if job.ended:
-            self.progress.console.print(f"job {job.id}: {counts_of(job)}")
-            if task is not None:
+            self._say(f"{name}: {counts_of(job)}", "red" if job.status == "FAILED" else "")
+            if job.id in self.jobs:
                 self.progress.remove_task(self.jobs.pop(job.id))
-        elif task is not None:
-            self.progress.update(task, note=job.status)
+            return
+        if job.id not in self.jobs:
+            self.jobs[job.id] = self._add(name)
+        self.progress.update(self.jobs[job.id], note=job.status)
 
-    def _note(self, text: str) -> None:
+    def _count(self) -> None:
         if self.total is not None:
-            self.progress.update(self.total, note=text)
+            # Short enough for a terminal of 80 columns, which would lose the bars to it.
+            note = f"{self.requests:,} answered, {self.refused:,} x 429"
+            self.progress.update(self.total, note=f"{note}, held back" if self.held else note)
+
+    def _say(self, text: str, style: str) -> None:
+        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def counts_of(job: Job) -> str:
@@ -167,4 +239,12 @@ def counts_of(job: Job) -> str:
 
 def pause_of(notice: PauseBegan) -> str:
     """A pause in a few words."""
-    return f"held back for {notice.seconds:.1f} s ({notice.reason})"
+    by = {"429": " by 429", "outage": " by an outage"}.get(notice.reason, "")
+    return f"held back{by} for {notice.seconds:.1f} s"
+
+
+def attempt_of(notice: AttemptFailed) -> str:
+    """A failed attempt in a few words."""
+    what = f"{notice.error} ({notice.status})" if notice.status else notice.error
+    then = "" if notice.delay is None else f"; again in {notice.delay:.1f} s"
+    return f"{notice.method} {notice.route}: {what}{then}"

@@ -14,6 +14,7 @@ from appcues_async.errors import (
     InvalidInput,
     JobFailed,
     JobPending,
+    NoDownload,
     OutcomeUnknown,
     RowsFailed,
     ServerError,
@@ -31,6 +32,7 @@ __all__ = [
     "CommandFailed",
     "exit_code_of",
     "failure_of",
+    "message_of",
     "tell",
 ]
 
@@ -68,7 +70,7 @@ def exit_code_of(error: AppcuesError) -> int:
             return USAGE
         case Unauthorized() | Forbidden():
             return CONFIGURATION
-        case JobFailed() | RowsFailed():
+        case JobFailed() | RowsFailed() | NoDownload():
             return JOB
         case (
             Throttled()
@@ -83,6 +85,14 @@ def exit_code_of(error: AppcuesError) -> int:
             return CLIENT
 
 
+def message_of(error: AppcuesError) -> str:
+    """What an error says, with the commands to go on with in place of the methods."""
+    if isinstance(error, JobPending):
+        said = str(error).partition(". client.")[0]
+        return f"{said}; go on with: appcues-async jobs wait TOKEN"
+    return str(error)
+
+
 def failure_of(errors: Sequence[AppcuesError], of: int, what: str) -> CommandFailed | None:
     """One failure for all that went wrong in a command, the gravest first.
 
@@ -94,7 +104,7 @@ def failure_of(errors: Sequence[AppcuesError], of: int, what: str) -> CommandFai
     if not errors:
         return None
     worst = max(errors, key=exit_code_of)
-    message = str(worst)
+    message = message_of(worst)
     if of > 1:
         message = f"{len(errors)} of {of} {what} did not go well: {message}"
     return CommandFailed(
@@ -114,5 +124,6 @@ def tell(message: str, *, kind: str, exit_code: int, status: int | None = None) 
         "message": message,
         "exit_code": exit_code,
     }
-    print(json.dumps(line, ensure_ascii=False), file=sys.stderr, flush=True)
+    plain = (sys.stderr.encoding or "").lower() not in {"utf-8", "utf8"}
+    print(json.dumps(line, ensure_ascii=plain), file=sys.stderr, flush=True)
     return exit_code

@@ -3,23 +3,100 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Annotated, Final
+import shlex
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from attrs import frozen
 from cyclopts import Parameter
 
 from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed
 from appcues_async.cli.output import Form
+from appcues_async.cli.rehearsal import rehearsed
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
-from appcues_async.sandbox import Sandbox
 
-__all__ = ["DEFAULTS", "Options", "open_client", "seconds_of"]
+if TYPE_CHECKING:
+    from appcues_async.sandbox import Sandbox
+
+__all__ = [
+    "DEFAULTS",
+    "Id",
+    "IdsFile",
+    "JsonFile",
+    "Options",
+    "Output",
+    "Pairs",
+    "Quiet",
+    "Timeout",
+    "Wait",
+    "Yes",
+    "at_least",
+    "open_account",
+    "open_client",
+    "resume_command",
+    "seconds_of",
+]
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def _no_option(_: Any, value: object) -> None:
+    if str(value).startswith("--"):
+        raise ValueError(f"{value} is no option of this command, and no id either")
+
+
+def at_least(low: float, high: float | None = None) -> Callable[[Any, Any], None]:
+    """Makes a validator of a number's range; what is no number at all is in none."""
+
+    def check(_: Any, value: Any) -> None:
+        if not value >= low or (high is not None and value > high):
+            most = "" if high is None else f" and at most {high:,}"
+            raise ValueError(f"must be at least {low:,}{most}")
+
+    return check
+
+
+# Ids of segments begin with a hyphen as often as not.
+Id: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_no_option)]
+Pairs: TypeAlias = Annotated[
+    str, Parameter(name="KEY=VALUE", help="An attribute; KEY:=VALUE where it is no text.")
+]
+JsonFile: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        name="--json", allow_leading_hyphen=True, help="A file of JSON to send; - reads stdin."
+    ),
+]
+IdsFile: TypeAlias = Annotated[
+    str | None,
+    Parameter(
+        name="--file",
+        allow_leading_hyphen=True,
+        help="A file of ids, CSV of one column or NDJSON; - reads stdin.",
+    ),
+]
+Wait: TypeAlias = Annotated[
+    bool,
+    Parameter(
+        show_default=False,
+        help="Wait until the jobs have ended (the default), or print their ids, urls and tokens.",
+    ),
+]
+Timeout: TypeAlias = Annotated[
+    str | None, Parameter(help="Wait no longer than this, such as 90s, 15m or 2h.")
+]
+Yes: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask.")]
+Output: TypeAlias = Annotated[
+    Form, Parameter(name=("--output", "-o"), help="How results are written to stdout.")
+]
+Quiet: TypeAlias = Annotated[
+    bool,
+    Parameter(name=("--quiet", "-q"), negative="", show_default=False, help="Show no progress."),
+]
 
 
 @Parameter(name="*")
@@ -30,6 +107,7 @@ class Options:
     Attributes:
         profile: A profile of ~/.config/appcues/config.toml; else the environment decides.
         sandbox: Whether to run against an embedded sandbox.
+        dry_run: Whether to show what would be sent instead of sending it.
         output: How results are written.
         quiet: Whether to leave out progress.
     """
@@ -39,14 +117,21 @@ class Options:
         Parameter(help="Take the credentials from this profile of ~/.config/appcues/config.toml."),
     ] = None
     sandbox: Annotated[
-        bool, Parameter(negative="", help="Run against an embedded sandbox; no account needed.")
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Run against an embedded sandbox; no account needed.",
+        ),
     ] = False
-    output: Annotated[
-        Form, Parameter(name=("--output", "-o"), help="How results are written to stdout.")
-    ] = "table"
-    quiet: Annotated[
-        bool, Parameter(name=("--quiet", "-q"), negative="", help="Show no progress.")
+    dry_run: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Show what would be sent, and send nothing."
+        ),
     ] = False
+    output: Output = "table"
+    quiet: Quiet = False
 
 
 DEFAULTS: Final = Options()
@@ -54,38 +139,88 @@ DEFAULTS: Final = Options()
 
 @asynccontextmanager
 async def open_client(
-    options: Options, listener: Listener | None = None
+    options: Options, listener: Listener | None = None, *, segment_id: str | None = None
 ) -> AsyncIterator[AppcuesClient]:
     """Opens the client that the options stand for.
+
+    Args:
+        options: Which account, or the sandbox.
+        listener: Is told of everything that happens.
+        segment_id: A segment that an embedded sandbox is to have.
 
     Raises:
         CommandFailed: There are no credentials, or they are malformed.
     """
-    if options.sandbox:
-        if options.profile is not None:
-            raise CommandFailed(
-                "--profile and --sandbox exclude each other; a sandbox has credentials of its own",
-                kind="InvalidInput",
-                exit_code=USAGE,
-            )
-        async with (
-            Sandbox(job_seconds=1) as sandbox,
-            AppcuesClient(**sandbox.credentials, on_notice=listener) as client,
-        ):
-            yield client
-        return
-    try:
-        closed = (
-            AppcuesClient.from_env(on_notice=listener)
-            if options.profile is None
-            else AppcuesClient.from_profile(options.profile, on_notice=listener)
+    async with open_account(options, listener, segment_id=segment_id) as (client, _):
+        yield client
+
+
+@asynccontextmanager
+async def open_account(
+    options: Options, listener: Listener | None = None, *, segment_id: str | None = None
+) -> AsyncIterator[tuple[AppcuesClient, Sandbox | None]]:
+    """Opens the client that the options stand for, and the sandbox under it if there is one.
+
+    Args:
+        options: Which account, or the sandbox.
+        listener: Is told of everything that happens.
+        segment_id: A segment that an embedded sandbox is to have.
+
+    Raises:
+        CommandFailed: There are no credentials, or they are malformed.
+    """
+    if options.sandbox and options.profile is not None:
+        raise CommandFailed(
+            "--profile and --sandbox exclude each other; a sandbox has credentials of its own",
+            kind="InvalidInput",
+            exit_code=USAGE,
         )
+    async with AsyncExitStack() as opened:
+        sandbox: Sandbox | None = None
+        if options.sandbox:
+            sandbox = await opened.enter_async_context(_sandbox(segment_id))
+        session = opened.enter_context(rehearsed(options.output)) if options.dry_run else None
+        client = _client(options.profile, sandbox, session=session, on_notice=listener)
+        yield await opened.enter_async_context(client), sandbox
+
+
+def _sandbox(segment_id: str | None) -> Sandbox:
+    # A server takes its time to import, and most commands do without it.
+    from appcues_async.sandbox import Sandbox, Segment  # noqa: PLC0415
+
+    sandbox = Sandbox(job_seconds=1, export_links=True)
+    if segment_id is not None:
+        now, who = datetime.now(UTC), "appcues-async"
+        sandbox.segments[segment_id] = Segment(
+            id=segment_id,
+            name="Segment",
+            created_at=now,
+            created_by=who,
+            updated_at=now,
+            updated_by=who,
+        )
+    return sandbox
+
+
+def _client(profile: str | None, sandbox: Sandbox | None, **others: Any) -> AppcuesClient:
+    if sandbox is not None:
+        return AppcuesClient(**sandbox.credentials, **others)
+    try:
+        if profile is None:
+            return AppcuesClient.from_env(**others)
+        return AppcuesClient.from_profile(profile, **others)
     except InvalidInput as error:
         raise CommandFailed(
             f"{error}; or try --sandbox", kind="InvalidInput", exit_code=CONFIGURATION
         ) from None
-    async with closed as client:
-        yield client
+
+
+def resume_command(options: Options) -> str | None:
+    """The command that takes the wait for a job up again; None where the job is gone by then."""
+    if options.sandbox:
+        return None
+    profile = "" if options.profile is None else f" --profile {shlex.quote(options.profile)}"
+    return f"appcues-async jobs wait{profile}"
 
 
 def seconds_of(text: str | None) -> float | None:
@@ -96,7 +231,7 @@ def seconds_of(text: str | None) -> float | None:
     """
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip(), re.ASCII)
     if match is None:
         raise InvalidInput(f"--timeout is {text!r}; give seconds, or such as 90s, 15m or 2h")
     return float(match[1]) * _UNITS[match[2]]

@@ -5,44 +5,77 @@ from __future__ import annotations
 import asyncio
 import shlex
 import signal
-from typing import Annotated
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
+from appcues_async.cli.options import at_least
 from appcues_async.errors import InvalidInput
-from appcues_async.sandbox import Sandbox
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from appcues_async.sandbox import Sandbox
 
-app = App(name="sandbox", help="Serve the API on loopback, without an account.")
+__all__ = ["JobSeconds", "RateLimit", "app"]
+
+app = App(name="sandbox")
+
+
+def _check_rate(_: Any, value: Any) -> None:
+    if not (value == 0 or value >= 1):
+        raise ValueError("must be at least 1, or 0 for no limit")
+
+
+RateLimit = Annotated[
+    float,
+    Parameter(
+        validator=_check_rate, help="Requests a second before it answers 429; 0 for no limit."
+    ),
+]
+JobSeconds = Annotated[
+    float, Parameter(validator=at_least(0), help="How long each job takes, in seconds.")
+]
 
 
 @app.default
 async def serve(
     *,
-    port: Annotated[int, Parameter(help="The port; 0 takes a free one.")] = 0,
-    rate_limit: Annotated[
-        float, Parameter(help="Requests a second before it answers 429; 0 for no limit.")
-    ] = 60,
-    job_seconds: Annotated[float, Parameter(help="How long each job takes, in seconds.")] = 2,
+    port: Annotated[
+        int, Parameter(validator=at_least(0, 65_535), help="The port; 0 takes a free one.")
+    ] = 0,
+    rate_limit: RateLimit = 60,
+    job_seconds: JobSeconds = 2,
 ) -> None:
     """Serve the API on loopback until Ctrl-C, and print what to export to reach it.
 
     Example: appcues-async sandbox --port 8080 --job-seconds 5
     """
-    try:
-        sandbox = Sandbox(port=port, rate_limit=rate_limit or None, job_seconds=job_seconds)
-    except ValueError as error:
-        raise InvalidInput(str(error)) from None
+    # A server takes its time to import, and most commands do without it.
+    from appcues_async.sandbox import Sandbox  # noqa: PLC0415
+
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        # Where the loop cannot take signals, as on Windows, Ctrl-C interrupts it all the same.
+        with suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with sandbox:
-            for name, value in sandbox.environment.items():
+        async with Sandbox(
+            port=port, rate_limit=rate_limit or None, job_seconds=job_seconds
+        ) as sandbox:
+            for name, value in _environment_of(sandbox).items():
                 print(f"export {name}={shlex.quote(value)}", flush=True)
             await stop.wait()
     except OSError as error:
         raise InvalidInput(
             f"port {port} cannot be served on: {error.strerror}; take another, or 0 for a free one"
         ) from None
+
+
+def _environment_of(sandbox: Sandbox) -> dict[str, str]:
+    """All that the commands read of it, Customer.io's included."""
+    site = sandbox.customerio_credentials
+    return {
+        **sandbox.environment,
+        "APPCUES_LEGACY_API_KEY": sandbox.legacy_api_key,
+        **{f"CUSTOMERIO_{name.upper()}": str(value) for name, value in site.items()},
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -10,8 +11,17 @@ from cyclopts import App, Parameter
 
 from appcues_async.cli.confirm import confirm
 from appcues_async.cli.display import open_display
-from appcues_async.cli.imports import FormatOption, Timeout, Wait, check_files
-from appcues_async.cli.options import DEFAULTS, Options, open_client, seconds_of
+from appcues_async.cli.imports import FormatOption, check_files
+from appcues_async.cli.options import (
+    DEFAULTS,
+    Id,
+    Options,
+    Timeout,
+    Wait,
+    Yes,
+    open_client,
+    seconds_of,
+)
 from appcues_async.cli.output import as_row, show, show_one
 from appcues_async.cli.waits import Followed, follow
 from appcues_async.rows.kinds import USER_IDS
@@ -20,6 +30,9 @@ from appcues_async.rows.sources import Format
 __all__ = ["app"]
 
 app = App(name="segments", help="Segments of users.")
+
+SegmentId = Annotated[Id, Parameter(help="The segment's id.")]
+IdsFile = Annotated[Path, Parameter(help="CSV of one column, or NDJSON, of user ids.")]
 
 COLUMNS = ("id", "name", "description", "updated_at")
 
@@ -35,12 +48,12 @@ async def list_(*, options: Options = DEFAULTS) -> None:
 
 
 @app.command
-async def get(segment_id: str, /, *, options: Options = DEFAULTS) -> None:
+async def get(segment_id: SegmentId, /, *, options: Options = DEFAULTS) -> None:
     """Show one segment.
 
     Example: appcues-async segments get -MEK2A2q927bUIuhpIFT
     """
-    async with open_client(options) as client:
+    async with open_client(options, segment_id=segment_id) as client:
         show_one(as_row(await client.segments.get(segment_id)), options.output)
 
 
@@ -58,7 +71,7 @@ async def create(
 
 @app.command
 async def update(
-    segment_id: str,
+    segment_id: SegmentId,
     /,
     *,
     name: str | None = None,
@@ -69,33 +82,37 @@ async def update(
 
     Example: appcues-async segments update SEGMENT_ID --name "Best friends"
     """
-    async with open_client(options) as client:
+    async with open_client(options, segment_id=segment_id) as client:
         segment = await client.segments.update(segment_id, name=name, description=description)
         show_one(as_row(segment), options.output)
 
 
 @app.command
-async def delete(
-    segment_id: str,
+def delete(
+    segment_id: SegmentId,
     /,
     *,
-    yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
+    yes: Yes = False,
     options: Options = DEFAULTS,
 ) -> None:
     """Delete a segment for good.
 
     Example: appcues-async segments delete SEGMENT_ID --yes
     """
-    confirm(f"delete segment {segment_id} for good", yes)
-    async with open_client(options) as client:
+    confirm(f"delete segment {segment_id} for good", yes or options.dry_run)
+    asyncio.run(_delete(segment_id, options))
+
+
+async def _delete(segment_id: str, options: Options) -> None:
+    async with open_client(options, segment_id=segment_id) as client:
         await client.segments.delete(segment_id)
         show_one({"id": segment_id, "deleted": True}, options.output)
 
 
 @app.command
 async def add_users(
-    segment_id: str,
-    file: Path,
+    segment_id: SegmentId,
+    file: IdsFile,
     /,
     *,
     format: FormatOption = None,  # noqa: A002 - the option's name
@@ -114,8 +131,8 @@ async def add_users(
 
 @app.command
 async def remove_users(
-    segment_id: str,
-    file: Path,
+    segment_id: SegmentId,
+    file: IdsFile,
     /,
     *,
     format: FormatOption = None,  # noqa: A002 - the option's name
@@ -142,8 +159,8 @@ async def _change(
 ) -> None:
     seconds = seconds_of(timeout)
     (size,) = await check_files((file,), USER_IDS, format)
-    display = open_display(options.quiet)
-    async with open_client(options, display) as client:
+    display = open_display(options.quiet, options.output)
+    async with open_client(options, display, segment_id=segment_id) as client:
         send = client.segments.add_user_ids if add else client.segments.remove_user_ids
         one = Followed(str(file), partial(send, segment_id, file, format=format), size)
-        await follow([one], display, options.output, wait=wait, timeout=seconds)
+        await follow([one], display, options, wait=wait, timeout=seconds)

@@ -6,19 +6,22 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 
-from appcues_async.cli.display import Display
-from appcues_async.cli.failures import failure_of
-from appcues_async.cli.output import Form, show
-from appcues_async.errors import AppcuesError
+from appcues_async.cli.display import UPLOADING, Display, Label
+from appcues_async.cli.failures import failure_of, message_of
+from appcues_async.cli.options import Options, resume_command
+from appcues_async.cli.output import print_lines, show, show_each
+from appcues_async.cli.rehearsal import NothingSent
+from appcues_async.errors import AppcuesError, InvalidInput, JobPending
 from appcues_async.waiting.handle import JobHandle
 
-__all__ = ["COLUMNS", "Followed", "follow"]
+__all__ = ["COLUMNS", "Followed", "check_download", "follow"]
 
-COLUMNS = ("source", "job", "bytes", "seconds", "status", "ingested", "failed", "error")
+COLUMNS = ("source", "bytes", "seconds", "status", "ingested", "failed", "job")
 
 
 @define(eq=False)
@@ -31,7 +34,9 @@ class Followed:
         size: Bytes uploaded, where something is.
         rows: Rows uploaded, where that is known.
         handle: The job, once it was accepted.
+        path: Where to write the file that the job makes, if it is to be fetched.
         error: What went wrong.
+        rehearsed: Whether nothing was sent, as was asked for.
         seconds: From the start of the upload to the end of the job.
     """
 
@@ -40,28 +45,44 @@ class Followed:
     size: int | None = None
     rows: int | None = None
     handle: JobHandle | None = None
-    error: AppcuesError | None = None
+    path: Path | None = None
+    error: AppcuesError | None = field(default=None, init=False)
+    rehearsed: bool = field(default=False, init=False)
     seconds: float = field(default=0, init=False)
 
     async def run(self, *, wait: bool, timeout: float | None) -> None:  # noqa: ASYNC109 - a job's
         """Starts it and follows it to its end; what goes wrong is kept, not raised."""
         began = time.monotonic()
+        if self.start is not None:
+            UPLOADING.set(Label(self.source))
         try:
             if self.start is not None:
                 self.handle = await self.start()
             if wait and self.handle is not None:
                 await self.handle.wait(timeout)
                 self.handle.raise_for_failures()
+                if self.path is not None:
+                    await self.handle.download(self.path)
         except AppcuesError as error:
             self.error = error
+        except NothingSent:
+            self.rehearsed = True
         finally:
             self.seconds = time.monotonic() - began
+
+    @property
+    def running(self) -> bool:
+        """Whether the job was started and may still run, as far as is known."""
+        if self.handle is None or self.handle.done():
+            return False
+        return self.error is None or isinstance(self.error, JobPending)
 
     def row(self, *, waited: bool) -> dict[str, Any]:
         """What is shown of it."""
         handle = self.handle
+        error = None if self.error is None else message_of(self.error)
         if handle is None:
-            return {"source": self.source, "status": "NOT STARTED", "error": str(self.error)}
+            return {"source": self.source, "status": "NOT STARTED", "error": error}
         if not waited:
             return {
                 "source": self.source,
@@ -70,7 +91,7 @@ class Followed:
                 "token": handle.token,
             }
         job = handle.job
-        return {
+        row = {
             "source": self.source,
             "job": handle.id,
             "name": job.name if job else None,
@@ -80,14 +101,29 @@ class Followed:
             "status": job.status if job else None,
             "ingested": job.ingestions_completed if job else None,
             "failed": job.ingestions_failed if job else None,
-            "error": None if self.error is None else str(self.error),
+            "error": error,
         }
+        if self.path is not None:
+            row["file"] = None if self.error else str(self.path)
+        return row
+
+
+def check_download(path: Path | None, *, wait: bool) -> None:
+    """Refuses to write a file that nobody waits for.
+
+    Raises:
+        InvalidInput: That is what was asked for.
+    """
+    if path is not None and not wait:
+        raise InvalidInput(
+            "--download and --no-wait exclude each other; `jobs download TOKEN PATH` fetches it later"
+        )
 
 
 async def follow(
     some: Sequence[Followed],
     display: Display,
-    form: Form,
+    options: Options,
     *,
     wait: bool = True,
     timeout: float | None = None,  # noqa: ASYNC109 - of the jobs, not of a call
@@ -100,24 +136,58 @@ async def follow(
 
     Raises:
         CommandFailed: Something did not go well.
+        NothingSent: That is what was asked for.
     """
     try:
         with display:
             async with asyncio.TaskGroup() as group:
                 for one in some:
                     group.create_task(one.run(wait=wait, timeout=timeout))
-    finally:
-        running = [one.handle for one in some if one.handle and not one.handle.done()]
-        if running and (wait or sys.exc_info()[0] is not None):
-            print("still running; go on with: appcues-async jobs wait TOKEN...", file=sys.stderr)
-            for handle in running:
-                print(handle.token, file=sys.stderr, flush=True)
-    shown = [name for name in columns if name != "error" or any(one.error for one in some)]
-    show(
-        [one.row(waited=wait) for one in some],
-        form,
-        shown if wait else ("source", "id", "url", "token"),
-    )
+    except asyncio.CancelledError:
+        _tell_of_the_unanswered(some)
+        _tell_of_the_rest(some, options)
+        raise
+    if any(one.rehearsed for one in some):
+        raise NothingSent
+    if wait:
+        _tell_of_the_rest(some, options)
+    _show(some, options, wait=wait, columns=columns)
     failure = failure_of([one.error for one in some if one.error is not None], len(some), "jobs")
     if failure is not None:
         raise failure
+
+
+def _tell_of_the_rest(some: Sequence[Followed], options: Options) -> None:
+    """Writes how to go on waiting for the jobs that still run."""
+    command = resume_command(options)
+    running = [one.handle for one in some if one.handle is not None and one.running]
+    if running and command is not None:
+        _say(f"still running; go on with: {command} TOKEN...")
+        for handle in running:
+            _say(handle.token)
+
+
+def _tell_of_the_unanswered(some: Sequence[Followed]) -> None:
+    for one in some:
+        if one.handle is None and one.error is None and not one.rehearsed:
+            _say(
+                f"{one.source}: stopped before it was known to be accepted; "
+                "its job may be in: appcues-async jobs list"
+            )
+
+
+def _show(
+    some: Sequence[Followed], options: Options, *, wait: bool, columns: Sequence[str]
+) -> None:
+    rows = [one.row(waited=wait) for one in some]
+    if not wait:
+        show_each(rows, options.output)
+        return
+    show(rows, options.output, columns)
+    if options.output == "table" and len(some) > 1:
+        # Of one alone, the line that ends the command says it.
+        print_lines(f"{row['source']}: {row['error']}" for row in rows if row["error"])
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -135,11 +135,11 @@ def _check_account(given: object, account_id: str) -> None:
 
 @define(eq=False)
 class _State:
-    """What a handle has seen, and who is to be told; the lists are made only when they are needed."""
+    """What a handle has seen, and who is to be told; in order of arrival."""
 
     job: Job | None = None
-    ends: list[asyncio.Future[None]] | None = None
-    changes: list[asyncio.Future[None]] | None = None
+    ends: dict[asyncio.Future[None], None] | None = None
+    changes: dict[asyncio.Future[None], None] | None = None
 
 
 @frozen(eq=False, repr=False)
@@ -325,17 +325,17 @@ class JobHandle:
 
         deadline = watcher.clock.call_later(max(0.0, until - watcher.clock.time()), give_up)
         if end:
-            mine = state.ends = state.ends or []
+            mine = state.ends = state.ends or {}
         else:
-            mine = state.changes = state.changes or []
-        mine.append(told)
+            mine = state.changes = state.changes or {}
+        mine[told] = None
         watched = watcher.enter(self, until)
         try:
             await told
         finally:
             watcher.leave(watched)
             deadline.cancel()
-            mine.remove(told)
+            mine.pop(told, None)
 
     def _pending(self, why: str) -> JobPending:
         status = "" if self.job is None else f", last seen as {self.job.status}"

@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING, Final
 from attrs import define
 
 from appcues_async.clock import Clock, sleep_on
-from appcues_async.errors import AppcuesError, BadRequest, Forbidden, NotFound, Unauthorized
+from appcues_async.errors import (
+    AppcuesError,
+    BadRequest,
+    Forbidden,
+    NotFound,
+    Unauthorized,
+    UnexpectedReply,
+)
 from appcues_async.models import ENDED, Job, without_links
 from appcues_async.notices import JobChanged, Listener, Notice, PollFailed, notify
 from appcues_async.waiting.cadence import Durations, pause_after
@@ -149,8 +156,9 @@ class Watcher:
             while self._watched:
                 async with asyncio.TaskGroup() as looks:
                     await self._poll_with(looks)
-        except Exception as error:  # noqa: BLE001 - a wait must end rather than hang
-            self._give_up(error)
+        except ExceptionGroup as errors:
+            # Nothing of ours is raised in there, and a wait must end rather than hang.
+            self._give_up(errors.exceptions[0])
         finally:
             self._polling = None
             self._due = math.inf
@@ -188,7 +196,8 @@ class Watcher:
                 return
             except AppcuesError as error:
                 self.tell(PollFailed(None, type(error).__name__))
-                blind = True
+                # A list that cannot be read may stay so; one that could not be had comes again.
+                listed, blind = {}, not isinstance(error, UnexpectedReply)
         pause = math.inf
         for start in range(0, len(everyone), SLICE):
             now = self._clock.time()

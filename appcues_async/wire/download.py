@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
+from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,11 +31,16 @@ async def save(content: StreamReader, path: Path) -> None:
         FileNotWritten: The disk would not have it.
     """
     part = path.with_name(path.name + ".part")
-    file = await _on_disk(path, part.open, "wb")
+    # Unbuffered, so that what a full disk refuses is known when it is written, not when it is closed.
+    opening = asyncio.ensure_future(_on_disk(path, part.open, "wb", 0))
+    try:
+        file = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(partial(_undo, part))
+        raise
     try:
         while block := await content.read(BLOCK):
-            await _on_disk(path, file.write, block)
-        await _on_disk(path, file.flush)
+            await _on_disk(path, _write, file, block)
         await _on_disk(path, os.fsync, file.fileno())
         file.close()
         await _on_disk(path, part.replace, path)
@@ -41,6 +48,19 @@ async def save(content: StreamReader, path: Path) -> None:
         file.close()
         part.unlink(missing_ok=True)
         raise
+
+
+def _write(file: RawIOBase, block: bytes) -> None:
+    left = memoryview(block)
+    while left:
+        left = left[file.write(left) or 0 :]
+
+
+def _undo(part: Path, opening: asyncio.Future[RawIOBase]) -> None:
+    """Closes and takes away what was opened too late."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+        part.unlink(missing_ok=True)
 
 
 async def _on_disk(path: Path, action: Callable[..., T], *arguments: Any) -> T:

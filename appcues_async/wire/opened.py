@@ -54,8 +54,10 @@ class Opened:
     async def close(self) -> None:
         """Lets calls in flight end, for 5 seconds, and closes the connections."""
         # Shielded, so that a client that is left by a cancellation still closes its connections.
-        await asyncio.shield(self.sender.connections.close(GRACE))
-        self._unlisten()
+        try:
+            await asyncio.shield(self.sender.connections.close(GRACE))
+        finally:
+            self._unlisten()
 
 
 def open_wire(
@@ -93,9 +95,10 @@ def open_wire(
     else:
         gives_turns = shared_throttle(address.origin, address.account_id, pace)
     connections = Connections(timeouts, session)
+    transport = Transport(connections, address, timeouts, listener)
     connections.open()
     sender = Sender(
-        transport=Transport(connections, address, timeouts, listener),
+        transport=transport,
         connections=connections,
         throttle=gives_turns,
         clock=clock or SystemClock(),

@@ -1,8 +1,9 @@
 """How fast an account's requests go out: a pure rule on a clock that is handed in.
 
-The rule. On a 429 the pace falls to 95% of what the server took per second since the 429 before it (the
-first time, to 70% of itself). In between, and only while requests are waiting for it, it climbs: each
-second by one request a second (5% below 20 a second, 2% above 50), twice as fast after every 3 seconds.
+The rule. On a 429 the pace falls to 95% of what the server took per second since the 429 before it (to
+70% of itself the first time, and where requests waited for less than a quarter of that time). In
+between, and only while requests are waiting for it, it climbs: each second by one request a second (5%
+below 20 a second, 2% above 50), twice as fast after every 3 seconds.
 
 Why that finds the limit: a server that counts tokens has none left at a 429, so between two of them it
 took just what it allows. The short fall leaves it no time to save up more tokens than it can hold, so
@@ -30,6 +31,8 @@ SLOWEST: Final = 0.5
 """Requests a second that are always tried."""
 SHORTEST: Final = 0.5
 """Seconds between two 429s that are enough to measure the limit by."""
+BUSY: Final = 0.25
+"""The share of them in which requests must have waited for their turns."""
 
 
 class Pacer:
@@ -71,13 +74,17 @@ class Pacer:
     def refused(self, now: float) -> None:
         """The server refused a request for its pace; once for all that were under way."""
         since = None if self._refused_at is None else now - self._refused_at
-        if since is None:
-            self.rate = max(SLOWEST, self.rate * FIRST_FALL)
-        elif since >= SHORTEST and self._taken:
-            # Never upwards: what it took long ago may have been another limit's.
-            self.rate = max(SLOWEST, min(self.rate, FALL * self._taken / since))
-        else:
-            self.rate = max(SLOWEST, self.rate * FIRST_FALL)
+        rate = self.rate * FIRST_FALL
+        if (
+            since is not None
+            and since >= SHORTEST
+            and self._taken
+            and self._climbed >= BUSY * since
+        ):
+            # What a client took that was idle in between says nothing about the limit. And never
+            # upwards: what it took long ago may have been another limit's.
+            rate = min(self.rate, FALL * self._taken / since)
+        self.rate = max(SLOWEST, rate)
         self._refused_at, self._taken, self._climbed = now, 0, 0.0
 
     def _climb(self, seconds: float) -> None:

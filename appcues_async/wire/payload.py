@@ -168,6 +168,8 @@ class _ReadAhead:
                     self._read_blocks(file)
         except OSError as error:
             self._give(InvalidInput(f"{self._source.path} cannot be read: {error.strerror}"))
+        except Exception as error:  # noqa: BLE001 - whoever takes must not wait for ever
+            self._give(InvalidInput(f"{self._source.path} cannot be read: {error!r}"))
 
     def _read_blocks(self, file: FileIO) -> None:
         left = self._source.size

@@ -177,7 +177,7 @@ def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | No
     if status < 400:
         # Following it would carry credentials and user data to wherever it points.
         return UnexpectedReply(
-            f"{request}: {status}, a redirect, which is not followed; check region and base_url",
+            f"{request}: {status}, {_no_answer(status)}; check region and base_url",
             reply=reply,
             problem=problem,
             delivery=ReplyError.delivery,
@@ -188,6 +188,11 @@ def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | No
         # A server that stopped waiting may still have taken what it had.
         error.delivery = Delivery.UNKNOWN
     return error
+
+
+def _no_answer(status: int) -> str:
+    redirect = 300 <= status < 400 and status != 304
+    return "a redirect, which is not followed" if redirect else "which is no answer to that"
 
 
 def retry_after_of(reply: Reply) -> float | None:

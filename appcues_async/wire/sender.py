@@ -123,6 +123,8 @@ class Sender:
         feedback = SILENT
         started = self.clock.time()
         try:
+            if self.connections.closed:
+                raise ConnectionFailed(f"{request}: the client was left before its turn came")
             left = None if number == 1 else self.timeouts.budget - spent
             reply = await self.transport.attempt(request, left)
             if self.listener is not None:
@@ -134,12 +136,14 @@ class Sender:
             feedback = ANSWERED
             if not 200 <= reply.status < 300:
                 error = error_of(reply, request)
-                feedback = self._feedback(error, spent)
+                # The transfer of a file is not part of the budget, and neither is its attempt.
+                taken = 0 if request.is_transfer else self.clock.time() - started
+                feedback = self._feedback(error, spent + taken)
                 if error is not None and not (gone_is_done and isinstance(error, NotFound)):
                     raise error
             return read(reply)
         except AppcuesError as error:
-            if isinstance(error, ConnectionFailed):
+            if isinstance(error, ConnectionFailed) and not self.connections.closed:
                 feedback = DOWN
             error.seconds = self.clock.time() - started
             raise
@@ -199,7 +203,11 @@ class _Repeats:
             return await retrying(attempt)
         except AppcuesError as error:
             last = self._last(error)
-        raise last
+        try:
+            raise last
+        finally:
+            # Or the error and this frame keep each other, and the request's body, alive.
+            del last
 
     def _may_repeat(self, error: BaseException) -> bool:
         # CancelledError passes through here too, and must never be repeated.

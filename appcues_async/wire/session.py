@@ -35,6 +35,7 @@ class Connections:
         kept: The session whose connections are used again.
         fresh: The session whose connections are used once.
         usable: Whether calls may begin.
+        closed: Whether those that had begun may go on no longer.
     """
 
     kept: ClientSession
@@ -53,6 +54,7 @@ class Connections:
         self._calls = 0
         self._idle = asyncio.Event()
         self.usable: bool = False
+        self.closed: bool = False
 
     def open(self) -> None:
         """Makes the sessions; needs the running loop."""
@@ -62,7 +64,7 @@ class Connections:
         else:
             self.kept = self.fresh = self._borrowed
         self._bare = None
-        self.usable = True
+        self.usable, self.closed = True, False
 
     @property
     def bare(self) -> ClientSession:
@@ -86,6 +88,7 @@ class Connections:
         except TimeoutError:
             pass
         finally:
+            self.closed = True
             mine = [self._bare] if self._borrowed else [self._bare, self.kept, self.fresh]
             for session in mine:
                 if session is not None:

@@ -24,7 +24,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from attrs import define, field, frozen
 
 from appcues_async.clock import Clock, SystemClock, Timer
-from appcues_async.notices import Notice, PauseBegan, PauseEnded
+from appcues_async.notices import Notice, PauseBegan, PauseEnded, notify
 from appcues_async.settings import Pace, RetryPolicy
 from appcues_async.wire.pace import Pacer
 from appcues_async.wire.policy import backoff
@@ -198,7 +198,8 @@ class LocalThrottle:
             case Signal.ANSWERED:
                 self._failures = 0
                 self._pace.took()
-                if probed or self._closed_until is None:
+                over = self._closed_until is None or self._clock.time() >= self._closed_until
+                if over and (probed or self._closed_until is None):
                     self._open()
             case Signal.THROTTLED:
                 self._close(feedback, probed)
@@ -248,7 +249,9 @@ class LocalThrottle:
         if lane is Lane.UPLOAD and self._bytes and self._bytes + size > BYTES_IN_FLIGHT:
             return None
         if self._closed_until is not None:
-            if self._probe is not None:
+            probe = self._probe
+            # An upload may take minutes to show anything: a shorter request is then the probe.
+            if probe is not None and (probe.lane is not Lane.UPLOAD or lane is Lane.UPLOAD):
                 return None
             if now < self._closed_until:
                 return self._closed_until - now
@@ -296,7 +299,7 @@ class LocalThrottle:
 
     def _tell(self, notice: Notice) -> None:
         for listener in tuple(self._listeners):
-            listener(notice)
+            notify(listener, notice)
 
 
 _shared: WeakKeyDictionary[

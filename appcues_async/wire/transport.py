@@ -163,20 +163,18 @@ class Transport:
                 headers=self._headers(request),
                 timeout=timeout,
                 allow_redirects=False,
+                raise_for_status=False,
                 middlewares=(_once,) if endpoint.method in {"GET", "DELETE"} else None,
             )
             try:
-                if request.into is not None and response.status == 200:
-                    await save(response.content, request.into)
-                    return Reply(response.status, response.headers, b"")
-                return Reply(response.status, response.headers, await _read(response))
+                return await _reply_of(response, request)
             finally:
                 response.release()
         except ClientConnectorError as error:
             failure = ConnectionFailed(f"{request}: no connection: {_reason(error)}")
         except ConnectionTimeoutError:
             failure = ConnectionFailed(f"{request}: no connection within the connect timeout")
-        except InvalidURL:
+        except (InvalidURL, UnicodeError):
             failure = InvalidInput(f"{request}: the path is not one that HTTP can carry")
         except TimeoutError:
             failure = OutcomeUnknown(f"{request}: {_silence(payload)}")
@@ -190,7 +188,11 @@ class Transport:
             else:
                 failure = OutcomeUnknown(f"{request}: the connection broke: {_reason(error)}")
         # Raised out here, or aiohttp's own error would hang on to it: that one shows headers.
-        raise failure
+        try:
+            raise failure
+        finally:
+            # Or the error and this frame keep each other, and the request's body, alive.
+            del failure
 
     def _session(self, request: Request) -> ClientSession:
         endpoint = request.endpoint
@@ -250,6 +252,13 @@ class Transport:
             notify(self._listener, BodySent(route, upload, sent, size))
 
         return BodyPayload(body, idle=self._idle, on_sent=on_sent if self._listener else None)
+
+
+async def _reply_of(response: ClientResponse, request: Request) -> Reply:
+    if request.into is not None and response.status == 200:
+        await save(response.content, request.into)
+        return Reply(response.status, response.headers, b"")
+    return Reply(response.status, response.headers, await _read(response))
 
 
 async def _read(response: ClientResponse) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 from attrs import define, field
 
 from appcues_async.clock import sleep_on
-from appcues_async.errors import AppcuesError
+from appcues_async.errors import AppcuesError, UnexpectedReply
 from appcues_async.models import Job, JobEvent
 from appcues_async.notices import Notice
 from appcues_async.settings import PollPolicy
@@ -30,6 +30,7 @@ class Office:
     looks: list[tuple[str, float]] = field(factory=list)
     told: list[Notice] = field(factory=list)
     slow: set[str] = field(factory=set)
+    unreadable: bool = False
     watcher: Watcher = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -68,6 +69,8 @@ class Office:
     async def _list(self) -> dict[str, Sighting]:
         self.looks.append(("list", self.clock.time()))
         self._fail()
+        if self.unreadable:
+            raise UnexpectedReply("200 with a body that is not a list")
         return {
             job.id: Sighting(job.id, job.status, job.name)
             for job in self.jobs.values()

@@ -283,6 +283,16 @@ async def test_a_list_that_cannot_be_had_does_not_ask_for_each_job_instead(
         wait.cancel()
 
 
+async def test_a_list_that_cannot_be_read_does_not_hide_the_jobs(office: Office) -> None:
+    handles = [office.start(f"job-{number}") for number in range(2)]
+    waits = [asyncio.create_task(handle.wait()) for handle in handles]
+    for handle in handles:
+        office.complete(handle.id)
+    office.unreadable = True
+    await office.clock.advance(30)
+    assert all(wait.result().ended for wait in waits)
+
+
 async def test_the_detail_of_a_job_is_fetched_once_when_it_has_ended(office: Office) -> None:
     one, two = office.start("one"), office.start("two")
     waits = [asyncio.create_task(handle.wait()) for handle in (one, two)]

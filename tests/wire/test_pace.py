@@ -106,6 +106,16 @@ def test_the_pace_never_gives_up_trying() -> None:
     assert pacer.rate == 0.5
 
 
+def test_what_an_idle_client_sent_says_nothing_about_the_limit() -> None:
+    pacer = Pacer(Pace(50))
+    pacer.refused(0)
+    for number in range(600):
+        pacer.take(float(number), waited=False)
+        pacer.took()
+    pacer.refused(600)
+    assert pacer.rate == pytest.approx(50 * 0.7 * 0.7)
+
+
 def test_a_pace_that_nobody_waits_for_does_not_climb() -> None:
     pacer = Pacer(Pace(50))
     for number in range(10_000):

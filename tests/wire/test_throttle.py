@@ -256,6 +256,47 @@ async def test_a_small_call_probes_rather_than_an_upload(clock: VirtualClock) ->
     assert upload.turn is None
 
 
+async def test_a_small_call_does_not_wait_for_an_upload_that_probes(clock: VirtualClock) -> None:
+    throttle = make(clock)
+    throttle.hold(5)
+    upload = Caller(throttle, clock, Lane.UPLOAD)
+    await clock.advance(5)
+    assert upload.turn is not None
+    call = Caller(throttle, clock)
+    await clock.advance(0.1)
+    assert call.turn is not None
+    call.end()
+    (after,) = await callers(1, throttle, clock)
+    await clock.advance(0.1)
+    assert after.turn is not None
+
+
+async def test_a_probe_that_is_answered_does_not_end_a_longer_hold(clock: VirtualClock) -> None:
+    throttle = make(clock)
+    throttle.hold(1)
+    (probe,) = await callers(1, throttle, clock)
+    await clock.advance(1)
+    throttle.hold(100)
+    probe.end()
+    (waiting,) = await callers(1, throttle, clock)
+    await clock.advance(99)
+    assert waiting.turn is None
+    await clock.advance(1)
+    assert waiting.turn is not None
+
+
+async def test_a_listener_that_fails_does_not_stop_the_turns(clock: VirtualClock) -> None:
+    def fail(notice: Notice) -> None:
+        raise ZeroDivisionError
+
+    throttle = make(clock)
+    throttle.listen(fail)
+    throttle.hold(1)
+    (waiting,) = await callers(1, throttle, clock)
+    await clock.advance(1)
+    assert waiting.turn is not None
+
+
 async def test_lanes_take_turns_at_the_pace(clock: VirtualClock) -> None:
     throttle = make(clock, rate=10)
     calls = await callers(50, throttle, clock)

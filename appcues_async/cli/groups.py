@@ -1,0 +1,69 @@
+"""`groups`: one group of end users at a time."""
+
+from __future__ import annotations
+
+from cyclopts import App
+
+from appcues_async.cli.options import (
+    DEFAULTS,
+    Id,
+    IdsFile,
+    JsonFile,
+    Options,
+    Pairs,
+    open_client,
+)
+from appcues_async.cli.output import show_one
+from appcues_async.cli.reading import attributes_of, ids_of
+
+__all__ = ["app"]
+
+app = App(name="groups", help="Groups of end users, one at a time.")
+
+
+@app.command
+async def get_profile(group_id: Id, /, *, options: Options = DEFAULTS) -> None:
+    """Show a group's profile.
+
+    Example: appcues-async groups get-profile acme
+    """
+    async with open_client(options) as client:
+        show_one(await client.groups.get_profile(group_id), options.output)
+
+
+@app.command
+async def update_profile(
+    group_id: Id,
+    /,
+    *pairs: Pairs,
+    json: JsonFile = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """Change attributes of a group's profile; the others stay as they are.
+
+    KEY=VALUE is text, leading zeros and all; KEY:=VALUE is JSON, such as a number or true.
+
+    Example: appcues-async groups update-profile acme plan=enterprise seats:=40
+    """
+    attributes = attributes_of(pairs, json)
+    async with open_client(options) as client:
+        await client.groups.update_profile(group_id, attributes)
+        show_one({"id": group_id, "updated": True}, options.output)
+
+
+@app.command
+async def add_users(
+    group_id: Id,
+    /,
+    *user_ids: Id,
+    file: IdsFile = None,
+    options: Options = DEFAULTS,
+) -> None:
+    """Put users into a group; a user who is in it stays in it.
+
+    Example: appcues-async groups add-users acme 007 008
+    """
+    ids = await ids_of(user_ids, file)
+    async with open_client(options) as client:
+        await client.groups.add_users(group_id, ids)
+        show_one({"id": group_id, "ids": len(ids)}, options.output)

@@ -1,0 +1,152 @@
+"""What a command is given besides its options: JSON, KEY=VALUE, and lists of ids."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.kinds import USER_ID, USER_IDS
+from appcues_async.rows.sources import body_of
+from appcues_async.rows.values import check_user_ids
+from appcues_async.wire.request import CSV, Blocks
+
+__all__ = ["attributes_of", "ids_of", "interruptible", "json_of", "object_of", "pairs_of"]
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Lets Ctrl-C end a read of stdin; asyncio would only note it, and go on reading."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def bytes_of(name: str) -> bytes:
+    """Reads a file; `-` is stdin.
+
+    Raises:
+        InvalidInput: It cannot be read.
+    """
+    if name == "-":
+        with interruptible():
+            return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise InvalidInput(f"{name!r} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise InvalidInput(f"{name!r} is no name of a file") from None
+
+
+def json_of(name: str) -> Any:
+    """Reads a file of JSON; `-` is stdin.
+
+    Raises:
+        InvalidInput: It cannot be read, or holds no JSON.
+    """
+    where = "stdin" if name == "-" else name
+    try:
+        return _parse(bytes_of(name).decode("utf-8-sig"), where)
+    except UnicodeDecodeError:
+        raise InvalidInput(f"{where} is not UTF-8; save it as UTF-8") from None
+
+
+def object_of(name: str) -> dict[str, Any]:
+    """Reads a file that holds one JSON object; `-` is stdin.
+
+    Raises:
+        InvalidInput: It cannot be read, or holds something else.
+    """
+    found = json_of(name)
+    if not isinstance(found, dict):
+        where = "stdin" if name == "-" else name
+        raise InvalidInput(f"{where} holds a JSON {type(found).__name__}; it must hold an object")
+    return found
+
+
+def pairs_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """Reads KEY=VALUE as text, so that ids keep their zeros, and KEY:=VALUE as JSON.
+
+    Raises:
+        InvalidInput: One of them is neither, or a key is given twice.
+    """
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        raw = key.endswith(":")
+        key = key.removesuffix(":")
+        if not equals or not key:
+            raise InvalidInput(
+                f"{pair!r} is no KEY=VALUE; text is given as plan=pro, anything else as seats:=3"
+            )
+        if key in found:
+            raise InvalidInput(f"{key!r} is given twice; give it once")
+        found[key] = _parse(value, pair) if raw else value
+    return found
+
+
+def attributes_of(pairs: Sequence[str], file: str | None) -> dict[str, Any]:
+    """The attributes of a file of JSON, with those of KEY=VALUE over them.
+
+    Raises:
+        InvalidInput: Something cannot be read.
+    """
+    given: Mapping[str, Any] = {} if file is None else object_of(file)
+    return {**given, **pairs_of(pairs)}
+
+
+async def ids_of(ids: Sequence[str], file: str | None) -> list[str]:
+    """The ids that were given one by one, or those of a file.
+
+    Raises:
+        InvalidInput: There are none, both ways were taken, or one of them is refused.
+    """
+    if file is None:
+        if not ids:
+            raise InvalidInput("no ID is given; name at least one, or give --file FILE")
+        return check_user_ids(ids)
+    if ids:
+        raise InvalidInput("ids and --file are both given; give one of them")
+    body = await body_of(bytes_of(file), USER_IDS)
+    # Bytes below 20 MB stay as they are; what is larger is refused where the ids go.
+    part = body if isinstance(body, Blocks) else _too_large(file)
+    text = b"".join(part.blocks).decode()
+    lines = text.splitlines()
+    if part.content_type == CSV:
+        cells = [
+            row for row in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, row))
+        ]
+        if wide := next((row for row in cells if len(row) > 1), None):
+            raise InvalidInput(f"{file}: {','.join(wide)!r} is no id; a CSV of ids has one column")
+        found = [row[0].strip() for row in cells]
+        return check_user_ids(found[1:] if found[0] in USER_ID else found, file)
+    return check_user_ids([_parse(line, file) for line in lines if line.strip()], file)
+
+
+def _too_large(file: str) -> NoReturn:
+    raise InvalidInput(f"{file} is over 20,000,000 bytes; cut it up")
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"{where} holds no JSON: {error}") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"JSON has no {constant}")

@@ -1,0 +1,142 @@
+"""`--dry-run`: a session that writes down what would be sent, and sends nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+
+from attrs import define, field
+
+from appcues_async.cli.output import Form, printable, show
+from appcues_async.wire.payload import BodyPayload
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+    from aiohttp.abc import AbstractStreamWriter
+
+__all__ = ["NothingSent", "rehearsed"]
+
+LONGEST: Final = 2_000
+"""Bytes of a body that is shown whole; of a longer one, only how it begins."""
+ROWS: Final = 2
+"""Lines shown of a longer one: a CSV's header and its first row."""
+
+
+class NothingSent(Exception):  # noqa: N818 - it is what was asked for
+    """Ends a request where it would have left."""
+
+
+@contextmanager
+def rehearsed(form: Form) -> Iterator[ClientSession]:
+    """Gives a session to open a client with, and shows at the end what would have been sent.
+
+    Args:
+        form: How it is shown.
+    """
+    rehearsal = _Rehearsal()
+    try:
+        yield cast("ClientSession", rehearsal)
+    except* NothingSent:
+        # Commands that wait for several things at once raise several of them.
+        pass
+    rehearsal.show(form)
+
+
+@define
+class _Rehearsal:
+    """Stands in for a session of aiohttp: sees each request as it would go out.
+
+    A session, and nothing above it, so that what is shown is what the layers below the command have made
+    of it: the whole address, the headers, the body with its checks behind it.
+    """
+
+    requests: list[dict[str, Any]] = field(factory=list)
+
+    async def request(
+        self, method: str, url: object, *, data: object, headers: Mapping[str, str], **_: object
+    ) -> NoReturn:
+        """Writes down a request instead of sending it."""
+        size, text = await _look_into(data)
+        self.requests.append(
+            {
+                "method": method,
+                "url": str(url),
+                "headers": {
+                    name: value for name, value in headers.items() if name != "Authorization"
+                },
+                "bytes": size,
+                "body": text,
+            }
+        )
+        raise NothingSent
+
+    def show(self, form: Form) -> None:
+        """Writes the requests to stdout."""
+        if form == "csv":
+            show(self.requests, "csv")
+        elif form == "json":
+            show([{**one, "body": _parsed(one)} for one in self.requests], "json")
+        else:
+            print("\n\n".join(map(_as_text, self.requests)))
+        print("nothing was sent", file=sys.stderr, flush=True)
+
+
+def _as_text(request: Mapping[str, Any]) -> str:
+    lines = [f"{request['method']} {request['url']}"]
+    lines += [f"{name}: {value}" for name, value in request["headers"].items()]
+    if request["bytes"]:
+        lines += ["", *map(printable, request["body"].splitlines())]
+        if request["bytes"] > LONGEST:
+            lines.append(f"... {request['bytes']:,} bytes in all")
+    return "\n".join(lines)
+
+
+def _parsed(request: Mapping[str, Any]) -> Any:
+    """A whole body of JSON as what it is, any other as text."""
+    if request["headers"].get("Content-Type") == "application/json":
+        try:
+            return json.loads(request["body"])
+        except ValueError:
+            # It was too long to be shown whole.
+            pass
+    return request["body"] or None
+
+
+class _Enough(Exception):  # noqa: N818 - only stops the reading
+    """As much has been read of a body as is shown."""
+
+
+@define
+class _Beginning:
+    """Takes in how a body begins; stands in for the connection that it is written to."""
+
+    taken: bytearray = field(factory=bytearray)
+
+    async def write(self, block: bytes) -> None:
+        self.taken += block
+        if len(self.taken) > LONGEST:
+            raise _Enough
+
+
+async def _look_into(data: object) -> tuple[int, str]:
+    """The size of a body in bytes, and as much of its text as is shown."""
+    if not isinstance(data, BodyPayload):
+        begins = data if isinstance(data, bytes) else b""
+        return len(begins), _shown(begins, len(begins))
+    size = data.size or 0
+    beginning = _Beginning()
+    with suppress(_Enough):
+        await data.write(cast("AbstractStreamWriter", beginning))
+    begins = bytes(beginning.taken)
+    if data.content_type.startswith("multipart/"):
+        # What comes before the file is of no interest.
+        begins = begins.partition(b"\r\n\r\n")[2]
+    return size, _shown(begins, size)
+
+
+def _shown(begins: bytes, size: int) -> str:
+    text = begins[:LONGEST].decode("utf-8", "replace")
+    return text if size <= LONGEST else "\n".join(text.splitlines()[:ROWS])

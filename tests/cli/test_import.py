@@ -1,0 +1,230 @@
+"""`import profiles` and `import events`."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from appcues_async.cli import display
+from appcues_async.sandbox import Sandbox
+from tests.cli.conftest import Command, posts
+
+
+def test_profiles_are_there_when_the_command_is_done(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    ran = command("import", "profiles", users)
+    assert ran.code == 0
+    assert account.profiles == {"007": {"plan": "pro"}, "008": {"plan": "free"}}
+
+
+def test_events_are_there_when_the_command_is_done(
+    command: Command, account: Sandbox, events: Path
+) -> None:
+    command("import", "events", events)
+    assert [event["user_id"] for event in account.events] == ["007"]
+
+
+def test_each_file_is_an_upload_of_its_own(command: Command, account: Sandbox, users: Path) -> None:
+    ran = command("import", "profiles", users, users, users, "-o", "json")
+    assert posts(account) == ["import/profiles"] * 3
+    assert {row["job"] for row in ran.json} == set(account.jobs)
+
+
+def test_what_each_job_did_is_shown(command: Command, account: Sandbox, users: Path) -> None:
+    (row,) = command("import", "profiles", users, "-o", "json").json
+    assert row.pop("seconds") >= 0
+    assert row == {
+        "source": str(users),
+        "job": next(iter(account.jobs)),
+        "name": "Import Profiles",
+        "rows": None,
+        "bytes": users.stat().st_size,
+        "status": "COMPLETED",
+        "ingested": 2,
+        "failed": 0,
+        "error": None,
+    }
+
+
+def test_a_file_without_a_telling_name_goes_by_format(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    unnamed = users.rename(users.with_suffix(".data"))
+    assert command("import", "profiles", unnamed, "--format", "csv").code == 0
+    assert "text/csv" in account.requests[0].headers["Content-Type"]
+
+
+def test_a_file_that_is_not_in_the_given_format_is_refused(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    ran = command("import", "profiles", users, "--format", "ndjson")
+    assert (ran.code, ran.error["type"]) == (2, "InvalidInput")
+    assert account.requests == []
+
+
+def test_without_waiting_the_job_is_named_and_left_running(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    ran = command("import", "profiles", users, "--no-wait", "-o", "json")
+    (row,) = ran.json
+    assert set(row) == {"source", "id", "url", "token"}
+    assert row["url"] == f"{account.url}/v2/accounts/sandbox-account/jobs/{row['id']}"
+    assert json.loads(row["token"])["job_id"] == row["id"]
+    assert [request.method for request in account.requests] == ["POST"]
+
+
+def test_without_waiting_a_table_has_each_token_in_one_piece(
+    command: Command, account: Sandbox, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    ran = command("import", "profiles", users, "--no-wait")
+    (token,) = [line.split(None, 1)[1] for line in ran.out.splitlines() if line.startswith("token")]
+    assert json.loads(token)["job_id"] in account.jobs
+
+
+def test_without_waiting_there_is_no_word_of_jobs_that_still_run(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    assert "still running" not in command("import", "profiles", users, "--no-wait").err
+
+
+def test_with_one_missing_file_nothing_is_sent(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    ran = command("import", "profiles", users, "missing.csv")
+    assert ran.code == 2
+    assert "missing.csv" in ran.error["message"]
+    assert account.requests == []
+
+
+def test_every_refused_file_is_named(command: Command, account: Sandbox, users: Path) -> None:
+    Path("empty.csv").touch()
+    ran = command("import", "profiles", users, "missing.csv", "empty.csv")
+    assert ran.error["message"].startswith("2 of 3 files are refused, and nothing was sent: ")
+    assert "missing.csv" in ran.error["message"]
+    assert "empty.csv is empty" in ran.error["message"]
+
+
+def test_many_refused_files_make_no_endless_message(command: Command, account: Sandbox) -> None:
+    ran = command("import", "profiles", *(f"missing{number}.csv" for number in range(9)))
+    assert ran.error["message"].endswith("'missing4.csv'; and 4 more")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("", "is empty"),
+        ("name,plan\nAda,pro\n", "no user_id"),
+        ('[{"user_id": "1"}]', "JSON array"),
+    ],
+)
+def test_a_file_that_cannot_be_right_is_not_sent(
+    command: Command, account: Sandbox, tmp_path: Path, content: str, why: str
+) -> None:
+    path = tmp_path / "wrong.csv"
+    path.write_text(content, encoding="utf-8")
+    ran = command("import", "profiles", path)
+    assert ran.code == 2
+    assert why in ran.error["message"]
+    assert account.requests == []
+
+
+def test_a_folder_is_refused(command: Command, account: Sandbox, tmp_path: Path) -> None:
+    ran = command("import", "profiles", tmp_path)
+    assert ran.code == 2
+    assert "is a folder" in ran.error["message"]
+
+
+def test_a_file_over_the_limit_is_refused(
+    command: Command, account: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "large.csv"
+    with path.open("wb") as file:
+        file.write(b"user_id\n1\n")
+        file.truncate(200_000_001)
+    ran = command("import", "profiles", path)
+    assert ran.code == 2
+    assert "200,000,000" in ran.error["message"]
+    assert account.requests == []
+
+
+def test_no_file_at_all_is_a_wrong_use(command: Command) -> None:
+    ran = command("import", "profiles")
+    assert ran.code == 2
+    assert "no FILE is given" in ran.error["message"]
+
+
+def test_files_are_checked_before_credentials_are_asked_for(command: Command) -> None:
+    assert command("import", "profiles", "missing.csv").code == 2
+
+
+def test_progress_names_the_file_and_its_job(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    ran = command("import", "profiles", users)
+    (job,) = account.jobs
+    assert ran.err.splitlines() == [
+        f"{users}: accepted as job {job}",
+        f"{users}: COMPLETED, 2 rows taken",
+    ]
+
+
+def test_the_bytes_of_a_large_upload_are_told_under_its_file_name(
+    command: Command, account: Sandbox, users: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(display, "LARGE", 0)
+    ran = command("import", "profiles", users)
+    assert f"{users}: 100 % of {users.stat().st_size} bytes sent" in ran.err
+
+
+def test_quiet_shows_no_progress(command: Command, account: Sandbox, users: Path) -> None:
+    assert command("import", "profiles", users, "--quiet").err == ""
+
+
+def test_progress_stays_off_stdout(command: Command, account: Sandbox, users: Path) -> None:
+    assert len(command("import", "profiles", users, "-o", "csv").out.splitlines()) == 2
+
+
+def test_a_time_limit_ends_the_wait_and_names_what_to_go_on_with(
+    command: Command, monkeypatch: pytest.MonkeyPatch, users: Path
+) -> None:
+    with Sandbox(job_seconds=math.inf) as sandbox:
+        for name, value in sandbox.environment.items():
+            monkeypatch.setenv(name, value)
+        ran = command("import", "profiles", users, "--timeout", "0.05")
+        (job,) = sandbox.jobs
+    assert (ran.code, ran.error["type"]) == (5, "JobPending")
+    assert "appcues-async jobs wait TOKEN" in ran.error["message"]
+    tokens = [json.loads(line) for line in ran.err.splitlines() if line.startswith('{"version"')]
+    assert [token["job_id"] for token in tokens] == [job]
+
+
+@pytest.mark.parametrize("limit", ["90", "90s", "15m", "2h", "1d", "0.5"])
+def test_a_time_limit_has_units(
+    command: Command, account: Sandbox, users: Path, limit: str
+) -> None:
+    assert command("import", "profiles", users, "--timeout", limit).code == 0
+
+
+@pytest.mark.parametrize("limit", ["soon", "-1", "5 parsecs", "nan", "", "1e9", "٣"])
+def test_a_time_limit_that_is_none_is_refused(
+    command: Command, account: Sandbox, users: Path, limit: str
+) -> None:
+    ran = command("import", "profiles", users, f"--timeout={limit}")
+    assert ran.code == 2
+    assert account.requests == []
+
+
+def test_an_embedded_sandbox_needs_no_account(command: Command, users: Path) -> None:
+    ran = command("import", "profiles", users, "--sandbox", "--no-wait")
+    assert ran.code == 0
+
+
+def test_the_embedded_sandbox_takes_no_profile(command: Command, users: Path) -> None:
+    ran = command("import", "profiles", users, "--sandbox", "--profile", "eu")
+    assert ran.code == 2
+    assert "exclude each other" in ran.error["message"]
