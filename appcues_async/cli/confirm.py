@@ -24,8 +24,8 @@ def confirm(what: str, yes: bool) -> None:
             kind="InvalidInput",
             exit_code=USAGE,
         )
-    print(f"{what}? [y/N] ", end="", file=sys.stderr, flush=True)
     with interruptible():
+        print(f"{what}? [y/N] ", end="", file=sys.stderr, flush=True)
         answer = sys.stdin.readline()
     if answer.strip().lower() not in {"y", "yes"}:
         raise CommandFailed("nothing was done", kind="InvalidInput", exit_code=USAGE)
