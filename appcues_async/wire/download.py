@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from functools import partial
-from io import RawIOBase
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -32,7 +32,7 @@ async def save(content: StreamReader, path: Path) -> None:
     """
     part = path.with_name(path.name + ".part")
     # Unbuffered, so that what a full disk refuses is known when it is written, not when it is closed.
-    opening = asyncio.ensure_future(_on_disk(path, part.open, "wb", 0))
+    opening = asyncio.ensure_future(_on_disk(path, FileIO, part, "w"))
     try:
         file = await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -50,13 +50,13 @@ async def save(content: StreamReader, path: Path) -> None:
         raise
 
 
-def _write(file: RawIOBase, block: bytes) -> None:
+def _write(file: FileIO, block: bytes) -> None:
     left = memoryview(block)
     while left:
         left = left[file.write(left) or 0 :]
 
 
-def _undo(part: Path, opening: asyncio.Future[RawIOBase]) -> None:
+def _undo(part: Path, opening: asyncio.Future[FileIO]) -> None:
     """Closes and takes away what was opened too late."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
