@@ -17,7 +17,7 @@ from appcues_async.cli.waits import Followed, check_download, follow
 
 __all__ = ["app"]
 
-app = App(name="analytics", help="Questions to the account's analytics.")
+app: App = App(name="analytics", help="Questions to the account's analytics.")
 
 COLUMNS = ("source", "seconds", "status", "job", "file")
 

@@ -46,7 +46,7 @@ from appcues_async.errors import AppcuesError
 
 __all__ = ["app", "run"]
 
-app = App(
+app: App = App(
     name="appcues-async",
     help=(
         "Push data to Appcues, and know when it has arrived. Credentials come from APPCUES_ACCOUNT_ID, "
@@ -76,8 +76,8 @@ _NOUNS: Final = (
     sandbox,
     demo,
 )
-for noun in _NOUNS:
-    app.command(noun.app)
+for _noun in _NOUNS:
+    app.command(_noun.app)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -9,7 +9,7 @@ from appcues_async.cli.output import as_row, show, show_one
 
 __all__ = ["app"]
 
-app = App(name="checklists", help="Checklists, and whether users see them.")
+app: App = App(name="checklists", help="Checklists, and whether users see them.")
 
 COLUMNS = ("id", "internal_name", "title", "published", "updated_at")
 

@@ -20,7 +20,7 @@ from appcues_async.errors import InvalidInput
 
 __all__ = ["app"]
 
-app = App(
+app: App = App(
     name="customerio",
     help=(
         "Customer.io's manual segments. Credentials come from CUSTOMERIO_SITE_ID, CUSTOMERIO_API_KEY "

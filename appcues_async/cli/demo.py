@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-app = App(name="demo")
+app: App = App(name="demo")
 
 COLUMNS = ("source", "rows", "bytes", "seconds", "status", "ingested", "failed")
 USERS_PARTS: Final = 5

@@ -16,7 +16,7 @@ from appcues_async.cli.waits import Followed, check_download, follow
 
 __all__ = ["app"]
 
-app = App(name="exports", help="Events in bulk, as a file.")
+app: App = App(name="exports", help="Events in bulk, as a file.")
 
 COLUMNS = ("source", "seconds", "status", "job", "file")
 

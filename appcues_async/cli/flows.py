@@ -9,7 +9,7 @@ from appcues_async.cli.output import as_row, show, show_one
 
 __all__ = ["app"]
 
-app = App(name="flows", help="Flows, and whether users see them.")
+app: App = App(name="flows", help="Flows, and whether users see them.")
 
 COLUMNS = ("id", "name", "published", "updated_at")
 

@@ -16,7 +16,7 @@ from appcues_async.settings import Secret
 
 __all__ = ["app"]
 
-app = App(name="gdpr", help="Erasure of users.")
+app: App = App(name="gdpr", help="Erasure of users.")
 
 
 @app.command

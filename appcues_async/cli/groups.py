@@ -18,7 +18,7 @@ from appcues_async.cli.reading import attributes_of, ids_of
 
 __all__ = ["app"]
 
-app = App(name="groups", help="Groups of end users, one at a time.")
+app: App = App(name="groups", help="Groups of end users, one at a time.")
 
 
 @app.command

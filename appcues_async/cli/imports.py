@@ -24,7 +24,7 @@ from appcues_async.rows.sources import Format, body_of
 
 __all__ = ["FormatOption", "app", "check_files"]
 
-app = App(name="import", help="Upload profiles or events in bulk, and wait for their jobs.")
+app: App = App(name="import", help="Upload profiles or events in bulk, and wait for their jobs.")
 
 _NAMED: Final = 5
 """How many refused files one message explains."""

@@ -19,7 +19,7 @@ from appcues_async.notices import JobChanged
 
 __all__ = ["app"]
 
-app = App(name="jobs", help="Offline jobs: what uploads have become.")
+app: App = App(name="jobs", help="Offline jobs: what uploads have become.")
 
 COLUMNS = ("id", "name", "status", "started_at")
 WAITED = ("job", "name", "seconds", "status", "ingested", "failed")

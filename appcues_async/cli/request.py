@@ -13,7 +13,7 @@ from appcues_async.errors import InvalidInput
 
 __all__ = ["app"]
 
-app = App(name="request")
+app: App = App(name="request")
 
 
 @app.default

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["JobSeconds", "RateLimit", "app"]
 
-app = App(name="sandbox")
+app: App = App(name="sandbox")
 
 
 def _check_rate(_: Any, value: Any) -> None:

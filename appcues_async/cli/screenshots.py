@@ -11,7 +11,7 @@ from appcues_async.cli.output import show_one
 
 __all__ = ["app"]
 
-app = App(name="screenshots", help="Pictures of flows and experiences.")
+app: App = App(name="screenshots", help="Pictures of flows and experiences.")
 
 
 @app.command

@@ -29,7 +29,7 @@ from appcues_async.rows.sources import Format
 
 __all__ = ["app"]
 
-app = App(name="segments", help="Segments of users.")
+app: App = App(name="segments", help="Segments of users.")
 
 SegmentId = Annotated[Id, Parameter(help="The segment's id.")]
 IdsFile = Annotated[Path, Parameter(help="CSV of one column, or NDJSON, of user ids.")]

@@ -9,7 +9,7 @@ from appcues_async.cli.output import as_row, show, show_one
 
 __all__ = ["app"]
 
-app = App(name="tags", help="Tags that experiences are sorted by.")
+app: App = App(name="tags", help="Tags that experiences are sorted by.")
 
 COLUMNS = ("id", "name", "updated_at")
 

@@ -26,7 +26,7 @@ from appcues_async.cli.waits import Followed, follow
 
 __all__ = ["app"]
 
-app = App(name="users", help="End users, one at a time: profiles and events.")
+app: App = App(name="users", help="End users, one at a time: profiles and events.")
 
 COLUMNS = ("timestamp", "name", "attributes")
 DELETED = ("source", "seconds", "status", "job")

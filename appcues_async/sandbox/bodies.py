@@ -53,7 +53,7 @@ class Inbound:
         self._awaits_go = request.headers.get("Expect", "").lower() == "100-continue"
         self._kept: bytearray | None = bytearray() if keep else None
         #: How many bytes have been taken in.
-        self.received = 0
+        self.received: int = 0
 
     @property
     def kept(self) -> bytes | None:

@@ -31,7 +31,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer to the caller, not an 
         super().__init__(status, detail)
         self.status = status
         self.detail = detail
-        self.headers = dict(headers or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
 
 def title_of(status: int) -> str:

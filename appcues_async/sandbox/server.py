@@ -133,7 +133,7 @@ class Sandbox:
         self._workers: ThreadPoolExecutor | None = None
         self._thread: ServingThread | None = None
         #: What is to go wrong.
-        self.faults = Faults(seed)
+        self.faults: Faults = Faults(seed)
 
     @property
     def url(self) -> str:

@@ -73,7 +73,7 @@ class State:
         self.keep_rows = keep_rows
         self.export_links = export_links
         self.author = AUTHOR
-        self.downloads = Downloads(clock)
+        self.downloads: Downloads = Downloads(clock)
         self.profiles: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.segments: dict[str, Segment] = {}
