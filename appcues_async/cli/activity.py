@@ -13,7 +13,9 @@ from appcues_async.errors import InvalidInput
 
 __all__ = ["app"]
 
-app: App = App(name="activity", help="A user's events and profile in one request, version 1 of the API.")
+app: App = App(
+    name="activity", help="A user's events and profile in one request, version 1 of the API."
+)
 
 FIELDS = ("request_id", "events", "profile_update")
 

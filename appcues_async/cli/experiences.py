@@ -12,7 +12,9 @@ from appcues_async.cli.output import as_row, show, show_one
 
 __all__ = ["app"]
 
-app: App = App(name="experiences", help="Experiences that are neither flows nor checklists, by type.")
+app: App = App(
+    name="experiences", help="Experiences that are neither flows nor checklists, by type."
+)
 
 COLUMNS = ("id", "name", "published", "updated_at")
 
