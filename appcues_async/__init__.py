@@ -5,6 +5,8 @@ One request is paced, retried and answered; one upload becomes a job; and a job 
 """
 
 from appcues_async.api.conditions import Condition, where
+from appcues_async.bulk.report import Outcome, Reject, Report
+from appcues_async.bulk.run import BulkRun
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import (
     AppcuesError,
@@ -48,6 +50,7 @@ __all__ = [
     "AppcuesError",
     "Attempt",
     "BadRequest",
+    "BulkRun",
     "Checklist",
     "Condition",
     "ConnectionFailed",
@@ -64,12 +67,15 @@ __all__ = [
     "JobPending",
     "NoDownload",
     "NotFound",
+    "Outcome",
     "OutcomeUnknown",
     "Pace",
     "PollPolicy",
     "Problem",
+    "Reject",
     "Reply",
     "ReplyError",
+    "Report",
     "RetryPolicy",
     "Rows",
     "RowsFailed",

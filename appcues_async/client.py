@@ -12,6 +12,7 @@ from urllib.parse import quote
 from appcues_async.api.jobs import Jobs
 from appcues_async.api.lookup import look_at, sight_jobs
 from appcues_async.api.resources import Resources
+from appcues_async.bulk.resource import Bulk
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
@@ -56,6 +57,7 @@ class AppcuesClient(Resources):
         users: End users one at a time: profiles and events.
         groups: Groups of them, one at a time.
         activity: A user's events and profile in one request, version 1.
+        bulk: Any number of rows, in as many uploads as they need.
         imports: One upload of profiles or events.
         exports: Events in bulk, as a file.
         analytics: Questions to the account's analytics.
@@ -63,6 +65,8 @@ class AppcuesClient(Resources):
         gdpr: Erasure of users.
         jobs: The account's offline jobs.
     """
+
+    bulk: Bulk
 
     def __init__(
         self,
@@ -307,14 +311,23 @@ class AppcuesClient(Resources):
         return self._opened
 
     def _hand_out(self, sender: Sender) -> None:
-        jobs = Jobs(
+        def jobs_of(on_unknown: OnUnknown | None) -> Jobs:
+            if on_unknown is None:
+                return jobs
+            return self._jobs(sender.with_options(self._retry, self._timeouts, on_unknown))
+
+        jobs = self._jobs(sender)
+        self._hand_out_resources(sender, jobs)
+        self.bulk = Bulk(jobs_of, self._listener)
+
+    def _jobs(self, sender: Sender) -> Jobs:
+        return Jobs(
             sender,
             self._open().watcher,
             self._credentials,
             polling=self._polling,
             patience=self._timeouts.wait,
         )
-        self._hand_out_resources(sender, jobs)
 
 
 class _Opened:

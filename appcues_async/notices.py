@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = [
     "AttemptFailed",
     "BodySent",
+    "BulkProgressed",
+    "ChunkEnded",
     "JobChanged",
     "JobStarted",
     "Listener",
@@ -146,10 +148,56 @@ class PollFailed:
     error: str
 
 
+@frozen(kw_only=True)
+class BulkProgressed:
+    """A bulk run is further than before.
+
+    Attributes:
+        kind: What its rows are.
+        rows_read: Rows read and checked so far.
+        bytes_read: Bytes of its source that these took.
+        rows_rejected: Rows of these that are not sent.
+        rows_sent: Rows that the server has accepted.
+        bytes_sent: Bytes of these.
+        rows_ingested: Rows that jobs say they have taken.
+        bytes_in_all: Bytes of its source, where that is known.
+    """
+
+    kind: str
+    rows_read: int
+    bytes_read: int
+    rows_rejected: int
+    rows_sent: int
+    bytes_sent: int
+    rows_ingested: int
+    bytes_in_all: int | None
+
+
+@frozen
+class ChunkEnded:
+    """A chunk of a bulk run has ended.
+
+    Attributes:
+        chunk: Its number in the run, from 0.
+        rows: How many rows it has.
+        size: Bytes that were sent.
+        status: How it ended, as in the run's report.
+        job: The id of its job, if it was accepted.
+    """
+
+    chunk: int
+    rows: int
+    size: int
+    status: str
+    job: str | None
+
+
 Notice: TypeAlias = (
     ReplyReceived
     | AttemptFailed
     | BodySent
+    | BulkProgressed
+    | ChunkEnded
     | PauseBegan
     | PauseEnded
     | JobStarted

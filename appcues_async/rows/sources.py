@@ -19,7 +19,17 @@ from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import shown
 from appcues_async.wire.request import CSV, NDJSON, Blocks, FileRange, Multipart, stamp_of
 
-__all__ = ["FILE_LIMIT", "POST_LIMIT", "Format", "Source", "body_of"]
+__all__ = [
+    "BOM",
+    "FILE_LIMIT",
+    "MEDIA",
+    "POST_LIMIT",
+    "SUFFIXES",
+    "Format",
+    "Source",
+    "body_of",
+    "check_head",
+]
 
 Format = Literal["csv", "ndjson"]
 """How rows are written down."""
@@ -35,10 +45,10 @@ FILE_LIMIT: Final = 200_000_000
 _ROWS_AT_ONCE: Final = 256
 _NAMES: Final = 200
 """Characters of names in a message; what is longer is rather somebody's data."""
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 _HEAD: Final = 1 << 20
-_MEDIA: Final[Mapping[str, str]] = {"csv": CSV, "ndjson": NDJSON}
-_SUFFIXES: Final[Mapping[str, Format]] = {
+MEDIA: Final[Mapping[str, str]] = {"csv": CSV, "ndjson": NDJSON}
+SUFFIXES: Final[Mapping[str, Format]] = {
     ".csv": "csv",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
@@ -69,7 +79,7 @@ async def body_of(
     Raises:
         InvalidInput: There is nothing to send, it is too large for one upload, or a row is refused.
     """
-    if format is not None and format not in _MEDIA:
+    if format is not None and format not in MEDIA:
         raise InvalidInput(f"format is {format!r}; it must be 'csv' or 'ndjson'")
     if isinstance(source, str | os.PathLike):
         part: Blocks | FileRange = await asyncio.to_thread(_of_file, Path(source), kind, format)
@@ -104,12 +114,12 @@ def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange:
         raise InvalidInput(f"{path} is a pipe or a device; write it to a file first")
     if stamp[0] > FILE_LIMIT:
         raise _too_large(kind, stamp[0], str(path))
-    start = len(_BOM) if head.startswith(_BOM) else 0
-    found = given or _SUFFIXES.get(path.suffix.lower())
-    found = _check_head(
+    start = len(BOM) if head.startswith(BOM) else 0
+    found = given or SUFFIXES.get(path.suffix.lower())
+    found = check_head(
         head[start:], whole=stamp[0] <= _HEAD, kind=kind, given=found, name=str(path)
     )
-    return FileRange(path.absolute(), start, stamp[0] - start, _MEDIA[found], stamp)
+    return FileRange(path.absolute(), start, stamp[0] - start, MEDIA[found], stamp)
 
 
 def _head_of(path: Path) -> bytes:
@@ -127,11 +137,11 @@ def _no_file(path: Path, kind: Kind) -> InvalidInput:
 
 
 def _of_bytes(data: bytes, kind: Kind, given: Format | None) -> Blocks:
-    data = data.removeprefix(_BOM)
-    found = _check_head(
+    data = data.removeprefix(BOM)
+    found = check_head(
         data[:_HEAD], whole=len(data) <= _HEAD, kind=kind, given=given, name="the data"
     )
-    return Blocks((data,), _MEDIA[found])
+    return Blocks((data,), MEDIA[found])
 
 
 async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:
@@ -188,10 +198,29 @@ async def _in_batches(source: Any) -> AsyncIterator[list[Any]]:
         yield batch
 
 
-def _check_head(head: bytes, *, whole: bool, kind: Kind, given: Format | None, name: str) -> Format:
+def check_head(
+    head: bytes,
+    *,
+    whole: bool,
+    kind: Kind,
+    given: Format | None,
+    name: str,
+    first_row: bool = True,
+) -> Format:
     """Looks at the beginning of a file; says how it is written.
 
     Only what is certain is refused here: the first row, not the others.
+
+    Args:
+        head: The beginning, without a byte order mark.
+        whole: Whether that is all of it.
+        kind: What its rows are.
+        given: How it is said to be written, if it is.
+        name: What it is called, for messages.
+        first_row: Whether a first row that is not good is a reason to refuse the file.
+
+    Raises:
+        InvalidInput: It is refused.
     """
     for magic, what in _COMPRESSED.items():
         if head.startswith(magic):
@@ -211,7 +240,8 @@ def _check_head(head: bytes, *, whole: bool, kind: Kind, given: Format | None, n
         )
     found = given or _sniff(first, kind)
     if found == "ndjson":
-        _check_first_line(first, whole, kind, name)
+        if first_row:
+            _check_first_line(first, whole, kind, name)
     else:
         _check_header(head, whole, kind, name)
     return found

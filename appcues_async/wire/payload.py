@@ -11,14 +11,14 @@ import asyncio
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from io import FileIO
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import Payload
 
 from appcues_async.errors import Delivery, InvalidInput
-from appcues_async.wire.request import BLOCK, Blocks, FileRange, Multipart, stamp_of
+from appcues_async.wire.request import BLOCK, Blocks, FilePieces, FileRange, Multipart, stamp_of
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -43,7 +43,7 @@ class BodyPayload(Payload):
 
     def __init__(
         self,
-        body: Blocks | FileRange | Multipart,
+        body: Blocks | FileRange | FilePieces | Multipart,
         *,
         idle: float,
         on_sent: Callable[[int], None] | None = None,
@@ -100,7 +100,9 @@ class BodyPayload(Payload):
         return f"<{self._size} bytes>"
 
 
-async def _open(body: Blocks | FileRange | Multipart) -> AsyncGenerator[bytes]:
+async def _open(
+    body: Blocks | FileRange | FilePieces | Multipart,
+) -> AsyncGenerator[bytes | memoryview]:
     match body:
         case Multipart():
             yield body.head
@@ -116,7 +118,9 @@ async def _open(body: Blocks | FileRange | Multipart) -> AsyncGenerator[bytes]:
                 # One slice at a time, so that a huge block does not hold the loop.
                 for start in range(0, len(block), BLOCK):
                     yield block if len(block) <= BLOCK else block[start : start + BLOCK]
-        case FileRange():
+        case FileRange() | FilePieces():
+            if isinstance(body, FilePieces) and body.head:
+                yield body.head
             reading = _ReadAhead(body)
             try:
                 while block := await reading.take():
@@ -126,10 +130,13 @@ async def _open(body: Blocks | FileRange | Multipart) -> AsyncGenerator[bytes]:
 
 
 class _ReadAhead:
-    """Reads a stretch of a file in a thread, a few blocks ahead of what is taken."""
+    """Reads stretches of a file in a thread, a few blocks ahead of what is taken."""
 
-    def __init__(self, source: FileRange) -> None:
+    def __init__(self, source: FileRange | FilePieces) -> None:
         self._source = source
+        self._pieces = (
+            source.pieces if isinstance(source, FilePieces) else ((source.start, source.size),)
+        )
         self._loop = asyncio.get_running_loop()
         self._ready: deque[bytes | InvalidInput] = deque()
         self._arrived = asyncio.Event()
@@ -172,20 +179,37 @@ class _ReadAhead:
             self._give(InvalidInput(f"{self._source.path} cannot be read: {error!r}"))
 
     def _read_blocks(self, file: FileIO) -> None:
-        left = self._source.size
-        file.seek(self._source.start, os.SEEK_SET)
+        blocks = self._blocks(file)
         while True:
             self._room.acquire()
             if self._stopped:
                 return
-            block = file.read(min(left, BLOCK))
-            if left and not block:
-                self._give(_changed(self._source))
-                return
-            left -= len(block)
+            block = next(blocks, b"")
             self._give(block)
-            if not block:
+            if not block or isinstance(block, InvalidInput):
                 return
+
+    def _blocks(self, file: FileIO) -> Iterator[bytes | InvalidInput]:
+        """The pieces as blocks; small ones together, since each block costs two threads a hand-over."""
+        gathered: list[bytes] = []
+        room = BLOCK
+        for start, size in self._pieces:
+            file.seek(start, os.SEEK_SET)
+            left = size
+            while left:
+                block = file.read(min(left, room))
+                if not block:
+                    yield _changed(self._source)
+                    return
+                left -= len(block)
+                room -= len(block)
+                gathered.append(block)
+                if not room:
+                    # A block that was read in one go is not copied here.
+                    yield b"".join(gathered)
+                    gathered, room = [], BLOCK
+        if gathered:
+            yield b"".join(gathered)
 
     def _give(self, block: bytes | InvalidInput) -> None:
         def arrive() -> None:
@@ -199,7 +223,7 @@ class _ReadAhead:
             self._stopped = True
 
 
-def _changed(source: FileRange) -> InvalidInput:
+def _changed(source: FileRange | FilePieces) -> InvalidInput:
     return InvalidInput(
         f"{source.path} has changed since its upload began; "
         "upload a file that is no longer written to"

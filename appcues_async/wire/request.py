@@ -23,6 +23,7 @@ __all__ = [
     "Blocks",
     "Body",
     "Endpoint",
+    "FilePieces",
     "FileRange",
     "Lane",
     "Multipart",
@@ -82,7 +83,7 @@ class Blocks:
         size: Bytes in all.
     """
 
-    blocks: Sequence[bytes] = field(repr=False)
+    blocks: Sequence[bytes | memoryview] = field(repr=False)
     content_type: str
     size: int = field(
         init=False, default=Factory(lambda self: sum(map(len, self.blocks)), takes_self=True)
@@ -109,6 +110,35 @@ class FileRange:
     stamp: tuple[int, int]
 
 
+@frozen
+class FilePieces:
+    """Stretches of a file, sent one after the other behind a head of their own.
+
+    This is how a part of a CSV gets the header that every part needs, and how a file is sent without
+    the rows that were rejected: no byte of it is copied to another file.
+
+    Attributes:
+        path: The file.
+        pieces: The offset and size of each stretch, in order.
+        content_type: The media type of it all.
+        stamp: What the whole file was like when it was looked at, as `stamp_of` says.
+        head: What is sent first.
+        size: Bytes in all, the head included.
+    """
+
+    path: Path
+    pieces: Sequence[tuple[int, int]] = field(repr=False)
+    content_type: str
+    stamp: tuple[int, int]
+    head: bytes = field(default=b"", repr=False)
+    size: int = field(
+        init=False,
+        default=Factory(
+            lambda self: len(self.head) + sum(size for _, size in self.pieces), takes_self=True
+        ),
+    )
+
+
 def stamp_of(file: Path | int) -> tuple[int, int]:
     """The size in bytes and the time of change in nanoseconds of a file or a descriptor."""
     seen = os.stat(file)  # noqa: PTH116 - takes a descriptor as well
@@ -128,7 +158,7 @@ class Multipart:
         boundary: What ends the part; it must not occur in it.
     """
 
-    part: Blocks | FileRange
+    part: Blocks | FileRange | FilePieces
     filename: str
 
     # Drawn afresh, or a row that holds it could end the part early.
@@ -159,7 +189,7 @@ class Multipart:
         return len(self.head) + self.part.size + len(self.tail)
 
 
-Body: TypeAlias = bytes | Blocks | FileRange | Multipart
+Body: TypeAlias = bytes | Blocks | FileRange | FilePieces | Multipart
 """What a request carries: a recipe that can be opened any number of times. Bare bytes are JSON."""
 
 

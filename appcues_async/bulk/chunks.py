@@ -1,0 +1,258 @@
+"""Rows gathered into chunks: each as large as one request may be, and none a byte over."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field, frozen
+
+from appcues_async.bulk.checks import Checker
+from appcues_async.bulk.edges import row_blocks, row_spans
+from appcues_async.bulk.feeds import AnyFeed, MemoryFeed, StreamFeed
+from appcues_async.bulk.report import Reject
+from appcues_async.bulk.tally import Tally
+from appcues_async.rows.sources import POST_LIMIT
+from appcues_async.wire.request import Blocks, FilePieces
+
+__all__ = ["Chunk", "Cutting", "Gathered", "Sizes", "cut"]
+
+_PIECES: Final = 10_000
+"""Stretches of one file in a chunk; a file with more bad rows than that is sent in more chunks."""
+_TOO_LONG: Final = 200
+"""Characters that are shown of a row over the limit."""
+
+
+@frozen
+class Chunk:
+    """Rows that go out in one request.
+
+    Attributes:
+        source: Where they are from.
+        first: The number of the first, from 1.
+        last: The number of the last.
+        rows: How many there are; those in between that were rejected are not among them.
+        body: The recipe of what is sent.
+    """
+
+    source: str
+    first: int
+    last: int
+    rows: int
+    body: Blocks | FilePieces = field(repr=False)
+
+
+@define
+class Sizes:
+    """How large the chunks of a run become.
+
+    A chunk's end is drawn from the top tenth below the limit, and no two chunks have the same number of
+    rows where that can be helped: the counts of a job then say which chunk it can belong to.
+
+    Attributes:
+        limit: The most bytes of a chunk.
+        draw: Gives a number from 0 to 1.
+    """
+
+    limit: int
+    draw: Callable[[], float] = random.random
+    _taken: set[int] = field(factory=set)
+
+    def of(self, limit: int) -> Sizes:
+        """Those of a source with another limit, in the same run."""
+        return Sizes(limit, self.draw, self._taken)
+
+    def next_end(self) -> int:
+        """After how many bytes the next chunk is to end."""
+        return self.limit - int(self.draw() * (self.limit // 10))
+
+    def is_taken(self, rows: int) -> bool:
+        """Whether a chunk of this run has so many rows already."""
+        return rows in self._taken
+
+    def take(self, rows: int) -> None:
+        """Gives the number to a chunk."""
+        self._taken.add(rows)
+
+
+@define
+class Gathered:
+    """The rows of the next chunk, so far.
+
+    Attributes:
+        sizes: How large it may become.
+        source: Where they are from.
+        head: What its body begins with, such as a header.
+        parts: What its body is made of: bytes, or offsets and sizes in a file.
+        size: Bytes in all, the head included.
+        rows: How many there are.
+        first: The number of the first.
+        last: The number of the last.
+        end: After how many bytes it is to end.
+    """
+
+    sizes: Sizes
+    source: str
+    head: bytes
+    parts: list[Any] = field(factory=list)
+    size: int = 0
+    rows: int = 0
+    first: int = 0
+    last: int = 0
+    end: int = 0
+
+    def has_room(self, size: int) -> bool:
+        """Whether so many bytes still belong to this chunk, rather than to the next."""
+        return not self.rows or (self.size + size <= self.end and len(self.parts) < _PIECES)
+
+    def top_up(self, block: bytes, csv: bool) -> tuple[int, int]:
+        """How much of the next block it needs for a number of rows that no other chunk has.
+
+        Args:
+            block: Rows that there is no room for, all of them good.
+            csv: Whether they are CSV.
+
+        Returns:
+            Bytes and rows; none where its number is its own already, or cannot become so.
+        """
+        if not self.sizes.is_taken(self.rows):
+            return 0, 0
+        rows = 0
+        for start, stop in row_spans(block, csv):
+            if self.size + stop > self.sizes.limit:
+                break
+            rows += not block[start:stop].isspace()
+            if not self.sizes.is_taken(self.rows + rows):
+                return stop, rows
+        return 0, 0
+
+    def add(self, parts: list[Any], rows: int, first: int, last: int) -> None:
+        """Adds rows that there is room for."""
+        if not self.rows:
+            self.first, self.end, self.size = first, self.sizes.next_end(), len(self.head)
+        for part in parts:
+            self.size += part[1] if isinstance(part, tuple) else len(part)
+            before = self.parts[-1] if self.parts else None
+            if isinstance(part, tuple) and before is not None and sum(before) == part[0]:
+                # It goes on where the last one ends.
+                self.parts[-1] = (before[0], before[1] + part[1])
+            else:
+                self.parts.append(part)
+        self.rows += rows
+        self.last = last
+
+    def take(self, make: Callable[[list[Any]], Blocks | FilePieces]) -> Chunk:
+        """Makes the chunk, and begins the next."""
+        self.sizes.take(self.rows)
+        chunk = Chunk(self.source, self.first, self.last, self.rows, make(self.parts))
+        self.parts, self.size, self.rows = [], 0, 0
+        return chunk
+
+
+@frozen
+class Cutting:
+    """A source of bytes, ready to be cut.
+
+    Attributes:
+        feed: The bytes.
+        start: Where the first row begins.
+        lines: How many lines come before it.
+        csv: Whether it is CSV.
+        head: What every chunk begins with.
+        checker: Judges its rows.
+        media: The media type.
+        path: The file that they are in, if they can be sent from there.
+        stamp: What that file was like when it was looked at.
+    """
+
+    feed: AnyFeed
+    start: int
+    lines: int
+    csv: bool
+    head: bytes
+    checker: Checker
+    media: str
+    path: Path | None = None
+    stamp: tuple[int, int] = (0, 0)
+
+
+def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
+    """Cuts a source of bytes into chunks; reads each byte once, and copies none of a file.
+
+    Args:
+        source: What to cut.
+        sizes: How large the chunks become.
+        tally: Counts the rows, and takes those that are rejected.
+
+    Raises:
+        InvalidInput: It cannot be read, or a rejected row ends the run.
+    """
+    feed, name = source.feed, source.feed.name
+    gathered = Gathered(sizes, name, source.head)
+    limit = min(sizes.limit - len(source.head), POST_LIMIT)
+    number, line = 0, source.lines
+
+    def make(parts: list[Any]) -> Blocks | FilePieces:
+        if source.path is not None:
+            return FilePieces(source.path, parts, source.media, source.stamp, source.head)
+        if isinstance(feed, MemoryFeed):
+            parts = [feed.data[start : start + size] for start, size in parts]
+        return Blocks([source.head, *parts] if source.head else parts, source.media)
+
+    def parts(offset: int, block: bytes, pieces: Sequence[tuple[int, int]]) -> list[Any]:
+        if isinstance(feed, StreamFeed):
+            return [block[start:stop] for start, stop in pieces]
+        return [(offset + start, stop - start) for start, stop in pieces]
+
+    for offset, block, end in row_blocks(feed, source.start, source.csv, limit):
+        tally.bytes += end - offset
+        if block is None:
+            number += 1
+            tally.rows += 1
+            tally.reject(
+                Reject(
+                    source=name,
+                    number=number,
+                    line=line + 1,
+                    reason=f"the row has {end - offset:,} bytes; at most {limit:,} fit in a request",
+                    row=_beginning_of(feed, offset),
+                )
+            )
+            line += 1
+            continue
+        checked = source.checker.check(block)
+        for bad in checked.bad:
+            tally.reject(
+                Reject(
+                    source=name,
+                    number=number + bad.index + 1,
+                    line=line + bad.line + 1,
+                    reason=bad.reason,
+                    row=bad.row,
+                )
+            )
+        good = checked.rows - len(checked.bad)
+        if good:
+            pieces = [(0, len(block))] if checked.pieces is None else checked.pieces
+            first, last = number + 1, number + checked.rows
+            if not gathered.has_room(sum(stop - start for start, stop in pieces)):
+                if not checked.bad and (edge := gathered.top_up(block, source.csv))[0]:
+                    begin, rows = edge
+                    gathered.add(parts(offset, block, [(0, begin)]), rows, first, number + rows)
+                    pieces, good, first = [(begin, len(block))], good - rows, first + rows
+                yield gathered.take(make)
+            if good:
+                gathered.add(parts(offset, block, pieces), good, first, last)
+        number += checked.rows
+        tally.rows += checked.rows
+        line += block.count(b"\n")
+    if gathered.rows:
+        yield gathered.take(make)
+
+
+def _beginning_of(feed: AnyFeed, offset: int) -> str:
+    if isinstance(feed, StreamFeed):
+        return "a row that has passed by"
+    return feed.read(offset, _TOO_LONG).decode(errors="replace")

@@ -1,0 +1,193 @@
+"""Bytes from wherever they are: files, memory, pipes, and what is compressed, read as it goes by."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+from appcues_async.errors import InvalidInput
+
+__all__ = ["AnyFeed", "FileFeed", "MemoryFeed", "Stopped", "StreamFeed", "open_stream"]
+
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """The run was cancelled while its source was being read."""
+
+
+class FileFeed:
+    """A file on disk, whose bytes can be read any number of times."""
+
+    def __init__(self, path: Path, stop: threading.Event) -> None:
+        """Opens the file.
+
+        Args:
+            path: Which.
+            stop: Ends the reading when it is set.
+        """
+        self.name: str = str(path)
+        self._file = path.open("rb", buffering=0)
+        self._stop = stop
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Reads `size` bytes from `offset` on, fewer only at the end."""
+        if self._stop.is_set():
+            raise Stopped
+        self._file.seek(offset)
+        block = self._file.read(size)
+        while len(block) < size and (more := self._file.read(size - len(block))):
+            block += more
+        return block
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class MemoryFeed:
+    """Bytes in memory."""
+
+    def __init__(self, data: memoryview, name: str, stop: threading.Event) -> None:
+        """Takes them as they are.
+
+        Args:
+            data: The bytes.
+            name: What they are, for people.
+            stop: Ends the reading when it is set.
+        """
+        self.name: str = name
+        self.data: memoryview = data
+        self._stop = stop
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Reads `size` bytes from `offset` on, fewer only at the end."""
+        if self._stop.is_set():
+            raise Stopped
+        return bytes(self.data[offset : offset + size])
+
+    def close(self) -> None:
+        """Has nothing to close."""
+
+
+class StreamFeed:
+    """Bytes that come by once; only what has not been passed is held."""
+
+    def __init__(self, below: Any, name: str, stop: threading.Event, *, keep: bool = False) -> None:
+        """Takes a stream over, and unpacks what is packed.
+
+        Args:
+            below: An open binary file.
+            name: What it is, for people.
+            stop: Ends the reading when it is set.
+            keep: Whether to leave the file open in the end.
+
+        Raises:
+            InvalidInput: It is zstd, and what unpacks that is not installed.
+        """
+        self.name: str = name
+        buffered = below if hasattr(below, "peek") else io.BufferedReader(below)
+        self._below = None if keep else buffered
+        self._stream = _unpacked(buffered, name)
+        self._stop = stop
+        self._at = 0
+        self._held = b""
+        self._ended = False
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Reads `size` bytes from `offset` on, fewer only at the end."""
+        if self._stop.is_set():
+            raise Stopped
+        passed = min(offset - self._at, len(self._held))
+        if passed > len(self._held) // 2:
+            # Dropped at times only, or each small step would copy all that is held.
+            self._held = self._held[passed:]
+            self._at += passed
+        begin = offset - self._at
+        while len(self._held) - begin < size and not self._ended:
+            more = self._more(max(size, 1 << 18))
+            self._ended = not more
+            self._held += more
+        return self._held[begin : begin + size]
+
+    def _more(self, size: int) -> bytes:
+        try:
+            block = self._stream.read(size)
+        except (OSError, EOFError, ValueError) as error:
+            raise InvalidInput(f"{self.name} cannot be read: {error}") from None
+        except Exception as error:
+            # zstandard's own error is no OSError, and is not imported here.
+            if type(error).__name__ != "ZstdError":
+                raise
+            raise InvalidInput(f"{self.name} cannot be unpacked: {error}") from None
+        return bytes(block)
+
+    def close(self) -> None:
+        """Closes the stream."""
+        self._stream.close()
+        if self._below is not None:
+            # What unpacks does not close what it reads from.
+            self._below.close()
+
+
+AnyFeed: TypeAlias = FileFeed | MemoryFeed | StreamFeed
+
+
+def open_stream(path: Path | None, stop: threading.Event) -> StreamFeed | None:
+    """Opens what can be read only once: compressed files, pipes, and the standard input (None).
+
+    Returns:
+        The feed; None for a plain file.
+
+    Raises:
+        InvalidInput: It is zstd, and what unpacks that is not installed.
+    """
+    if path is None:
+        return StreamFeed(sys.stdin.buffer, "the standard input", stop, keep=True)
+    if path.is_file():
+        with path.open("rb") as file:
+            if not file.read(4).startswith((_GZIP, _ZSTD)):
+                return None
+    file = path.open("rb")
+    try:
+        return StreamFeed(file, str(path), stop)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _unpacked(buffered: Any, name: str) -> Any:
+    magic = buffered.peek(4)[:4]
+    if magic.startswith(_GZIP):
+        return gzip.GzipFile(fileobj=buffered)
+    if magic.startswith(_ZSTD):
+        return _zstd(name)(buffered)
+    return _Plain(buffered)
+
+
+class _Plain:
+    """A file whose closing is somebody else's."""
+
+    def __init__(self, buffered: Any) -> None:
+        self.read = buffered.read
+
+    def close(self) -> None:
+        """Leaves it open."""
+
+
+def _zstd(name: str) -> Callable[[Any], Any]:
+    try:
+        import zstandard  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InvalidInput(
+            f"{name} is zstd-compressed; pip install 'appcues-async[zstd]' brings what reads it"
+        ) from None
+    return lambda stream: zstandard.ZstdDecompressor().stream_reader(
+        stream, read_across_frames=True, closefd=False
+    )

@@ -1,0 +1,54 @@
+"""Data frames of any make, through the one door that they share: the Arrow C stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from appcues_async.bulk.rows import AT_ONCE, Batch
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.kinds import USER_ID, Kind
+
+__all__ = ["batches_of_frame", "is_frame"]
+
+
+def is_frame(source: object) -> bool:
+    """Whether it hands out Arrow batches, as polars, pandas, pyarrow and duckdb do."""
+    return hasattr(source, "__arrow_c_stream__")
+
+
+def batches_of_frame(source: Any, kind: Kind) -> Iterator[Batch]:
+    """Reads a frame a few rows at a time; it never becomes one list.
+
+    Args:
+        source: The frame.
+        kind: What its rows are.
+
+    Raises:
+        InvalidInput: It lacks a column, or what reads it is not installed.
+    """
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+    except ImportError:
+        raise InvalidInput(
+            f"source is a {type(source).__name__}; pip install 'appcues-async[frames]' brings what "
+            "reads it"
+        ) from None
+    reader = pa.RecordBatchReader.from_stream(source)
+    names = list(reader.schema.names)
+    missing = kind.missing(names)
+    ids = [name for name in names if name in USER_ID] or (names if len(names) == 1 else [])
+    if kind.is_list and not ids:
+        missing = [" or ".join(USER_ID)]
+    if missing:
+        raise InvalidInput(f"the frame has no {', no '.join(missing)}; it has: {', '.join(names)}")
+    return _batches(reader, ids[0] if kind.is_list else None)
+
+
+def _batches(reader: Any, only: str | None) -> Iterator[Batch]:
+    for batch in reader:
+        for start in range(0, batch.num_rows, AT_ONCE):
+            some = batch.slice(start, AT_ONCE)
+            yield Batch(
+                some.column(only).to_pylist() if only else some.to_pylist(), None, some.nbytes
+            )

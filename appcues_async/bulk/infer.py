@@ -1,0 +1,98 @@
+"""Cells of a CSV as the values that they look like; what would not come back as it was stays text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from appcues_async.bulk.chunks import Cutting
+from appcues_async.bulk.edges import row_blocks, row_spans
+from appcues_async.bulk.rows import AT_ONCE, Batch
+from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
+
+__all__ = ["batches_of_csv", "inferred"]
+
+_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
+"""What no reader would write back in another way: no leading zeros, no plus, no exponent."""
+_WORDS: Final = {"true": True, "false": False, "null": None}
+_ROW_LIMIT: Final = 20_000_000
+
+
+def inferred(cell: str) -> Any:
+    """The value that a cell looks like: a boolean, null, a number, or else its text.
+
+    `007`, `+7`, `1e5` and `-0` stay text, for they would not come back as they were.
+    """
+    if cell[:1] in "-0123456789":
+        if _INTEGER.fullmatch(cell) and cell != "-0":
+            return int(cell)
+        return float(cell) if _DECIMAL.fullmatch(cell) else cell
+    return _WORDS.get(cell.lower(), cell) if len(cell) < 6 else cell
+
+
+def batches_of_csv(source: Cutting, header: Sequence[str], kind: Kind) -> Iterator[Batch]:
+    """Reads CSV as rows with inferred values; empty cells are left out.
+
+    Args:
+        source: The file.
+        header: The names of its columns.
+        kind: What its rows are.
+    """
+    as_text = {*USER_ID, *(("name", "timestamp") if kind is EVENTS else ())}
+    columns = [(name, name in as_text) for name in header]
+    line = source.lines
+    for _, block, end in row_blocks(source.feed, source.start, True, _ROW_LIMIT):
+        rows: list[Any] = []
+        lines: list[int] = []
+        if block is None:
+            rows, lines = (
+                [f"a row of more than {_ROW_LIMIT:,} bytes, up to byte {end:,}"],
+                [line + 1],
+            )
+            line += 1
+        else:
+            for cells, after in _rows_of(block):
+                if cells:
+                    rows.append(_typed(columns, cells) if isinstance(cells, list) else cells)
+                    lines.append(line + after + 1)
+            line += block.count(b"\n")
+        size = 0 if block is None else len(block)
+        for start in range(0, len(rows), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            yield Batch(rows[some], lines[some], size * len(rows[some]) // len(rows))
+
+
+def _typed(columns: list[tuple[str, bool]], cells: list[str]) -> Any:
+    if any(cells[len(columns) :]):
+        return f"{len(cells)} cells under a header of {len(columns)}: {cells!r}"
+    return {
+        name: (cell.strip() if name != "name" else cell) if as_text else inferred(cell)
+        for (name, as_text), cell in zip(columns, cells, strict=False)
+        if cell and name
+    }
+
+
+def _rows_of(block: bytes) -> Iterator[tuple[list[str] | str, int]]:
+    """The rows of a block, each with the number of lines before it; text where one cannot be read."""
+    try:
+        reader = csv.reader(io.StringIO(block.decode(), newline=""))
+        before, found = 0, []
+        for cells in reader:
+            found.append((cells, before))
+            before = reader.line_num
+    except (csv.Error, UnicodeDecodeError):
+        before = 0
+        for start, stop in row_spans(block, csv=True):
+            text = block[start:stop]
+            try:
+                for cells in csv.reader(io.StringIO(text.decode(), newline="")):
+                    yield cells, before
+            except (csv.Error, UnicodeDecodeError):
+                yield text.decode(errors="replace"), before
+            before += text.count(b"\n")
+    else:
+        yield from found

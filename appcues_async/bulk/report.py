@@ -1,0 +1,239 @@
+"""What a bulk run has come to: an outcome for every chunk, a reason for every rejected row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from attrs import define, field, frozen
+
+from appcues_async.errors import AppcuesError, InvalidInput
+from appcues_async.models import Job
+from appcues_async.waiting.handle import JobHandle
+
+__all__ = ["Outcome", "Reject", "Report", "Status"]
+
+Status = Literal["completed", "accepted", "refused", "failed", "unknown"]
+"""How a chunk ended, or how far it got.
+
+Its job completed; it was accepted, and its job still runs; it was not accepted; its job failed; or
+nothing says whether it was accepted.
+"""
+
+
+@frozen(kw_only=True)
+class Reject:
+    """A row that was not sent.
+
+    Attributes:
+        source: Where it is from.
+        number: Its number among the rows of its source, from 1.
+        line: The line of the file that it begins on, from 1, if it is from a file.
+        reason: What is wrong with it, and what to do.
+        row: The row itself; text where it could not be read as one.
+    """
+
+    source: str
+    number: int
+    line: int | None
+    reason: str
+    row: Any = field(repr=False)
+
+    @property
+    def where(self) -> str:
+        """Its place, for people."""
+        line = "" if self.line is None else f" (line {self.line:,})"
+        return f"{self.source}: row {self.number:,}{line}"
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """The end of one chunk.
+
+    Attributes:
+        chunk: Its number in the run, from 0.
+        source: Where its rows are from.
+        first: The number of its first row in that source, from 1.
+        last: The number of its last row; rows between that were rejected are not in the chunk.
+        rows: How many rows it has.
+        size: Bytes that were sent.
+        status: How it ended.
+        handle: Its job, if it was accepted.
+        error: What went wrong, if something did.
+        seconds: From its turn to its end.
+    """
+
+    chunk: int
+    source: str
+    first: int
+    last: int
+    rows: int
+    size: int
+    status: Status
+    handle: JobHandle | None = None
+    error: AppcuesError | None = None
+    seconds: float = 0
+
+    @property
+    def job(self) -> Job | None:
+        """Its job as last seen."""
+        return None if self.handle is None else self.handle.job
+
+    @property
+    def ingested(self) -> int:
+        """Rows that its job says it has taken."""
+        job = self.job
+        if job is None or self.status not in {"completed", "failed"}:
+            return 0
+        if job.ingestions_completed is not None:
+            return job.ingestions_completed
+        return self.rows if self.status == "completed" else 0
+
+    @property
+    def lost(self) -> int:
+        """Rows that are known not to have been taken."""
+        match self.status:
+            case "refused":
+                return self.rows
+            case "failed" | "completed":
+                return max(0, self.rows - self.ingested)
+            case _:
+                return 0
+
+
+@define(kw_only=True)
+class Report:
+    """A bulk run as a whole. Every count is of rows, save `bytes` and `chunks`.
+
+    Attributes:
+        kind: What the rows are.
+        rows: Rows read, the rejected ones included.
+        bytes: Bytes sent and accepted.
+        rejected: Rows that were not sent because something is wrong with them.
+        rejects: The first 1,000 of these.
+        outcomes: The chunks in their order, save those that had not been sent when a run was cancelled.
+        seconds: How long the run took.
+        cancelled: Whether it ended before its source did.
+    """
+
+    kind: str
+    rows: int = 0
+    rejected: int = 0
+    rejects: list[Reject] = field(factory=list, repr=False)
+    outcomes: list[Outcome] = field(factory=list, repr=False)
+    seconds: float = 0
+    cancelled: bool = False
+
+    @property
+    def chunks(self) -> int:
+        """Chunks that were sent."""
+        return len(self.outcomes)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the chunks that were accepted."""
+        return sum(one.size for one in self.outcomes if one.handle is not None)
+
+    @property
+    def accepted(self) -> int:
+        """Rows of the chunks that the server accepted, whatever became of their jobs."""
+        return sum(one.rows for one in self.outcomes if one.handle is not None)
+
+    @property
+    def completed(self) -> int:
+        """Rows that jobs say they have taken."""
+        return sum(one.ingested for one in self.outcomes)
+
+    @property
+    def failed(self) -> int:
+        """Rows that are known not to have been taken: refused, or failed by their job."""
+        return sum(one.lost for one in self.outcomes)
+
+    @property
+    def unknown(self) -> int:
+        """Rows of chunks of which nothing says whether they were accepted."""
+        return sum(one.rows for one in self.outcomes if one.status == "unknown")
+
+    @property
+    def handles(self) -> list[JobHandle]:
+        """The jobs of the chunks that were accepted."""
+        return [one.handle for one in self.outcomes if one.handle is not None]
+
+    @property
+    def rows_per_second(self) -> float:
+        """Rows read a second, the waiting for jobs included."""
+        return self.rows / self.seconds if self.seconds else 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was rejected, nothing failed and nothing is unknown."""
+        return not self.rejected and not self.failed and not any(one.error for one in self.outcomes)
+
+    def raise_for_failures(self) -> None:
+        """Raises if not every row has made it.
+
+        Raises:
+            ExceptionGroup: Of what went wrong with each chunk; rejected rows are one `InvalidInput`.
+        """
+        problems: list[AppcuesError] = []
+        for one in self.outcomes:
+            if one.error is not None:
+                problems.append(one.error)
+            elif one.handle is not None and one.lost:
+                try:
+                    one.handle.raise_for_failures()
+                except AppcuesError as error:
+                    problems.append(error)
+        if self.rejected:
+            first = f", the first: {self.rejects[0].reason}" if self.rejects else ""
+            problems.append(InvalidInput(f"{self.rejected:,} rows were rejected{first}"))
+        if problems:
+            raise ExceptionGroup(f"not all {self.kind} have made it: {self._counts()}", problems)
+
+    def summary(self) -> str:
+        """The run in a few lines, for people."""
+        lines = [
+            f"{self.rows:,} {self.kind} read in {self.seconds:.1f} s "
+            f"({self.rows_per_second:,.0f} a second)",
+            f"{self.chunks:,} chunks, {self.bytes:,} bytes accepted",
+            self._counts(),
+        ]
+        if self.cancelled:
+            lines.append("cancelled before the end of the source")
+        lines += [
+            f"chunk {one.chunk}, rows {one.first:,} to {one.last:,} of {one.source}: "
+            f"{one.status}: {one.error}"
+            for one in self.outcomes
+            if one.error is not None
+        ]
+        lines += [f"rejected: {one.where}: {one.reason}" for one in self.rejects[:3]]
+        if self.rejected > 3:
+            lines.append(f"and {self.rejected - 3:,} more rejected rows")
+        return "\n".join(lines)
+
+    def as_row(self) -> dict[str, Any]:
+        """The counts by name, as JSON takes them."""
+        return {
+            "kind": self.kind,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "chunks": self.chunks,
+            "accepted": self.accepted,
+            "completed": self.completed,
+            "failed": self.failed,
+            "rejected": self.rejected,
+            "unknown": self.unknown,
+            "seconds": round(self.seconds, 3),
+            "rows_per_second": round(self.rows_per_second, 1),
+            "cancelled": self.cancelled,
+        }
+
+    def _counts(self) -> str:
+        counts: Sequence[tuple[str, int]] = (
+            ("accepted", self.accepted),
+            ("completed", self.completed),
+            ("failed", self.failed),
+            ("rejected", self.rejected),
+            ("unknown", self.unknown),
+        )
+        return ", ".join(f"{count:,} {name}" for name, count in counts)

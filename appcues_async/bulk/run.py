@@ -1,0 +1,291 @@
+"""A run: reading, checking, sending and waiting, all at the same time.
+
+The next chunk is read when there is room to send it, so a source is read only as fast as uploads go. A
+chunk gives its room back with the server's 202; its job is then waited for beside all others, and its
+bytes are let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from contextlib import aclosing
+from typing import Any, Final
+
+from attrs import evolve, frozen
+
+from appcues_async.bulk.chunks import Chunk
+from appcues_async.bulk.feeds import Stopped
+from appcues_async.bulk.report import Outcome, Report, Status
+from appcues_async.bulk.sources import Reading, can_be_read_twice, chunks, look_at, size_of
+from appcues_async.errors import AppcuesError, Delivery, JobFailed, OutcomeUnknown
+from appcues_async.notices import BulkProgressed, ChunkEnded, Listener, notify
+from appcues_async.rows.sources import FILE_LIMIT, MEDIA, POST_LIMIT
+from appcues_async.waiting.handle import JobHandle
+from appcues_async.wire.request import Blocks, FilePieces, Multipart
+
+__all__ = ["BulkRun", "Plan"]
+
+IN_MEMORY: Final = 8_000_000
+"""Bytes of a chunk that has to be held in memory until it is sent."""
+PARTS: Final = 4
+"""Chunks for each upload at a time that a file is cut into, within the limits."""
+
+
+@frozen
+class Plan:
+    """What a run is to do.
+
+    Attributes:
+        sources: What to read, one after the other.
+        reading: How.
+        send: Starts the job of one body.
+        concurrency: Uploads at a time.
+        chunk_bytes: The most bytes of a chunk, if that was given.
+        wait: Whether to wait for the jobs.
+        ordered: Whether each chunk waits for the job of the one before.
+        raises: Whether a rejected row ends the run.
+        listeners: Are told how far it is.
+    """
+
+    sources: Sequence[Any]
+    reading: Reading
+    send: Callable[[Blocks | FilePieces | Multipart], Awaitable[JobHandle]]
+    concurrency: int
+    chunk_bytes: int | None
+    wait: bool
+    ordered: bool
+    raises: bool
+    listeners: Sequence[Listener]
+
+    def limit_of(self, source: Any) -> int:
+        """The most bytes of a chunk of this source."""
+        if self.chunk_bytes is not None:
+            return self.chunk_bytes
+        sizes = [size_of(one) for one in self.sources]
+        if size_of(source) is None:
+            return IN_MEMORY
+        share = sum(filter(None, sizes)) // (PARTS * self.concurrency)
+        return max(POST_LIMIT, min(FILE_LIMIT, share))
+
+
+class BulkRun:
+    """Rows on their way: `report = await run`, or `async for outcome in run`.
+
+    It begins when it is first awaited or iterated over. Cancelling the task that awaits it stops the
+    reading and ends the uploads in flight; `report` then says what had been accepted.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        """Is made by `client.bulk`.
+
+        Args:
+            plan: What it is to do.
+        """
+        self._plan = plan
+        self._tally = plan.reading.tally
+        self._report = Report(kind=plan.reading.kind.name)
+        self._task: asyncio.Task[None] | None = None
+        self._ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
+        self._outcomes: dict[int, Outcome] = {}
+        self._began = 0.0
+        self._number = 0
+
+    @property
+    def report(self) -> Report:
+        """What the run has come to so far."""
+        report, tally = self._report, self._tally
+        report.rows, report.rejected = tally.rows, tally.rejected
+        report.rejects = list(tally.rejects)
+        report.outcomes = [self._outcomes[number] for number in sorted(self._outcomes)]
+        return report
+
+    def __await__(self) -> Generator[Any, None, Report]:
+        return self._finish().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Outcome]:
+        """Yields each outcome as its chunk ends; leaving the loop early does not end the run.
+
+        Raises:
+            InvalidInput: A source is refused or cannot be read.
+        """
+        self._begin()
+        while (outcome := await self._ended.get()) is not None:
+            yield outcome
+        # For whoever else iterates.
+        self._ended.put_nowait(None)
+        await self._finish()
+
+    async def cancel(self) -> Report:
+        """Stops reading, ends the uploads in flight, and says what had been accepted."""
+        self._tally.stop.set()
+        if self._task is None:
+            self._report.cancelled = True
+        elif not self._task.done():
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        return self.report
+
+    async def _finish(self) -> Report:
+        task = self._begin()
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            await self.cancel()
+            raise
+        if not self._report.cancelled:
+            task.result()
+        return self.report
+
+    def _begin(self) -> asyncio.Task[None]:
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="appcues bulk run")
+        return self._task
+
+    async def _run(self) -> None:
+        self._began = time.monotonic()
+        try:
+            if self._report.cancelled:
+                return
+            for source in self._plan.sources:
+                await asyncio.to_thread(look_at, source, self._plan.reading)
+            if self._plan.raises:
+                await self._read_ahead()
+            await self._send_all()
+        except (asyncio.CancelledError, Stopped):
+            self._report.cancelled = True
+        finally:
+            self._report.seconds = time.monotonic() - self._began
+            self._tally.stop.set()
+            self._tally.close()
+            self._ended.put_nowait(None)
+
+    async def _read_ahead(self) -> None:
+        """Reads what can be read twice for the sake of its rejected rows alone."""
+        for source in filter(can_be_read_twice, self._plan.sources):
+            found = chunks(source, self._reading_of(source))
+            async with aclosing(found):
+                async for _ in found:
+                    pass
+        self._tally.rows = self._tally.bytes = 0
+
+    def _reading_of(self, source: Any) -> Reading:
+        reading = self._plan.reading
+        return evolve(reading, sizes=reading.sizes.of(self._plan.limit_of(source)))
+
+    async def _send_all(self) -> None:
+        failure: Exception | None = None
+        room = asyncio.Semaphore(self._plan.concurrency)
+        async with asyncio.TaskGroup() as group:
+            try:
+                for source in self._plan.sources:
+                    await self._send(source, room, group)
+            except Exception as error:  # noqa: BLE001 - what is under way is to end well
+                failure = error
+        if failure is not None:
+            raise failure
+
+    async def _send(self, source: Any, room: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
+        found = chunks(source, self._reading_of(source))
+        async with aclosing(found):
+            while True:
+                await room.acquire()
+                chunk = await anext(found, None)
+                if chunk is None:
+                    room.release()
+                    return
+                self._tell()
+                following = self._follow(self._number, chunk, room)
+                self._number += 1
+                del chunk
+                if self._plan.ordered:
+                    await following
+                else:
+                    group.create_task(following)
+
+    async def _follow(self, number: int, chunk: Chunk, room: asyncio.Semaphore) -> None:
+        """Sends a chunk and follows it to its end."""
+        began = time.monotonic()
+        body = self._body_of(chunk)
+        outcome = Outcome(
+            chunk=number,
+            source=chunk.source,
+            first=chunk.first,
+            last=chunk.last,
+            rows=chunk.rows,
+            size=chunk.body.size,
+            status="unknown",
+        )
+        # From here on the bytes belong to the request alone.
+        del chunk
+        status: Status = "unknown"
+        error: AppcuesError | None = None
+        handle: JobHandle | None = None
+        try:
+            try:
+                handle = await self._plan.send(body)
+            finally:
+                del body
+                room.release()
+            status = "accepted"
+            self._keep(evolve(outcome, status=status, handle=handle))
+            if self._plan.wait:
+                await handle.wait()
+                status = "completed"
+        except asyncio.CancelledError:
+            if handle is None:
+                error = OutcomeUnknown("the run was cancelled while this chunk was being sent")
+            raise
+        except AppcuesError as failure:
+            error = failure
+            if isinstance(failure, JobFailed):
+                status = "failed"
+            elif handle is None:
+                unknown = failure.delivery is Delivery.UNKNOWN
+                status = "unknown" if unknown else "refused"
+        finally:
+            if isinstance(error, OutcomeUnknown):
+                error.chunk, error.rows = number, (outcome.first, outcome.last)
+            seconds = time.monotonic() - began
+            ended = evolve(outcome, status=status, handle=handle, error=error, seconds=seconds)
+            self._keep(ended)
+            self._ended.put_nowait(ended)
+            job = None if handle is None else handle.id
+            self._notify(ChunkEnded(number, ended.rows, ended.size, status, job))
+
+    def _body_of(self, chunk: Chunk) -> Blocks | FilePieces | Multipart:
+        body = chunk.body
+        if body.size <= POST_LIMIT:
+            return body
+        suffix = "csv" if body.content_type == MEDIA["csv"] else "ndjson"
+        return Multipart(body, f"{self._report.kind.replace(' ', '-')}.{suffix}")
+
+    def _keep(self, outcome: Outcome) -> None:
+        self._outcomes[outcome.chunk] = outcome
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._plan.listeners:
+            return
+        tally, sent = self._tally, [one for one in self._outcomes.values() if one.handle]
+        self._notify(
+            BulkProgressed(
+                kind=self._report.kind,
+                rows_read=tally.rows,
+                bytes_read=tally.bytes,
+                rows_rejected=tally.rejected,
+                rows_sent=sum(one.rows for one in sent),
+                bytes_sent=sum(one.size for one in sent),
+                rows_ingested=sum(one.ingested for one in sent),
+                bytes_in_all=self._bytes_in_all(),
+            )
+        )
+
+    def _bytes_in_all(self) -> int | None:
+        sizes = [size_of(one) for one in self._plan.sources]
+        return None if None in sizes else sum(filter(None, sizes))
+
+    def _notify(self, notice: BulkProgressed | ChunkEnded) -> None:
+        for listener in self._plan.listeners:
+            notify(listener, notice)

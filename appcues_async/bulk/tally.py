@@ -1,0 +1,78 @@
+"""What a run has read so far, and the rows that it has put aside."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+
+from appcues_async.bulk.report import Reject
+from appcues_async.errors import InvalidInput
+
+__all__ = ["REJECT_FIELDS", "Tally"]
+
+REJECTS_KEPT: Final = 1_000
+"""Rejected rows that stay in memory; all of them are counted, and written to a file if one is named."""
+
+REJECT_FIELDS: Final = ("source", "number", "line", "reason", "row")
+"""What a line of a rejects file holds."""
+
+
+class Tally:
+    """Counts what is read; of one run, written by the one thread that reads at a time."""
+
+    def __init__(self, rejects: Path | None = None, *, raise_on_reject: bool = False) -> None:
+        """Begins at nothing.
+
+        Args:
+            rejects: The file that every rejected row is written to; it is made when there is one.
+            raise_on_reject: Whether the first rejected row ends the run.
+        """
+        self.stop: threading.Event = threading.Event()
+        self.rows: int = 0
+        self.bytes: int = 0
+        self.rejected: int = 0
+        self.rejects: list[Reject] = []
+        self._path = rejects
+        self._raise = raise_on_reject
+        self._file: BinaryIO | None = None
+
+    def reject(self, reject: Reject) -> None:
+        """Puts a row aside.
+
+        Raises:
+            InvalidInput: One is enough to end the run, or it cannot be written down.
+        """
+        self.rejected += 1
+        if len(self.rejects) < REJECTS_KEPT:
+            self.rejects.append(reject)
+        if self._path is not None:
+            self._write(reject)
+        if self._raise:
+            raise InvalidInput(f"{reject.where}: {reject.reason}")
+
+    def close(self) -> None:
+        """Closes the file of rejected rows."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _write(self, reject: Reject) -> None:
+        fields: dict[str, Any] = {name: getattr(reject, name) for name in REJECT_FIELDS}
+        try:
+            text = msgspec.json.encode(fields, enc_hook=repr)
+        except (TypeError, ValueError, RecursionError):
+            # What makes a row a rejected one may be that JSON cannot hold it.
+            fields["row"] = repr(reject.row)
+            text = msgspec.json.encode(fields)
+        try:
+            if self._file is None and self._path is not None:
+                self._file = self._path.open("wb")
+            if self._file is not None:
+                self._file.write(text + b"\n")
+        except OSError as error:
+            raise InvalidInput(
+                f"rejects= is {str(self._path)!r}, which cannot be written: {error.strerror}"
+            ) from None
