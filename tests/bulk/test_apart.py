@@ -60,7 +60,7 @@ async def test_it_cuts_as_the_process_that_sends_would(
     monkeypatch.setattr(Apart, "is_worth", lambda self, size: False)
     here = evolve(reading, sizes=Sizes(20_000, seed=1), tally=Tally(), apart=Apart())
     assert found == await all_of(users, here)
-    assert len(found) > 3
+    assert len(found) >= 3
     for one in (reading, here):
         assert (one.tally.rows, one.tally.rejected) == (ROWS + 1, 1)
         assert one.tally.rejects == reading.tally.rejects
