@@ -240,8 +240,15 @@ class _Course(Generic[T]):
             try:
                 self.claim = evolve(self.claim, ended=self.answers.now(), answerable=False)
                 owners.enter(self.claim)
-                if (value := await self._settled(failure, sender)) is not None:
+                if not self._may_ask(failure, sender):
+                    raise failure
+                if (value := await self._ask(failure)) is not None:
                     return value
+                if failure.status is not None and 200 <= failure.status < 300:
+                    # It was answered with a success that could not be read: that no list shows it
+                    # says nothing.
+                    raise failure
+                self.lost = False
                 left -= max(1, len(failure.attempts))
                 if left < 1:
                     failure.delivery = Delivery.REFUSED
@@ -256,23 +263,25 @@ class _Course(Generic[T]):
             retry = evolve(sender.retry, attempts=left)
             sender = sender.with_options(retry, sender.timeouts, sender.on_unknown)
 
-    async def _settled(self, failure: AppcuesError, sender: Sender) -> T | None:
+    def _may_ask(self, failure: AppcuesError, sender: Sender) -> bool:
+        return (
+            self.question.request.endpoint.repeat is Repeat.UNSAFE
+            and failure.delivery is Delivery.UNKNOWN
+            and sender.on_unknown == "reconcile"
+            and self.question.ask is not None
+        )
+
+    async def _ask(self, failure: AppcuesError) -> T | None:
         """What a request has started whose answer was lost; None for nothing."""
-        ask = self.question.ask
-        unsafe = self.question.request.endpoint.repeat is Repeat.UNSAFE
-        unknown = failure.delivery is Delivery.UNKNOWN
-        if ask is None or not unsafe or not unknown or sender.on_unknown != "reconcile":
-            raise failure
+        assert self.question.ask is not None
         try:
-            value = await ask(self.claim)
+            value = await self.question.ask(self.claim)
         except OutcomeUnknown as error:
             error.reply, error.problem = failure.reply, failure.problem
             error.attempts = failure.attempts
             raise error from failure
-        if value is None and failure.status is not None and 200 <= failure.status < 300:
-            # It was answered with a success that could not be read: that it is not listed says nothing.
-            raise failure
-        self.lost = False
+        if value is not None:
+            self.lost = False
         return value
 
     def _on_lost(self) -> None:

@@ -89,6 +89,8 @@ class LocalOwners:
             certain: Whether the server said so; only then does the job's name say what names of that
                 route are.
         """
+        if job_id in self._jobs:
+            return
         self._jobs[job_id] = (kind if certain else "", now)
         if certain:
             self._unnamed[job_id] = kind
