@@ -240,9 +240,9 @@ class _Course(Generic[T]):
             try:
                 self.claim = evolve(self.claim, ended=self.answers.now(), answerable=False)
                 owners.enter(self.claim)
-                if not self._may_ask(failure, sender):
+                if (ask := self._way_to_ask(failure, sender)) is None:
                     raise failure
-                if (value := await self._ask(failure)) is not None:
+                if (value := await self._asked(ask, failure)) is not None:
                     return value
                 if failure.status is not None and 200 <= failure.status < 300:
                     # It was answered with a success that could not be read: that no list shows it
@@ -263,19 +263,17 @@ class _Course(Generic[T]):
             retry = evolve(sender.retry, attempts=left)
             sender = sender.with_options(retry, sender.timeouts, sender.on_unknown)
 
-    def _may_ask(self, failure: AppcuesError, sender: Sender) -> bool:
+    def _way_to_ask(self, failure: AppcuesError, sender: Sender) -> Ask[T] | None:
+        unsafe = self.question.request.endpoint.repeat is Repeat.UNSAFE
+        unknown = failure.delivery is Delivery.UNKNOWN
         return (
-            self.question.request.endpoint.repeat is Repeat.UNSAFE
-            and failure.delivery is Delivery.UNKNOWN
-            and sender.on_unknown == "reconcile"
-            and self.question.ask is not None
+            self.question.ask if unsafe and unknown and sender.on_unknown == "reconcile" else None
         )
 
-    async def _ask(self, failure: AppcuesError) -> T | None:
+    async def _asked(self, ask: Ask[T], failure: AppcuesError) -> T | None:
         """What a request has started whose answer was lost; None for nothing."""
-        assert self.question.ask is not None
         try:
-            value = await self.question.ask(self.claim)
+            value = await ask(self.claim)
         except OutcomeUnknown as error:
             error.reply, error.problem = failure.reply, failure.problem
             error.attempts = failure.attempts
