@@ -277,7 +277,8 @@ class _Course(Generic[T]):
         except OutcomeUnknown as error:
             error.reply, error.problem = failure.reply, failure.problem
             error.attempts = failure.attempts
-            raise error from failure
+            error.__cause__ = error.__cause__ or failure
+            raise
         if value is not None:
             self.lost = False
         return value

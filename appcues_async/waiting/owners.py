@@ -63,6 +63,7 @@ class LocalOwners:
 
     def enter(self, claim: Claim) -> None:
         """Remembers a request, from before it is sent; or what is known of it now."""
+        self._loose.pop(claim.id, None)
         self._claims[claim.id] = claim
 
     def leave(self, claim: Claim) -> None:
