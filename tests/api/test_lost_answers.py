@@ -141,7 +141,7 @@ async def test_absence_counts_15_seconds_after_the_answer_was_lost(sandbox: Sand
     clock = VirtualClock()
     async with opened(sandbox, timeouts=None, clock=clock) as client:
         lose(sandbox, Reset())
-        began = clock.seconds
+        began, lasted = clock.seconds, 0.0
         started = asyncio.create_task(client.imports.events(rows("Paid", 3)))
         async with asyncio.timeout(10):
             while not started.done():
@@ -214,6 +214,17 @@ async def test_a_rival_that_is_still_under_way_is_waited_for(
     held.hold.release()
     assert (await slow).id != (await lost).id
     assert recorded(sandbox) == {"Paid": 1, "Left": 1}
+
+
+async def test_clients_of_an_account_know_each_others_jobs(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    async with opened(sandbox) as other:
+        await other.imports.events(ndjson("Left"))
+        lose(sandbox, Reset())
+        await client.imports.events(ndjson("Paid"))
+        await (await other.imports.events(ndjson("Left")))
+    assert recorded(sandbox) == {"Paid": 1, "Left": 2}
 
 
 async def test_another_producers_job_at_the_same_time_makes_it_unknown(

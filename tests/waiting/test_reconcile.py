@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import attrs
@@ -39,8 +40,9 @@ def job(job_id: str = "job-1", *, start: float | None = BEGAN, **changes: object
     return attrs.evolve(running, **changes)  # type: ignore[arg-type]
 
 
-def ended(one: Job, status: str = "COMPLETED", **counts: int) -> Job:
-    return attrs.evolve(one, status=status, events=(JobEvent(name="Ended", attributes=counts),))
+def ended(one: Job, counts: Mapping[str, int] | None = None, status: str = "COMPLETED") -> Job:
+    event = JobEvent(name="Ended", attributes=counts or {})
+    return attrs.evolve(one, status=status, events=(event,))
 
 
 def counted(completed: int, failed: int = 0, **more: int) -> dict[str, int]:
@@ -107,7 +109,7 @@ COUNTS = {
 def test_counts_rule_out_what_cannot_be_ours(
     status: str, counts: dict[str, int], fits: bool
 ) -> None:
-    done = ended(job(), status, **counts)
+    done = ended(job(), counts, status)
     assert bool(possible(claim(rows=10), [done], Owned())) is fits
     assert possible(claim(), [done], Owned())
 
@@ -146,7 +148,7 @@ def test_the_only_job_left_is_ours_once_the_list_is_settled() -> None:
 
 
 def test_a_job_whose_counts_are_ours_needs_no_settled_list() -> None:
-    done = ended(job(), **counted(10))
+    done = ended(job(), counted(10))
     assert finding(claim(rows=10), done, settled=False) is Finding.FOUND
     assert finding(claim(), done, settled=False) is Finding.OPEN
 
@@ -176,10 +178,10 @@ def test_several_jobs_are_undecided_and_are_named() -> None:
 
 
 def test_a_job_whose_end_would_decide_is_waited_for() -> None:
-    done = ended(job("a"), **counted(10))
+    done = ended(job("a"), counted(10))
     assert finding(claim(rows=10), done, job("b")) is Finding.OPEN
-    assert finding(claim(rows=10), done, ended(job("b"), **counted(3))) is Finding.FOUND
-    assert finding(claim(rows=10), done, ended(job("b"), **counted(10))) is Finding.UNDECIDED
+    assert finding(claim(rows=10), done, ended(job("b"), counted(3))) is Finding.FOUND
+    assert finding(claim(rows=10), done, ended(job("b"), counted(10))) is Finding.UNDECIDED
 
 
 def test_a_job_that_a_rival_may_own_is_nobodys() -> None:
@@ -216,7 +218,7 @@ def test_counts_decide_between_rivals() -> None:
     owned = Owned(claims=[first, second])
     assert finding(first, job(), owned=owned) is Finding.OPEN
     assert finding(second, job(), owned=owned) is Finding.OPEN
-    done = ended(job(), **counted(10))
+    done = ended(job(), counted(10))
     assert finding(first, done, owned=owned) is Finding.FOUND
     assert finding(second, done, owned=owned) is Finding.ABSENT
 
@@ -224,7 +226,7 @@ def test_counts_decide_between_rivals() -> None:
 def test_the_end_of_a_job_may_rule_out_a_rival_alone() -> None:
     owned = Owned(claims=[claim(rows=20, id="rival")])
     assert finding(claim(), job(), owned=owned) is Finding.OPEN
-    assert finding(claim(), ended(job(), **counted(10)), owned=owned) is Finding.FOUND
+    assert finding(claim(), ended(job(), counted(10)), owned=owned) is Finding.FOUND
 
 
 @attrs.frozen
@@ -254,7 +256,7 @@ def worlds(draw: st.DrawFn, *, outsiders: bool) -> World:
         one = job(f"job-{number}", start=float(int(at + ahead)), name=name)
         if draw(st.booleans()):
             lost = draw(st.integers(0, rows))
-            one = ended(one, **counted(rows - lost, lost)) if draw(st.booleans()) else ended(one)
+            one = ended(one, counted(rows - lost, lost)) if draw(st.booleans()) else ended(one)
         jobs.append(one)
         return one
 
