@@ -20,6 +20,7 @@ from appcues_async import (
     OutcomeUnknown,
     PollPolicy,
     RetryPolicy,
+    Throttled,
     Timeouts,
 )
 from appcues_async.api.imports import IMPORT_EVENTS
@@ -259,8 +260,9 @@ async def test_the_end_of_another_producers_job_tells_it_from_ours(
     assert uploads(sandbox) == 2
 
 
+@pytest.mark.parametrize("listed", [True, False])
 async def test_another_name_tells_once_an_own_job_has_shown_its(
-    sandbox: Sandbox, client: AppcuesClient
+    sandbox: Sandbox, client: AppcuesClient, listed: bool
 ) -> None:
     async def lose_beside_profiles() -> JobHandle:
         lose(sandbox, Reset())
@@ -270,7 +272,11 @@ async def test_another_name_tells_once_an_own_job_has_shown_its(
         return await lost
 
     async with elsewhere(sandbox) as other:
-        await (await client.imports.events(ndjson("First")))
+        first = await client.imports.events(ndjson("First"))
+        if not listed:
+            # It has been seen while it was waited for, and is not recent any more.
+            await first
+            del sandbox.jobs[first.id]
         await lose_beside_profiles()
     assert recorded(sandbox) == {"First": 1, "Paid": 1}
 
@@ -349,14 +355,28 @@ async def test_looking_ends_when_the_time_to_wait_is_over(sandbox: Sandbox) -> N
             await client.imports.events(rows("Paid", 3))
 
 
-async def test_it_is_sent_as_often_as_the_policy_allows_in_all(sandbox: Sandbox) -> None:
-    lose(sandbox, Answer(429), Reset(), Reset(), Reset())
+@pytest.mark.parametrize("first", [[429, 0, 0], [0, 429, 0], [429, 429, 0]])
+async def test_it_is_sent_as_often_as_the_policy_allows_in_all(
+    sandbox: Sandbox, first: list[int]
+) -> None:
+    faults = [Answer(status) if status else Reset() for status in first]
+    lose(sandbox, *faults, Reset(), Reset())
     async with opened(sandbox, retry=RetryPolicy(attempts=3, base=0)) as client:
         with pytest.raises(AppcuesError) as caught:
             await client.imports.events(rows("Paid", 3))
     assert uploads(sandbox) == len(caught.value.attempts) == 3
     # It is known that nothing was applied.
     assert caught.value.delivery is Delivery.REFUSED
+
+
+async def test_a_request_that_is_sent_again_has_only_the_attempts_that_are_left(
+    sandbox: Sandbox,
+) -> None:
+    lose(sandbox, Reset(), *[Answer(429)] * 5)
+    async with opened(sandbox, retry=RetryPolicy(attempts=3, base=0)) as client:
+        with pytest.raises(Throttled) as caught:
+            await client.imports.events(rows("Paid", 3))
+    assert uploads(sandbox) == len(caught.value.attempts) == 3
 
 
 async def test_a_success_that_cannot_be_read_and_shows_nowhere_is_not_sent_again(
