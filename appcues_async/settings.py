@@ -92,16 +92,17 @@ class Timeouts:
     Attributes:
         connect: One attempt's connection, TLS included.
         idle: One attempt without a byte moving either way.
-        budget: All attempts of one request and the pauses between them. Waiting for a turn at the
-            throttle does not count, and neither does the transfer of an upload: an upload goes on for
-            as long as it moves (a block of 1 MiB at least every `idle` seconds).
+        budget: All attempts of one request and the pauses between them, but no wait for a turn at the
+            throttle, and no transfer of an upload: that goes on while 1 MiB moves every `idle` seconds.
         wait: A job, until it has ended.
+        settle: From a lost answer until what no list shows is not there.
     """
 
     connect: float = field(default=10, validator=_number(0, above=True))
     idle: float = field(default=60, validator=_number(0, above=True))
     budget: float = field(default=60, validator=_number(0, above=True))
     wait: float = field(default=86_400, validator=_number(0, above=True))
+    settle: float = field(default=15, validator=_number(0))
 
 
 @frozen
@@ -143,9 +144,8 @@ class PollPolicy:
 
     def __attrs_post_init__(self) -> None:
         if self.high < self.low:
-            raise InvalidInput(
-                f"PollPolicy.high is {self.high!r}; it must be at least low, {self.low!r}"
-            )
+            rule = f"at least low, {self.low!r}"
+            raise InvalidInput(f"PollPolicy.high is {self.high!r}; it must be {rule}")
 
 
 @frozen
