@@ -19,6 +19,7 @@ from typing import IO, Any, Final
 from attrs import frozen
 
 from appcues_async.bulk.chunks import Chunk, Sizes
+from appcues_async.bulk.edges import marking
 from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.errors import InvalidInput
 
@@ -75,8 +76,13 @@ class Apart:
         """Begins nothing yet."""
         self._process: subprocess.Popen[bytes] | None = None
 
-    def is_worth(self, size: int) -> bool:
-        """Whether a file of so many bytes is better cut there than here."""
+    def is_worth(self, size: int, check: str) -> bool:
+        """Whether a file of so many bytes is better cut there than here.
+
+        What numpy can tell by itself lets other threads run meanwhile, and needs no process.
+        """
+        if check != "full" and marking() is not None:
+            return False
         several = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else True
         return size >= PAYS and several and bool(sys.executable) and not hasattr(sys, "frozen")
 

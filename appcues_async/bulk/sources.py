@@ -193,7 +193,7 @@ async def _of_bytes(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
 
 def _cut(cutting: Cutting, reading: Reading) -> Iterator[Chunk]:
     apart, path = reading.apart, cutting.path
-    if path is None or not apart.is_worth(cutting.stamp[0]):
+    if path is None or not apart.is_worth(cutting.stamp[0], reading.check):
         return cut(cutting, reading.sizes, reading.tally)
     kind, check = reading.kind.name, reading.check
     task = Task(str(path), kind, check, reading.format, reading.sizes)

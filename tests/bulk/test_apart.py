@@ -31,9 +31,12 @@ def users(tmp_path: Path) -> Path:
     return path
 
 
+is_worth = Apart.is_worth
+
+
 @pytest.fixture(autouse=True)
 def every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Apart, "is_worth", lambda self, size: True)
+    monkeypatch.setattr(Apart, "is_worth", lambda self, size, check: True)
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ async def test_it_cuts_as_the_process_that_sends_would(
     users: Path, reading: Reading, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = await all_of(users, reading)
-    monkeypatch.setattr(Apart, "is_worth", lambda self, size: False)
+    monkeypatch.setattr(Apart, "is_worth", lambda self, size, check: False)
     here = evolve(reading, sizes=Sizes(20_000, seed=1), tally=Tally(), apart=Apart())
     assert found == await all_of(users, here)
     assert len(found) >= 3
@@ -142,3 +145,13 @@ async def test_a_run_leaves_no_process_behind(
     assert (report.rows, report.rejected, report.completed) == (ROWS + 1, 1, ROWS)
     assert len(sandbox.profiles) == ROWS
     assert run._plan.reading.apart._process is None
+
+
+def test_it_is_worth_its_while_for_large_files_and_full_checks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert is_worth(Apart(), 64_000_000, "full")
+    assert not is_worth(Apart(), 63_999_999, "full")
+    assert not is_worth(Apart(), 64_000_000, "ids")
+    monkeypatch.setattr(apart, "marking", lambda: None)
+    assert is_worth(Apart(), 64_000_000, "ids")
