@@ -26,7 +26,7 @@ FAULTS: Final[dict[str, dict[str, Any]]] = {one["name"]: one for one in TABLE["f
 UPLOADS: Final[dict[str, dict[str, Any]]] = {one["name"]: one for one in TABLE["uploads"]["faults"]}
 AT_ONCE: Final = 12
 """Trials at a time; their servers are on the same loop."""
-SILENT_AT_ONCE: Final = 20
+SILENT_AT_ONCE: Final = 24
 """Of those that sit out a timeout."""
 
 Cell = list[Any]

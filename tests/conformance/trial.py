@@ -37,7 +37,7 @@ ATTEMPTS: Final = 3
 RETRY: Final = RetryPolicy(attempts=ATTEMPTS, base=0.001, cap=0.001)
 POLLING: Final = PollPolicy(first=0, low=0.01, high=0.02, grace=0.05)
 UNHURRIED: Final = Timeouts(connect=10, idle=10, budget=60)
-SOON_OVER: Final = Timeouts(connect=0.5, idle=0.5, budget=60)
+SOON_OVER: Final = Timeouts(connect=0.8, idle=0.8, budget=60)
 """What a silence is sat out with; a request that nothing is wrong with takes a few milliseconds."""
 SOON_OVER_LARGE: Final = Timeouts(connect=1.5, idle=1.5, budget=60)
 _KINDS: Final[dict[str, Any]] = {
@@ -145,7 +145,7 @@ class Trial:
         account["base_url"] = site["base_url"] = server.url
         client = AppcuesClient(**account, **options, polling=POLLING, on_unknown=self.on_unknown)
         cio = CustomerIOClient(**site, **options)
-        patience = 1.5 if self.is_silent else 0.2
+        patience = 0.2 if self.always else 20
         call = (LARGE if self.large else CALLS)[self.name]
         async with cio if self.name.startswith("cio.") else client:
             try:
