@@ -211,7 +211,9 @@ async def test_an_event_chunk_whose_answer_is_lost_is_unknown_with_its_rows(
 ) -> None:
     sandbox.faults.add(Reset(applied=True), method="POST", path="/import/events")
     row = {"user_id": "1", "name": "Paid", "timestamp": "2026-07-14T12:00:00Z"}
-    report = await client.bulk.import_events([row] * 300, chunk_bytes=6_000, concurrency=1)
+    report = await client.bulk.import_events(
+        [row] * 300, chunk_bytes=6_000, concurrency=1, on_unknown="raise"
+    )
     first = report.outcomes[0]
     assert (first.status, report.unknown) == ("unknown", first.rows)
     assert isinstance(first.error, OutcomeUnknown)
@@ -381,3 +383,13 @@ async def test_a_damaged_archive_ends_the_run_with_an_error(
     path.write_bytes(gzip.compress(CSV * 50)[:-20])
     with pytest.raises(InvalidInput, match="cannot be"):
         await client.bulk.import_profiles(path)
+
+
+async def test_an_option_that_does_not_exist_is_named_with_the_one_that_was_meant(
+    client: AppcuesClient,
+) -> None:
+    wrong: dict[str, Any] = {"chunk_byte": 10}
+    with pytest.raises(TypeError, match=r"import_events\(\).*'chunk_byte'.*'chunk_bytes'"):
+        client.bulk.import_events(CSV, **wrong)
+    with pytest.raises(TypeError, match=r"'zzz'; it takes concurrency, chunk_bytes"):
+        client.bulk.add_user_ids("1", CSV, zzz=1)  # type: ignore[call-arg]
