@@ -54,27 +54,32 @@ class Sizes:
     Attributes:
         limit: The most bytes of a chunk.
         draw: Gives a number from 0 to 1.
+        taken: Numbers of rows that chunks have already.
+        modulus: What numbers of rows are divided by.
+        residue: What is to remain of them, so that runs at the same time have other numbers.
     """
 
     limit: int
     draw: Callable[[], float] = random.random
-    _taken: set[int] = field(factory=set)
+    taken: set[int] = field(factory=set)
+    modulus: int = 1
+    residue: int = 0
 
     def of(self, limit: int) -> Sizes:
         """Those of a source with another limit, in the same run."""
-        return Sizes(limit, self.draw, self._taken)
+        return Sizes(limit, self.draw, self.taken, self.modulus, self.residue)
 
     def next_end(self) -> int:
         """After how many bytes the next chunk is to end."""
         return self.limit - int(self.draw() * (self.limit // 10))
 
     def is_taken(self, rows: int) -> bool:
-        """Whether a chunk of this run has so many rows already."""
-        return rows in self._taken
+        """Whether a chunk of this run has so many rows already, or may not have so many."""
+        return rows % self.modulus != self.residue or rows in self.taken
 
     def take(self, rows: int) -> None:
         """Gives the number to a chunk."""
-        self._taken.add(rows)
+        self.taken.add(rows)
 
 
 @define

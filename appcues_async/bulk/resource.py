@@ -198,7 +198,7 @@ class Bulk:
         endpoint: Endpoint,
         source: Any,
         options: BulkOptions,
-        **ids: str,
+        **ids: Any,
     ) -> BulkRun:
         _check_names(method, options)
         check = _one_of("check", options.get("check", "full"), get_args(Check))
