@@ -92,9 +92,8 @@ class Timeouts:
     Attributes:
         connect: One attempt's connection, TLS included.
         idle: One attempt without a byte moving either way.
-        budget: All attempts of one request and the pauses between them. Waiting for a turn at the
-            throttle does not count, nor does the transfer of an upload, which goes on for as long as it
-            moves (1 MiB at least every `idle` seconds).
+        budget: All attempts of one request and the pauses between them, but no wait for a turn at the
+            throttle, and no transfer of an upload: that goes on while 1 MiB moves every `idle` seconds.
         wait: A job, until it has ended.
         settle: From a lost answer until what no list shows is not there.
     """

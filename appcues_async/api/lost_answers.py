@@ -240,8 +240,15 @@ class _Course(Generic[T]):
             try:
                 self.claim = evolve(self.claim, ended=self.answers.now(), answerable=False)
                 owners.enter(self.claim)
-                if (value := await self._settled(failure, sender)) is not None:
+                if (ask := self._way_to_ask(failure, sender)) is None:
+                    raise failure
+                if (value := await self._asked(ask, failure)) is not None:
                     return value
+                if failure.status is not None and 200 <= failure.status < 300:
+                    # It was answered with a success that could not be read: that no list shows it
+                    # says nothing.
+                    raise failure
+                self.lost = False
                 left -= max(1, len(failure.attempts))
                 if left < 1:
                     failure.delivery = Delivery.REFUSED
@@ -256,23 +263,24 @@ class _Course(Generic[T]):
             retry = evolve(sender.retry, attempts=left)
             sender = sender.with_options(retry, sender.timeouts, sender.on_unknown)
 
-    async def _settled(self, failure: AppcuesError, sender: Sender) -> T | None:
-        """What a request has started whose answer was lost; None for nothing."""
-        ask = self.question.ask
+    def _way_to_ask(self, failure: AppcuesError, sender: Sender) -> Ask[T] | None:
         unsafe = self.question.request.endpoint.repeat is Repeat.UNSAFE
         unknown = failure.delivery is Delivery.UNKNOWN
-        if ask is None or not unsafe or not unknown or sender.on_unknown != "reconcile":
-            raise failure
+        return (
+            self.question.ask if unsafe and unknown and sender.on_unknown == "reconcile" else None
+        )
+
+    async def _asked(self, ask: Ask[T], failure: AppcuesError) -> T | None:
+        """What a request has started whose answer was lost; None for nothing."""
         try:
             value = await ask(self.claim)
         except OutcomeUnknown as error:
             error.reply, error.problem = failure.reply, failure.problem
             error.attempts = failure.attempts
-            raise error from failure
-        if value is None and failure.status is not None and 200 <= failure.status < 300:
-            # It was answered with a success that could not be read: that it is not listed says nothing.
-            raise failure
-        self.lost = False
+            error.__cause__ = error.__cause__ or failure
+            raise
+        if value is not None:
+            self.lost = False
         return value
 
     def _on_lost(self) -> None:

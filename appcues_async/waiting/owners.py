@@ -63,6 +63,7 @@ class LocalOwners:
 
     def enter(self, claim: Claim) -> None:
         """Remembers a request, from before it is sent; or what is known of it now."""
+        self._loose.pop(claim.id, None)
         self._claims[claim.id] = claim
 
     def leave(self, claim: Claim) -> None:
@@ -89,6 +90,8 @@ class LocalOwners:
             certain: Whether the server said so; only then does the job's name say what names of that
                 route are.
         """
+        if job_id in self._jobs:
+            return
         self._jobs[job_id] = (kind if certain else "", now)
         if certain:
             self._unnamed[job_id] = kind
