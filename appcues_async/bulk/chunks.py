@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from appcues_async.bulk.checks import Checker
 from appcues_async.bulk.edges import row_blocks, row_spans
@@ -49,33 +49,36 @@ class Sizes:
     """How large the chunks of a run become.
 
     A chunk's end is drawn from the top tenth below the limit, and no two chunks have the same number of
-    rows where that can be helped: the counts of a job then say which chunk it can belong to.
+    rows where that can be helped: the counts of a job then say which chunk it can belong to. Nothing is
+    left to chance where a run begins anew: what is drawn follows from the seed, and from where a chunk
+    begins.
 
     Attributes:
         limit: The most bytes of a chunk.
-        draw: Gives a number from 0 to 1.
-        taken: Numbers of rows that chunks have already.
-        modulus: What numbers of rows are divided by.
-        residue: What is to remain of them, so that runs at the same time have other numbers.
+        seed: What is drawn follows from it.
+        modulus: Numbers of rows differ from those of other runs by what is left when divided by this.
+        residue: What is to be left.
+        taken: Numbers of rows that other chunks have.
     """
 
     limit: int
-    draw: Callable[[], float] = random.random
-    taken: set[int] = field(factory=set)
+    seed: int = field(factory=lambda: random.getrandbits(63))
     modulus: int = 1
     residue: int = 0
+    taken: set[int] = field(factory=set[int])
 
     def of(self, limit: int) -> Sizes:
         """Those of a source with another limit, in the same run."""
-        return Sizes(limit, self.draw, self.taken, self.modulus, self.residue)
+        return evolve(self, limit=limit)
 
-    def next_end(self) -> int:
-        """After how many bytes the next chunk is to end."""
-        return self.limit - int(self.draw() * (self.limit // 10))
+    def end_of(self, source: str, first: int) -> int:
+        """After how many bytes the chunk is to end that begins with this row."""
+        drawn = random.Random(f"{self.seed} {source} {first}").random()
+        return self.limit - int(drawn * (self.limit // 10))
 
     def is_taken(self, rows: int) -> bool:
-        """Whether a chunk of this run has so many rows already, or may not have so many."""
-        return rows % self.modulus != self.residue or rows in self.taken
+        """Whether a chunk with so many rows could be taken for another."""
+        return rows in self.taken or rows % self.modulus != self.residue
 
     def take(self, rows: int) -> None:
         """Gives the number to a chunk."""
@@ -136,7 +139,8 @@ class Gathered:
     def add(self, parts: list[Any], rows: int, first: int, last: int) -> None:
         """Adds rows that there is room for."""
         if not self.rows:
-            self.first, self.end, self.size = first, self.sizes.next_end(), len(self.head)
+            self.first, self.size = first, len(self.head)
+            self.end = self.sizes.end_of(self.source, first)
         for part in parts:
             self.size += part[1] if isinstance(part, tuple) else len(part)
             before = self.parts[-1] if self.parts else None

@@ -173,12 +173,13 @@ class Journal:
                 )
             self._beat(now)
 
-    def lose(self, run: Run, number: int, rows: int, began: float, ended: float) -> None:
+    def lose(self, run: Run, number: int, claim: Claim, now: float) -> None:
         """Remembers a request of which nobody will find out any more what it has started."""
+        ended = now if claim.ended is None else claim.ended
         with self._change() as db:
             db.execute(
                 "INSERT INTO lost (run, number, rows, began, ended) VALUES (?, ?, ?, ?, ?)",
-                (run.id, number, rows, began, ended),
+                (run.id, number, claim.rows, claim.began, ended),
             )
 
     def beat(self, now: float) -> None:

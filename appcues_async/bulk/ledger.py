@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import random
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +18,7 @@ from appcues_async.bulk.chunks import Chunk, Sizes
 from appcues_async.bulk.entries import Entry, Run, RunPlan, Standing
 from appcues_async.bulk.journal import Journal
 from appcues_async.clock import Clock, sleep_on
-from appcues_async.errors import AppcuesError, InvalidInput
+from appcues_async.errors import AppcuesError, InvalidInput, OutcomeUnknown
 from appcues_async.models import Job
 from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.waiting.reconcile import Claim, Owned
@@ -109,8 +108,7 @@ class Ledger:
     def sizes(self) -> Sizes:
         """Makes the sizes of the run's chunks, which are the same each time."""
         run = self.run
-        draw = random.Random(run.seed).random
-        return Sizes(FILE_LIMIT, draw, set(run.taken), run.modulus, run.residue)
+        return Sizes(FILE_LIMIT, run.seed, run.modulus, run.residue, set(run.taken))
 
     def now(self) -> float:
         """The moment, in seconds since 1970."""
@@ -187,9 +185,9 @@ class Ledger:
         """Keeps which jobs were listed before anything was sent."""
         await self._call(self._journal.note_jobs, self.run, before, self.now())
 
-    async def lose(self, entry: Entry, began: float, ended: float) -> None:
+    async def lose(self, number: int, claim: Claim) -> None:
         """Remembers a request of a chunk of which nobody will find out any more what it started."""
-        await self._call(self._journal.lose, self.run, entry.number, entry.rows, began, ended)
+        await self._call(self._journal.lose, self.run, number, claim, self.now())
 
     async def intend(self, number: int, claim: Claim) -> None:
         """Writes down that a chunk is about to be sent; only then may it be.
@@ -214,9 +212,10 @@ class Ledger:
         """Writes down that a chunk was not accepted, which is known."""
         await self._move(number, "refused", error=_in_short(error))
 
-    async def give_up(self, number: int, error: AppcuesError) -> None:
-        """Writes down that nothing says whether a chunk was accepted."""
-        await self._move(number, "unknown", ended_at=self.now(), error=_in_short(error))
+    async def give_up(self, number: int, error: AppcuesError, ended: float | None) -> None:
+        """Writes down that nothing says whether a chunk was accepted, and since when."""
+        ended = self.now() if ended is None else ended
+        await self._move(number, "unknown", ended_at=ended, error=_in_short(error))
 
     async def end(self, number: int, job: Job, error: AppcuesError | None) -> None:
         """Writes down how the job of a chunk has ended."""
@@ -231,8 +230,15 @@ class Ledger:
         self.step("completed", number)
 
     async def look(self, listed: Collection[str]) -> Owned:
-        """Tells what the journal knows of the jobs that were listed (see `Owners`)."""
-        return await self._call(self._journal.look, listed)
+        """Tells what the journal knows of the jobs that were listed (see `Owners`).
+
+        Raises:
+            OutcomeUnknown: It cannot be read, so nothing can be told.
+        """
+        try:
+            return await self._call(self._journal.look, listed)
+        except InvalidInput as error:
+            raise OutcomeUnknown(f"whose jobs are whose cannot be told: {error}") from None
 
     def step(self, step: Step, number: int) -> None:
         """Passes a step of a chunk's life."""

@@ -23,7 +23,9 @@ from appcues_async.api.jobs import Jobs
 from appcues_async.api.segments import ADD, REMOVE
 from appcues_async.bulk.checks import Check
 from appcues_async.bulk.chunks import Sizes
-from appcues_async.bulk.run import BulkRun, Plan
+from appcues_async.bulk.plan import Account, Plan
+from appcues_async.bulk.run import BulkRun
+from appcues_async.bulk.sending import Sending
 from appcues_async.bulk.sources import Reading, parts_of
 from appcues_async.bulk.tally import Tally
 from appcues_async.errors import InvalidInput
@@ -32,8 +34,7 @@ from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT, MEDIA, Format
 from appcues_async.rows.values import shown, whole_number
 from appcues_async.settings import OnUnknown
-from appcues_async.waiting.handle import JobHandle
-from appcues_async.wire.request import Blocks, Endpoint, FilePieces, Multipart
+from appcues_async.wire.request import Endpoint
 
 __all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "OnReject"]
 
@@ -72,6 +73,9 @@ class BulkOptions(TypedDict, total=False):
             out.
         check: `full` checks every row as single uploads do (when left out), `ids` only that each has
             what it needs, `none` trusts the files.
+        journal: A file (SQLite) that keeps what was intended, accepted and finished, so that the same
+            run with the same journal goes on where it ended, and sends nothing twice. Only for sources
+            that can be read again: files, bytes, lists, frames.
         wait: Wait for the jobs (when left out); False returns after the last 202.
         rejects: A file for all rejected rows: NDJSON with source, number, line, reason and row. It can
             be uploaded itself once its rows are mended.
@@ -88,6 +92,7 @@ class BulkOptions(TypedDict, total=False):
     concurrency: int
     chunk_bytes: int | None
     check: Check
+    journal: str | os.PathLike[str] | None
     wait: bool
     rejects: str | os.PathLike[str] | None
     on_reject: OnReject
@@ -106,15 +111,24 @@ class Bulk:
     """
 
     def __init__(
-        self, jobs_of: Callable[[OnUnknown | None], Jobs], listener: Listener | None = None
+        self,
+        jobs_of: Callable[[OnUnknown | None], Jobs],
+        account: Account,
+        *,
+        on_unknown: OnUnknown,
+        listener: Listener | None = None,
     ) -> None:
         """Is made by the client.
 
         Args:
             jobs_of: Makes what starts jobs, with a way of its own for unknown outcomes.
+            account: Whose rows these are.
+            on_unknown: What to do about unknown outcomes where a run does not say.
             listener: Is told how far every run is.
         """
         self._jobs_of = jobs_of
+        self._account = account
+        self._on_unknown: OnUnknown = on_unknown
         self._listener = listener
 
     def import_profiles(self, source: BulkSource, **options: Unpack[BulkOptions]) -> BulkRun:
@@ -212,12 +226,8 @@ class Bulk:
         if chunk_bytes is not None:
             chunk_bytes = whole_number(chunk_bytes, "chunk_bytes", 1, FILE_LIMIT)
         endpoint.request(**ids)
-        jobs = self._jobs_of(on_unknown)
-
-        async def send(body: Blocks | FilePieces | Multipart) -> JobHandle:
-            return await jobs.start(endpoint.request(body, **ids))
-
-        rejects = options.get("rejects")
+        sending = Sending(self._jobs_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown)
+        journal, rejects = options.get("journal"), options.get("rejects")
         raises = on_reject == "raise"
         tally = Tally(None if rejects is None else Path(rejects), raise_on_reject=raises)
         reading = Reading(kind, check, types, written, Sizes(FILE_LIMIT), tally)
@@ -226,9 +236,11 @@ class Bulk:
             Plan(
                 parts_of(source),
                 reading,
-                send,
+                sending,
                 concurrency,
                 chunk_bytes,
+                journal=None if journal is None else Path(journal),
+                account=self._account,
                 wait=options.get("wait", True),
                 ordered=options.get("ordered", False),
                 raises=raises,

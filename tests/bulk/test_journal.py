@@ -23,6 +23,7 @@ from appcues_async.bulk.chunks import Sizes
 from appcues_async.bulk.entries import BECOMES, Entry, Run, RunPlan, Standing, classes_of
 from appcues_async.bulk.journal import Journal
 from appcues_async.bulk.journal_file import read_journal
+from appcues_async.waiting.reconcile import Claim
 
 ORIGIN, ACCOUNT = "https://api.appcues.com", "7"
 PLAN = RunPlan(
@@ -377,7 +378,8 @@ def test_a_claim_of_a_process_that_is_no_more_ends_with_its_last_sign_of_life(pa
 
 def test_a_request_that_nobody_will_settle_stays_a_rival(journal: Journal) -> None:
     run = journal.begin(PLAN, 1000)
-    journal.lose(run, 3, 17, 1001, 1005)
+    claim = Claim(kind="import/events", began=1001, ended=1005, rows=17)
+    journal.lose(run, 3, claim, 2000)
     (claim,) = journal.look([]).claims
     assert (claim.kind, claim.rows, claim.began, claim.ended) == ("import/events", 17, 1001, 1005)
     assert claim.id != journal.claim_id(run, 3)
