@@ -171,6 +171,10 @@ class Ledger:
         """What is known of the request of a chunk that another process was about to send."""
         return await self._call(self._journal.claim_of, self.run, entry, self._plan.kind)
 
+    def claim_id(self, number: int) -> str:
+        """What tells the claim of a chunk from all others."""
+        return self._journal.claim_id(self.run, number)
+
     def claim_now(self, entry: Entry, before: frozenset[str]) -> Claim:
         """What is known of the request of a chunk that is about to be sent."""
         return Claim(
@@ -178,7 +182,7 @@ class Ledger:
             began=self.now(),
             rows=entry.rows,
             before=before,
-            id=self._journal.claim_id(self.run, entry.number),
+            id=self.claim_id(entry.number),
         )
 
     async def note_jobs(self, before: Collection[str]) -> None:

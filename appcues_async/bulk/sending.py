@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from typing import Any, Final
 
 from appcues_async.api.jobs import Jobs
@@ -24,6 +23,12 @@ _COUNTS: Final = {
     "ingestions_failed": "failed",
     "requests_failed": "requests_failed",
 }
+
+_unwritten: Final[dict[str, str]] = {}
+"""Jobs that could not be written down as accepted, by their claims.
+
+To the rest of this process they are owned from then on, so that none of its runs would find them again.
+"""
 
 
 class Sending:
@@ -65,8 +70,10 @@ class Sending:
         That does not take long, and need not wait until these chunks have been read.
         """
         self.ledger = ledger
+        asks = self._is_unsafe and self._on_unknown == "reconcile"
         for entry in ledger.entries.values():
-            if self._is_to_be_settled(entry):
+            known = ledger.claim_id(entry.number) in _unwritten
+            if (asks or known) and entry.status in {"intent", "unknown"}:
                 settling = group.create_task(self._settle(ledger, entry))
                 self._settling[entry.number] = settling
 
@@ -128,6 +135,7 @@ class Sending:
         except AppcuesError as error:
             await self._not_accepted(ledger, claim, number, error)
             raise
+        _unwritten[claim.id] = handle.id
         ledger.step("sent", number)
         await self._accepted(ledger, claim, number, handle)
         return handle
@@ -144,10 +152,6 @@ class Sending:
     @property
     def _is_unsafe(self) -> bool:
         return self._endpoint.repeat is Repeat.UNSAFE
-
-    def _is_to_be_settled(self, entry: Entry) -> bool:
-        asks = self._is_unsafe and self._on_unknown == "reconcile"
-        return asks and entry.status in {"intent", "unknown"}
 
     async def _listed_before(self) -> frozenset[str]:
         """The jobs that were listed before anything was sent here; asked for once."""
@@ -170,7 +174,10 @@ class Sending:
         except InvalidInput as error:
             return error
         try:
-            handle = await self._jobs.settle(claim, owners=ledger)
+            if (job := _unwritten.get(claim.id)) is not None:
+                handle: JobHandle | None = self._resumed(job)
+            else:
+                handle = await self._jobs.settle(claim, owners=ledger)
         except AppcuesError as error:
             if isinstance(error, OutcomeUnknown):
                 await self._not_accepted(ledger, claim, entry.number, error)
@@ -182,7 +189,9 @@ class Sending:
     async def _accepted(self, ledger: Ledger, claim: Claim, number: int, handle: JobHandle) -> None:
         owned = self._jobs.lost_answers.owners.look([handle.id])
         certain = bool(owned.jobs.get(handle.id))
-        await self._written(ledger.accept(number, handle.id, certain=certain))
+        _unwritten[claim.id] = handle.id
+        if await self._written(ledger.accept(number, handle.id, certain=certain)):
+            del _unwritten[claim.id]
         for lost in owned.claims:
             if lost.id == claim.id:
                 # An earlier attempt may have started a job as well, which is nobody's.
@@ -198,20 +207,26 @@ class Sending:
         ended = known.get(claim.id, claim).ended
         await self._written(ledger.give_up(number, error, ended))
 
-    async def _written(self, writing: Coroutine[Any, Any, None]) -> None:
-        """Writes down what has happened already.
+    async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
+        """Writes down what has happened already; says whether it could.
 
         If that cannot be done the ledger says so to whoever wants to send more; what has happened is
         not undone by it.
         """
-        with suppress(InvalidInput):
+        try:
             await writing
+        except InvalidInput:
+            return False
+        return True
+
+    def _resumed(self, job: str) -> JobHandle:
+        account = self._jobs.resume(job).address
+        address = JobAddress(account.origin, account.account_id, account.id, self.kind)
+        return self._jobs.resume(address.token)
 
     def _handle_of(self, entry: Entry) -> JobHandle:
         """The job of a chunk as the journal has it."""
-        account = self._jobs.resume(entry.job or "").address
-        token = JobAddress(account.origin, account.account_id, account.id, self.kind).token
-        handle = self._jobs.resume(token)
+        handle = self._resumed(entry.job or "")
         if entry.status in {"completed", "failed"}:
             counts = {
                 name: getattr(entry, mine)
