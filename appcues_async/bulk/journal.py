@@ -27,16 +27,20 @@ from appcues_async.bulk.locks import Locks
 from appcues_async.errors import InvalidInput
 from appcues_async.waiting.reconcile import Claim, Owned
 
-__all__ = ["Journal"]
+__all__ = ["HEARTBEAT", "Journal"]
 
 _TRIES: Final = 10
+HEARTBEAT: Final = 3.0
+"""Seconds between two signs of life of a process."""
 _ENTRY: Final = [one.name for one in attrs.fields(Entry)]
-_OPEN_CLAIMS: Final = """
-    SELECT c.run, c.number, c.rows, c.status, c.intent_at, c.ended_at, r.kind, s.id, s.heartbeat,
+_LAST: Final = f"coalesce(s.ended, s.heartbeat + {HEARTBEAT})"
+"""When a process that is no more can have sent something for the last time."""
+_OPEN_CLAIMS: Final = f"""
+    SELECT c.run, c.number, c.rows, c.status, c.intent_at, c.ended_at, r.kind, s.id, {_LAST},
            s.id = (SELECT max(id) FROM stints WHERE run = c.run)
     FROM chunks c JOIN runs r ON r.id = c.run JOIN stints s ON s.id = c.stint
     WHERE c.status IN ('intent', 'unknown')
-"""
+"""  # noqa: S608
 
 
 class Journal:
@@ -107,14 +111,15 @@ class Journal:
     def claim_of(self, run: Run, entry: Entry, kind: str) -> Claim:
         """What is known of a chunk that a process which is no more was about to send."""
         with told(self.path):
-            (heartbeat,) = self._db.execute(
-                "SELECT heartbeat FROM stints WHERE id = ?", (entry.stint,)
+            (last,) = self._db.execute(
+                f"SELECT {_LAST} FROM stints s WHERE id = ?",  # noqa: S608
+                (entry.stint,),
             ).fetchone()
             began = entry.intent_at or 0.0
             return Claim(
                 kind=kind,
                 began=began,
-                ended=max(began, heartbeat) if entry.ended_at is None else entry.ended_at,
+                ended=max(began, last) if entry.ended_at is None else entry.ended_at,
                 rows=entry.rows,
                 before=self._listed_before(entry.stint or 0),
                 id=self.claim_id(run, entry.number),
@@ -324,12 +329,12 @@ class Journal:
     def _open_claims(self) -> Iterator[Claim]:
         alive: dict[int, bool] = {}
         rows = self._db.execute(_OPEN_CLAIMS).fetchall()
-        for run, number, count, status, began, given_up, kind, stint, heartbeat, latest in rows:
+        for run, number, count, status, began, given_up, kind, stint, last, latest in rows:
             if run not in alive:
                 alive[run] = self._locks.is_held(run)
             ended = given_up
             if status == "intent":
-                ended = None if latest and alive[run] else max(began, heartbeat)
+                ended = None if latest and alive[run] else max(began, last)
             yield Claim(
                 kind=kind,
                 began=began,

@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -77,8 +77,13 @@ def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.
             release, or belongs to another account.
     """
     with told(path):
-        # Made here, for the sake of its mode; SQLite gives the same to the files beside it.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        if path.is_dir():
+            raise InvalidInput(f"the journal {path} cannot be opened: it is a folder; name a file")
+        with suppress(FileExistsError):
+            # Made here, for the sake of its mode; SQLite gives the same to the files beside it. One
+            # that exists must not be opened here: closing it would give up the locks that SQLite may
+            # hold on it in this process.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         try:
             if _is_new(path, db):

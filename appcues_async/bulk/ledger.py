@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 
 from appcues_async.bulk.chunks import Chunk, Sizes
 from appcues_async.bulk.entries import Entry, Run, RunPlan, Standing
-from appcues_async.bulk.journal import Journal
+from appcues_async.bulk.journal import HEARTBEAT, Journal
 from appcues_async.clock import Clock, sleep_on
 from appcues_async.errors import AppcuesError, InvalidInput, OutcomeUnknown
 from appcues_async.models import Job
@@ -24,10 +24,8 @@ from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.waiting.reconcile import Claim, Owned
 from appcues_async.wire.request import Blocks, FilePieces
 
-__all__ = ["HEARTBEAT", "Ledger", "Step"]
+__all__ = ["Ledger", "Step"]
 
-HEARTBEAT: Final = 3.0
-"""Seconds between two signs of life."""
 _AT_ONCE: Final = 1 << 16
 """Bytes whose digest is made on the loop."""
 

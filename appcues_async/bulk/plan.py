@@ -91,7 +91,9 @@ class Plan:
         reading, sending = self.reading, self.sending
         for source in self.sources:
             if not can_be_read_twice(source) or hasattr(source, "read_next_batch"):
-                what = "the standard input" if source == STDIN else f"a {type(source).__name__}"
+                what = f"a {type(source).__name__}"
+                if isinstance(source, str | os.PathLike):
+                    what = "the standard input" if source == STDIN else f"{source}, no plain file"
                 raise InvalidInput(
                     f"source is {what}, which can be read only once, and journal= needs one that a "
                     "later run can read again: give a file, bytes, a list or a frame, or leave "

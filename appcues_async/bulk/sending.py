@@ -192,20 +192,26 @@ class Sending:
         _unwritten[claim.id] = handle.id
         if await self._written(ledger.accept(number, handle.id, certain=certain)):
             del _unwritten[claim.id]
-        for lost in owned.claims:
-            if lost.id == claim.id:
-                # An earlier attempt may have started a job as well, which is nobody's.
-                await self._written(ledger.lose(number, lost))
+        if (lost := self._given_up(claim)) is not None:
+            # An earlier attempt may have started a job as well, which is nobody's.
+            await self._written(ledger.lose(number, lost))
 
     async def _not_accepted(
         self, ledger: Ledger, claim: Claim, number: int, error: AppcuesError
     ) -> None:
-        if error.delivery is not Delivery.UNKNOWN:
-            await self._written(ledger.refuse(number, error))
+        lost = self._given_up(claim)
+        if error.delivery is Delivery.UNKNOWN:
+            ended = claim.ended if lost is None else lost.ended
+            await self._written(ledger.give_up(number, error, ended))
             return
-        known = {one.id: one for one in self._jobs.lost_answers.owners.look(()).claims}
-        ended = known.get(claim.id, claim).ended
-        await self._written(ledger.give_up(number, error, ended))
+        await self._written(ledger.refuse(number, error))
+        if lost is not None:
+            await self._written(ledger.lose(number, lost))
+
+    def _given_up(self, claim: Claim) -> Claim | None:
+        """What is known of a request of which this process does not know all that it started."""
+        claims = self._jobs.lost_answers.owners.look(()).claims
+        return next((one for one in claims if one.id == claim.id), None)
 
     async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
         """Writes down what has happened already; says whether it could.

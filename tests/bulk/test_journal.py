@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from appcues_async import InvalidInput
 from appcues_async.bulk.chunks import Sizes
 from appcues_async.bulk.entries import BECOMES, Entry, Run, RunPlan, Standing, classes_of
-from appcues_async.bulk.journal import Journal
+from appcues_async.bulk.journal import HEARTBEAT, Journal
 from appcues_async.bulk.journal_file import read_journal
 from appcues_async.waiting.reconcile import Claim
 
@@ -187,6 +187,31 @@ os.kill(os.getpid(), signal.SIGKILL)
     one = opened(path)
     assert one.begin(PLAN, 2000).stint == 2
     one.close(2000)
+
+
+def test_what_this_process_has_open_is_not_taken_for_left(journal: Journal, path: Path) -> None:
+    other = opened(path)
+    other.begin(another("/data/more.csv"), 1000)
+    run = journal.begin(PLAN, 1000)
+    # Whoever is the last to close a journal takes away what is beside it.
+    program = f"import tests.bulk.test_journal as t; t.opened(t.Path({str(path)!r})).close(1)"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
+    assert path.with_name("journal.db-wal").exists()
+    journal.plan(run, entry(), 1000)
+    assert len(read_journal(path).chunks) == 1
+    other.close(1000)
+
+
+def test_a_journal_that_is_closed_in_order_says_when(path: Path) -> None:
+    one = opened(path)
+    run = one.begin(PLAN, 1000)
+    one.plan(run, entry(), 1000)
+    intend(one, run, at=1001)
+    one.close(1002)
+    two = opened(path)
+    (claim,) = two.look([]).claims
+    assert claim.ended == 1002
+    two.close(1002)
 
 
 @pytest.mark.parametrize(
@@ -364,14 +389,14 @@ def test_a_claim_of_a_process_that_is_no_more_ends_with_its_last_sign_of_life(pa
     one._locks.close()
     one._db.close()
     (claim,) = two.look([]).claims
-    assert (claim.began, claim.ended, claim.answerable) == (1001, 1004, False)
+    assert (claim.began, claim.ended, claim.answerable) == (1001, 1004 + HEARTBEAT, False)
     # Whoever takes the run up does not make it any younger.
     three = opened(path)
     again = three.begin(PLAN, 2000)
     three.beat(2000)
     (claim,) = two.look([]).claims
-    assert claim.ended == 1004
-    assert three.claim_of(again, three.entries(again)[0], "import/events").ended == 1004
+    assert claim.ended == 1004 + HEARTBEAT
+    assert three.claim_of(again, three.entries(again)[0], "import/events").ended == 1007
     three.close(2000)
     two.close(2000)
 
