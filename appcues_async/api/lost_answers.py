@@ -159,6 +159,7 @@ class LostAnswers:
             ]
             left = possible(claim, jobs, owned, lead)
             if counts_matter(claim, left, owned, lead):
+                # The list leaves out the events, and with them the counts.
                 uncounted = [job for job in left if job.ended and job.id not in ended]
                 for job in uncounted[:LOOKS]:
                     ended[job.id] = await self._counted(job)
@@ -195,6 +196,7 @@ class LostAnswers:
         try:
             return await get_job(self._sender, job.id)
         except NotFound:
+            # It is gone, and its counts with it.
             return job
 
 

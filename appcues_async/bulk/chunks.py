@@ -12,8 +12,7 @@ from attrs import define, evolve, field, frozen
 from appcues_async.bulk.checks import Checker
 from appcues_async.bulk.edges import row_blocks, row_spans
 from appcues_async.bulk.feeds import AnyFeed, MemoryFeed, StreamFeed
-from appcues_async.bulk.report import Reject
-from appcues_async.bulk.tally import Tally
+from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.wire.request import Blocks, FilePieces
 
@@ -215,23 +214,25 @@ def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
             return [block[start:stop] for start, stop in pieces]
         return [(offset + start, stop - start) for start, stop in pieces]
 
-    for offset, block, end in row_blocks(feed, source.start, source.csv, limit):
-        tally.bytes += end - offset
-        if block is None:
+    for block in row_blocks(feed, source.start, source.csv, limit):
+        if block.data is None:
             number += 1
-            tally.rows += 1
+            tally.passed(1, block.end - block.offset)
             tally.reject(
                 Reject(
                     source=name,
                     number=number,
                     line=line + 1,
-                    reason=f"the row has {end - offset:,} bytes; at most {limit:,} fit in a request",
-                    row=_beginning_of(feed, offset),
+                    reason=f"the row has {block.end - block.offset:,} bytes; "
+                    f"at most {limit:,} fit in a request",
+                    row=_beginning_of(feed, block.offset),
                 )
             )
-            line += 1
+            line += block.breaks
             continue
-        checked = source.checker.check(block)
+        data = block.data
+        checked = source.checker.check(data, block.marks)
+        tally.passed(checked.rows, len(data))
         for bad in checked.bad:
             tally.reject(
                 Reject(
@@ -244,19 +245,20 @@ def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
             )
         good = checked.rows - len(checked.bad)
         if good:
-            pieces = [(0, len(block))] if checked.pieces is None else checked.pieces
+            pieces = [(0, len(data))] if checked.pieces is None else checked.pieces
             first, last = number + 1, number + checked.rows
             if not gathered.has_room(sum(stop - start for start, stop in pieces)):
-                if not checked.bad and (edge := gathered.top_up(block, source.csv))[0]:
+                if not checked.bad and (edge := gathered.top_up(data, source.csv))[0]:
                     begin, rows = edge
-                    gathered.add(parts(offset, block, [(0, begin)]), rows, first, number + rows)
-                    pieces, good, first = [(begin, len(block))], good - rows, first + rows
+                    gathered.add(
+                        parts(block.offset, data, [(0, begin)]), rows, first, number + rows
+                    )
+                    pieces, good, first = [(begin, len(data))], good - rows, first + rows
                 yield gathered.take(make)
             if good:
-                gathered.add(parts(offset, block, pieces), good, first, last)
+                gathered.add(parts(block.offset, data, pieces), good, first, last)
         number += checked.rows
-        tally.rows += checked.rows
-        line += block.count(b"\n")
+        line += block.breaks
     if gathered.rows:
         yield gathered.take(make)
 

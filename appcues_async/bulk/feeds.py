@@ -10,16 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from appcues_async.bulk.tally import Stopped
 from appcues_async.errors import InvalidInput
 
-__all__ = ["AnyFeed", "FileFeed", "MemoryFeed", "Stopped", "StreamFeed", "open_stream"]
+__all__ = ["AnyFeed", "FileFeed", "MemoryFeed", "StreamFeed", "open_stream"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
-
-
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """The run was cancelled while its source was being read."""
 
 
 class FileFeed:

@@ -18,7 +18,6 @@ from attrs import define, evolve
 
 from appcues_async.bulk.chunks import Chunk, Sizes
 from appcues_async.bulk.entries import Entry
-from appcues_async.bulk.feeds import Stopped
 from appcues_async.bulk.ledger import Ledger
 from appcues_async.bulk.plan import Plan
 from appcues_async.bulk.report import Outcome, Report, Status
@@ -29,6 +28,7 @@ from appcues_async.bulk.sources import (
     look_at,
     size_of,
 )
+from appcues_async.bulk.tally import Stopped
 from appcues_async.errors import (
     AppcuesError,
     Delivery,
@@ -159,6 +159,7 @@ class BulkRun:
             self._tally.close()
             if self._ledger is not None:
                 await self._ledger.close()
+            await asyncio.to_thread(self._plan.reading.apart.close)
             self._ended.put_nowait(None)
 
     async def _open(self, path: Path) -> Ledger:
