@@ -13,7 +13,6 @@ from typing import (
     Protocol,
     TypeAlias,
     TypedDict,
-    TypeVar,
     Unpack,
     get_args,
 )
@@ -38,7 +37,6 @@ from appcues_async.wire.request import Endpoint
 
 __all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "OnReject"]
 
-T = TypeVar("T")
 
 CONCURRENCY: Final = 4
 """Uploads at a time; benchmarks/bulk.py shows what more of them bring."""
@@ -215,12 +213,14 @@ class Bulk:
         **ids: Any,
     ) -> BulkRun:
         _check_names(method, options)
-        check = _one_of("check", options.get("check", "full"), get_args(Check))
-        on_reject = _one_of("on_reject", options.get("on_reject", "report"), get_args(OnReject))
-        types = _one_of("types", options.get("types"), (None, "infer"))
-        written = _one_of("format", options.get("format"), (None, *MEDIA))
-        ways = (None, *get_args(OnUnknown))
-        on_unknown = _one_of("on_unknown", options.get("on_unknown"), ways)
+        check, on_reject = options.get("check", "full"), options.get("on_reject", "report")
+        types, written = options.get("types"), options.get("format")
+        on_unknown = options.get("on_unknown")
+        _one_of("check", check, get_args(Check))
+        _one_of("on_reject", on_reject, get_args(OnReject))
+        _one_of("types", types, (None, "infer"))
+        _one_of("format", written, (None, *MEDIA))
+        _one_of("on_unknown", on_unknown, (None, *get_args(OnUnknown)))
         concurrency = whole_number(options.get("concurrency", CONCURRENCY), "concurrency", 1, 64)
         chunk_bytes = options.get("chunk_bytes")
         if chunk_bytes is not None:
@@ -258,8 +258,7 @@ def _check_names(method: str, options: Mapping[str, object]) -> None:
             raise TypeError(f"{method}() got an unexpected keyword argument {name!r}; {hint}")
 
 
-def _one_of(name: str, value: T, choices: Sequence[object]) -> T:
+def _one_of(name: str, value: object, choices: Sequence[object]) -> None:
     if value not in choices:
         *first, last = [repr(choice) for choice in choices]
         raise InvalidInput(f"{name} is {shown(value)}; it must be {', '.join(first)} or {last}")
-    return value
