@@ -22,13 +22,14 @@ from appcues_async import AppcuesClient, InvalidInput, OutcomeUnknown, Report, T
 from appcues_async.bulk.journal import Journal
 from appcues_async.bulk.journal_file import read_journal
 from appcues_async.bulk.ledger import Ledger, Step
+from appcues_async.bulk.plan import Plan
 from appcues_async.bulk.sending import _unwritten
 from appcues_async.notices import Notice
 from appcues_async.sandbox import Answer, JobPlan, Reset, Sandbox, Stall
 from appcues_async.waiting.owners import _shared
 from tests.conftest import AT_ONCE, SOON
 
-COUNT = 600
+ACCOUNT, COUNT = "sandbox-account", 600
 STEPS: tuple[Step, ...] = get_args(Step)
 OPTIONS: dict[str, Any] = {"chunk_bytes": 9_000, "concurrency": 2}
 
@@ -630,3 +631,68 @@ def test_kill_9_while_the_server_holds_its_answer(
             done = work(sandbox, events, journal)
             assert done.returncode == 0, done.stderr
             assert_each_once(sandbox)
+
+
+async def test_others_go_on_while_a_chunk_is_being_settled(
+    sandbox: Sandbox, events: Path, journal: Path, kill_at: Any
+) -> None:
+    kill_at("intent", 0)
+    async with client_of(sandbox) as client:
+        with pytest.raises(BaseExceptionGroup):
+            await client.bulk.import_events(events, journal=journal, **OPTIONS)
+    kill_at(None)
+    async with client_of(sandbox, timeouts=Timeouts(settle=1)) as client:
+        run = client.bulk.import_events(events, journal=journal, chunk_bytes=9_000, concurrency=1)
+        ended = [outcome.chunk async for outcome in run]
+        assert_whole(await run)
+    assert ended[-1] == 0
+    assert ended[:-1] == sorted(ended[:-1])
+    assert_each_once(sandbox)
+
+
+def lost(journal: Path) -> list[tuple[str, int]]:
+    """The requests of which nobody will find out what they started: kind and rows."""
+    one = Journal(journal, origin=read_journal(journal).about["origin"], account_id=ACCOUNT, now=0)
+    found = [(claim.kind, claim.rows or 0) for claim in one.look([]).claims]
+    one.close(0)
+    return found
+
+
+async def test_what_is_sent_once_more_may_have_started_a_job_that_is_nobodys(
+    sandbox: Sandbox, client: AppcuesClient, journal: Path, kill_at: Any
+) -> None:
+    rows = [{"user_id": f"{number:04}"} for number in range(100)]
+    kill_at("intent", 0)
+    with pytest.raises(BaseExceptionGroup):
+        await client.bulk.import_profiles(rows, journal=journal)
+    assert lost(journal) == [("import/profiles", 100)]
+    kill_at(None)
+    assert (await client.bulk.import_profiles(rows, journal=journal)).ok
+    assert lost(journal) == [("import/profiles", 100)]
+
+
+async def test_an_attempt_that_was_lost_may_have_started_a_job_that_is_nobodys(
+    sandbox: Sandbox, client: AppcuesClient, journal: Path
+) -> None:
+    rows = [{"user_id": f"{number:04}"} for number in range(100)]
+    sandbox.faults.add(Reset(applied=True), method="POST")
+    assert (await client.bulk.import_profiles(rows, journal=journal)).ok
+    assert len(sandbox.jobs) == 2
+    assert lost(journal) == [("import/profiles", 100)]
+
+
+async def test_a_file_that_changes_as_the_run_begins_is_not_sent(
+    sandbox: Sandbox, client: AppcuesClient, events: Path, journal: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    written_down = Plan.written_down
+
+    def changed(self: Plan) -> Any:
+        plan = written_down(self)
+        write_events(events, COUNT + 1)
+        return plan
+
+    monkeypatch.setattr(Plan, "written_down", changed)
+    with pytest.raises(InvalidInput, match="has changed since the run began"):
+        await client.bulk.import_events(events, journal=journal, **OPTIONS)
+    assert not posts(sandbox)
