@@ -72,13 +72,16 @@ class Reading:
 
 def parts_of(source: Any) -> list[Any]:
     """A source as a list of sources; only a list of paths is more than one."""
+    if _is_path(source) and str(source) != STDIN:
+        # It stays the same file, whatever becomes of the folder that this process is in.
+        return [Path(source).absolute()]
     if isinstance(source, list | tuple) and source and all(map(_is_path, source)):
         paths = [str(one) for one in source]
         # Ids are text as well, so text is a path only where it can be nothing else.
         if all(isinstance(one, os.PathLike) for one in source) or all(
             path == STDIN or Path(path).is_file() for path in paths
         ):
-            return list(source)
+            return [part for one in source for part in parts_of(one)]
     return [source]
 
 

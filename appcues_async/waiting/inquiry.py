@@ -115,6 +115,9 @@ class Inquiries:
                 if not self._left.is_set():
                     raise
                 continue
+            except OutcomeUnknown:
+                # Whoever knows whose jobs are whose does not know it any more.
+                raise
             except _HOPELESS as error:
                 why = f"the server does not let it be found out ({type(error).__name__})"
                 raise _unknown(claim, why, verdict) from error
