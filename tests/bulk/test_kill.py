@@ -22,6 +22,7 @@ import pytest
 from appcues_async.bulk.journal_file import read_journal
 from appcues_async.bulk.ledger import Step
 from appcues_async.sandbox import Answer, Close, Reset, Sandbox, Stall
+from appcues_async.sandbox.faults import Fault
 
 COUNT = 600
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -109,7 +110,7 @@ def assert_done(journal: Path) -> None:
 def lose_answers(sandbox: Sandbox, seed: int, share: float = 0.3) -> None:
     """Has the server apply a request and lose its answer, or not apply it; each in some cases."""
     draw = random.Random(seed)
-    faults = [
+    faults: list[Fault] = [
         *(Reset(applied=True), Reset(), Close(applied=True), Reset(after="headers")),
         *(Answer(502, applied=True), Answer(503), Answer(429), Stall("headers", seconds=0.3)),
     ]
