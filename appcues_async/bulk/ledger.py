@@ -18,7 +18,7 @@ from appcues_async.bulk.chunks import Chunk, Sizes
 from appcues_async.bulk.entries import Entry, Run, RunPlan, Standing
 from appcues_async.bulk.journal import HEARTBEAT, Journal
 from appcues_async.clock import Clock, sleep_on
-from appcues_async.errors import AppcuesError, InvalidInput, OutcomeUnknown
+from appcues_async.errors import AppcuesError, InvalidInput
 from appcues_async.models import Job
 from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.waiting.reconcile import Claim, Owned
@@ -235,12 +235,9 @@ class Ledger:
         """Tells what the journal knows of the jobs that were listed (see `Owners`).
 
         Raises:
-            OutcomeUnknown: It cannot be read, so nothing can be told.
+            InvalidInput: It cannot be read.
         """
-        try:
-            return await self._call(self._journal.look, listed)
-        except InvalidInput as error:
-            raise OutcomeUnknown(f"whose jobs are whose cannot be told: {error}") from None
+        return await self._call(self._journal.look, listed)
 
     def step(self, step: Step, number: int) -> None:
         """Passes a step of a chunk's life."""
