@@ -94,6 +94,7 @@ def begin(
 
 def finish(sandbox: Sandbox, events: Path, journal: Path) -> None:
     """Runs it again, and once more where the server has refused a chunk as often as it is asked."""
+    said = ""
     for _ in range(4):
         worker = begin(sandbox, events, journal)
         _, said = worker.communicate(timeout=50)
