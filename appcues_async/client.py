@@ -11,10 +11,12 @@ from urllib.parse import quote
 
 from appcues_async.api.jobs import Jobs
 from appcues_async.api.lookup import look_at, sight_jobs
+from appcues_async.api.lost_answers import LostAnswers
 from appcues_async.api.resources import Resources
 from appcues_async.bulk.resource import Bulk
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
+from appcues_async.models import Job
 from appcues_async.notices import Listener
 from appcues_async.rows.values import check_json
 from appcues_async.settings import (
@@ -27,8 +29,11 @@ from appcues_async.settings import (
     Timeouts,
     guarded,
 )
+from appcues_async.waiting.handle import JobAddress
+from appcues_async.waiting.inquiry import Inquiries
+from appcues_async.waiting.owners import LocalOwners, shared_owners
 from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import encode
+from appcues_async.wire.codec import Sighting, encode
 from appcues_async.wire.opened import Opened, Shared, open_wire
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import JSON, Endpoint, Repeat, Request
@@ -179,13 +184,23 @@ class AppcuesClient(Resources):
             on_unknown=self._on_unknown,
         )
         sender = wire.sender
+        owners = shared_owners(self._credentials.origin, self._credentials.account_id)
+
+        async def get(address: JobAddress) -> Job:
+            job = await look_at(sender, address)
+            owners.see({job.id: job})
+            return job
+
+        async def list_recent() -> Mapping[str, Sighting]:
+            listed = await sight_jobs(sender)
+            owners.see(listed)
+            return listed
+
         watcher = Watcher(
-            get=lambda address: look_at(sender, address),
-            list_recent=lambda: sight_jobs(sender),
-            clock=sender.clock,
-            listener=self._listener,
+            get=get, list_recent=list_recent, clock=sender.clock, listener=self._listener
         )
-        self._opened = _Opened(wire, watcher)
+        inquiries = Inquiries(sender.clock, self._listener)
+        self._opened = _Opened(wire, watcher, owners, inquiries)
         self._hand_out(sender)
         return self
 
@@ -300,7 +315,8 @@ class AppcuesClient(Resources):
             quoted = quote(path, safe="/%:@!$&'()*+,;=~")
         except UnicodeEncodeError:
             raise InvalidInput(f"path is {path!r}, which no server can read as UTF-8") from None
-        return await self._open().sender.send(
+        self._open()
+        return await self._sender.send(
             Request(endpoint, filled.path.replace("{path}", quoted), body, accept),
             lambda reply: reply,
         )
@@ -316,32 +332,44 @@ class AppcuesClient(Resources):
                 return jobs
             return self._jobs(sender.with_options(self._retry, self._timeouts, on_unknown))
 
+        # Of a client with other options it is not the one that was opened.
+        self._sender = sender
         jobs = self._jobs(sender)
         self._hand_out_resources(sender, jobs)
         self.bulk = Bulk(jobs_of, self._listener)
 
     def _jobs(self, sender: Sender) -> Jobs:
+        opened, patience = self._open(), self._timeouts.wait
+        lost_answers = LostAnswers(
+            sender, opened.owners, opened.inquiries, polling=self._polling, patience=patience
+        )
         return Jobs(
             sender,
-            self._open().watcher,
+            opened.watcher,
             self._credentials,
+            lost_answers,
             polling=self._polling,
-            patience=self._timeouts.wait,
+            patience=patience,
         )
 
 
 class _Opened:
     """What a client holds while it is open."""
 
-    def __init__(self, wire: Opened, watcher: Watcher) -> None:
+    def __init__(
+        self, wire: Opened, watcher: Watcher, owners: LocalOwners, inquiries: Inquiries
+    ) -> None:
         self.wire = wire
         self.watcher = watcher
+        self.owners = owners
+        self.inquiries = inquiries
 
     @property
     def sender(self) -> Sender:
         return self.wire.sender
 
     async def close(self) -> None:
+        self.inquiries.close()
         try:
             await self.watcher.close()
         finally:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from appcues_async.models import Job
 
 __all__ = [
+    "AnswerLost",
+    "AnswerSettled",
     "AttemptFailed",
     "BodySent",
     "BulkProgressed",
@@ -148,6 +150,32 @@ class PollFailed:
     error: str
 
 
+@frozen
+class AnswerLost:
+    """Nothing says whether a request was applied, and it is being found out.
+
+    Attributes:
+        kind: What was sent, by its route.
+    """
+
+    kind: str
+
+
+@frozen
+class AnswerSettled:
+    """What came of a lost answer.
+
+    Attributes:
+        kind: What was sent, by its route.
+        outcome: `found` if it was applied, `absent` if it was not, `undecided` if that cannot be told.
+        id: The id of what it has started or made, if that was found.
+    """
+
+    kind: str
+    outcome: str
+    id: str | None = None
+
+
 @frozen(kw_only=True)
 class BulkProgressed:
     """A bulk run is further than before.
@@ -193,7 +221,9 @@ class ChunkEnded:
 
 
 Notice: TypeAlias = (
-    ReplyReceived
+    AnswerLost
+    | AnswerSettled
+    | ReplyReceived
     | AttemptFailed
     | BodySent
     | BulkProgressed

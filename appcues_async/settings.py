@@ -14,7 +14,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, get_args
+from typing import Any, Final, Literal, NoReturn, SupportsIndex, get_args
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
@@ -58,12 +58,19 @@ _KNOWN: Final = ("account_id", "api_key", "api_secret", "base_url", "env", "prof
 
 
 class Secret(str):
-    """Text that does not show itself where a program prints its own state."""
+    """Text that does not show itself where a program prints or pickles its own state."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
+        # What prints state cuts long text short first, and then asks for the repr of the rest.
+        return Secret(super().__getitem__(key))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("secrets are not pickled; give them anew where they are needed")
 
 
 def _number(low: float, *, above: bool = False, whole: bool = False) -> Any:
@@ -92,16 +99,17 @@ class Timeouts:
     Attributes:
         connect: One attempt's connection, TLS included.
         idle: One attempt without a byte moving either way.
-        budget: All attempts of one request and the pauses between them. Waiting for a turn at the
-            throttle does not count, and neither does the transfer of an upload: an upload goes on for
-            as long as it moves (a block of 1 MiB at least every `idle` seconds).
+        budget: All attempts of one request and the pauses between them, but no wait for a turn at the
+            throttle, and no transfer of an upload: that goes on while 1 MiB moves every `idle` seconds.
         wait: A job, until it has ended.
+        settle: From a lost answer until what no list shows is not there.
     """
 
     connect: float = field(default=10, validator=_number(0, above=True))
     idle: float = field(default=60, validator=_number(0, above=True))
     budget: float = field(default=60, validator=_number(0, above=True))
     wait: float = field(default=86_400, validator=_number(0, above=True))
+    settle: float = field(default=15, validator=_number(0))
 
 
 @frozen
@@ -143,9 +151,8 @@ class PollPolicy:
 
     def __attrs_post_init__(self) -> None:
         if self.high < self.low:
-            raise InvalidInput(
-                f"PollPolicy.high is {self.high!r}; it must be at least low, {self.low!r}"
-            )
+            rule = f"at least low, {self.low!r}"
+            raise InvalidInput(f"PollPolicy.high is {self.high!r}; it must be {rule}")
 
 
 @frozen

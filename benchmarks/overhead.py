@@ -108,7 +108,7 @@ async def without_retry_layer(url: str, use: Callable[[Update], Awaitable[object
         finally:
             self.connections.leave()
 
-    original, sender.Sender.send = sender.Sender.send, send  # type: ignore[method-assign]
+    original, sender.Sender.send = sender.Sender.send, send  # type: ignore[method-assign, assignment]
     try:
         return await with_client(url, use)
     finally:

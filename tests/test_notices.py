@@ -12,6 +12,8 @@ import pytest
 from appcues_async import notices
 from appcues_async.models import Job
 from appcues_async.notices import (
+    AnswerLost,
+    AnswerSettled,
     AttemptFailed,
     BodySent,
     BulkProgressed,
@@ -43,6 +45,8 @@ EACH: list[Notice] = [
     ChunkEnded(0, 8, 80, "completed", "7"),
     PauseBegan(2.0, "429"),
     PauseEnded(),
+    AnswerLost("import/events"),
+    AnswerSettled("import/events", "found", "7"),
     JobStarted("7", "import/profiles"),
     JobChanged(Job(id="7")),
     PollFailed(None, "ServerError"),
@@ -117,6 +121,8 @@ def test_what_a_notice_may_hold_is_on_this_list_and_nothing_else() -> None:
         "ChunkEnded": ["chunk", "rows", "size", "status", "job"],
         "PauseBegan": ["seconds", "reason"],
         "PauseEnded": [],
+        "AnswerLost": ["kind"],
+        "AnswerSettled": ["kind", "outcome", "id"],
         "JobStarted": ["id", "kind"],
         "JobChanged": ["job"],
         "PollFailed": ["id", "error"],

@@ -306,7 +306,7 @@ def what_a_type_checker_refuses(client: AppcuesClient) -> None:
         (
             Timeouts,
             "(connect: 'float' = 10, idle: 'float' = 60, budget: 'float' = 60, "
-            "wait: 'float' = 86400) -> None",
+            "wait: 'float' = 86400, settle: 'float' = 15) -> None",
         ),
         (
             RetryPolicy,

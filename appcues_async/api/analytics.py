@@ -69,7 +69,7 @@ class Analytics:
         Raises:
             InvalidInput: A value in it cannot be sent.
             BadRequest: The server does not take the question.
-            OutcomeUnknown: Nothing says whether it was started.
+            OutcomeUnknown: Nothing says whether it was started; no list would show it.
         """
         return await self._jobs.start(EXPORT.request(_body(spec)))
 

@@ -52,8 +52,8 @@ class Exports:
         """Starts an export of events; its file comes by e-mail, as a link that is good for a week.
 
         Where the ended job shows a link as well, `await handle.download(path)` fetches the file. A
-        second export would be a second file and e-mail, so a request whose answer was lost is not
-        repeated.
+        second export would be a second file and e-mail, so a request whose answer was lost is sent again
+        only where the account's jobs show that it was not applied.
 
         Args:
             email: Where to send the link: an address or several. The documents require one; None leaves

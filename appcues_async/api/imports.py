@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 from typing import Final
 
 from appcues_async.api.jobs import Jobs
 from appcues_async.rows.kinds import EVENTS, PROFILES
 from appcues_async.rows.sources import Format, Source, body_of
 from appcues_async.waiting.handle import JobHandle
-from appcues_async.wire.request import Endpoint, Lane, Repeat
+from appcues_async.waiting.reconcile import Claim
+from appcues_async.wire.request import BLOCK, Blocks, Body, Endpoint, Lane, Multipart, Repeat
 
 __all__ = ["Imports"]
 
@@ -61,7 +64,8 @@ class Imports:
 
         Every row needs `user_id` or `userId`, `name`, and `timestamp` in ISO 8601 with a zone; its other
         columns, and those in `attributes`, are attributes of the event. Uploading events twice records
-        them twice, so an upload whose answer was lost is not repeated.
+        them twice, so an upload whose answer was lost is sent again only where the account's jobs show
+        that it was not applied.
 
         Args:
             source: A path, bytes, or rows (mappings), of up to 200,000,000 bytes.
@@ -76,4 +80,23 @@ class Imports:
             AppcuesError: It was not accepted.
         """
         body = await body_of(source, EVENTS, format=format)
-        return await self._jobs.start(IMPORT_EVENTS.request(body))
+        written_here = not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview)
+        claim = Claim(
+            kind=IMPORT_EVENTS.route,
+            began=self._jobs.lost_answers.now(),
+            rows=await _lines_of(body) if written_here else None,
+        )
+        return await self._jobs.start(IMPORT_EVENTS.request(body), claim=claim)
+
+
+async def _lines_of(body: Body) -> int | None:
+    """How many lines a body has in memory. Of a file, that need not be its rows."""
+    part = body.part if isinstance(body, Multipart) else body
+    if not isinstance(part, Blocks):
+        return None
+
+    def count() -> int:
+        return sum(bytes(block).count(b"\n") for block in part.blocks)
+
+    # Many lines must not hold the loop.
+    return count() if part.size <= BLOCK else await asyncio.to_thread(count)

@@ -8,12 +8,15 @@ from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from typing import Final
 
-from appcues_async.api.lookup import download, get_job, list_jobs
+from appcues_async.api.lookup import download, get_job, list_jobs, sight_jobs
+from appcues_async.api.lost_answers import LostAnswers, Question
 from appcues_async.errors import AppcuesError, JobFailed, JobPending, UnexpectedReply
 from appcues_async.models import Accepted, Job
 from appcues_async.notices import JobStarted
 from appcues_async.settings import Credentials, PollPolicy
-from appcues_async.waiting.handle import JobAddress, JobHandle
+from appcues_async.waiting.handle import ANALYTICS, JobAddress, JobHandle
+from appcues_async.waiting.owners import Owners
+from appcues_async.waiting.reconcile import Claim
 from appcues_async.waiting.watcher import Watcher
 from appcues_async.wire.codec import reader
 from appcues_async.wire.reply import Reply
@@ -33,6 +36,7 @@ class Jobs:
         sender: Sender,
         watcher: Watcher,
         credentials: Credentials,
+        lost_answers: LostAnswers,
         *,
         polling: PollPolicy,
         patience: float,
@@ -43,6 +47,7 @@ class Jobs:
             sender: Sends.
             watcher: Looks at jobs that are waited for.
             credentials: Which account, on which server.
+            lost_answers: Sends what starts jobs.
             polling: How often to look.
             patience: Seconds that a wait may take when it does not say.
         """
@@ -51,6 +56,7 @@ class Jobs:
         self._credentials = credentials
         self._polling = polling
         self._patience = patience
+        self.lost_answers: LostAnswers = lost_answers
 
     async def list(self) -> list[Job]:
         """Asks for the account's recent jobs; what "recent" means is documented nowhere.
@@ -160,14 +166,68 @@ class Jobs:
             if waits:
                 await asyncio.wait(waits)
 
-    async def start(self, request: Request) -> JobHandle:
+    async def list_ids(self) -> frozenset[str]:
+        """Asks for the ids of the account's recent jobs: what was there before a request was sent."""
+        return frozenset(await sight_jobs(self._sender))
+
+    async def start(
+        self, request: Request, *, claim: Claim | None = None, owners: Owners | None = None
+    ) -> JobHandle:
         """Sends a request that starts a job.
 
+        Where the answer to one is lost that must not be applied twice, the account's recent jobs tell
+        whether it was: its job is taken for our own, or it is sent again, `RetryPolicy.attempts` times
+        in all. See `reconcile` for what is evidence.
+
+        Args:
+            request: What to send.
+            claim: What is known of it beforehand: its rows, and the jobs listed before it. Made here,
+                if left out.
+            owners: Who knows, beside this process, whose jobs are whose. The request must be known
+                there, by the claim's id.
+
         Raises:
-            AppcuesError: It was not accepted, or nothing says whether it was.
+            OutcomeUnknown: Nothing tells whether it was accepted; `candidates` are the jobs that may be
+                its own.
+            AppcuesError: It was not accepted; where `delivery` is UNKNOWN, nothing says whether it was.
         """
         kind = request.endpoint.route
-        return self._started(await self._sender.send(request, partial(self._read, kind)))
+        if claim is None:
+            claim = Claim(kind=kind, began=self.lost_answers.now())
+
+        async def ask(claim: Claim) -> JobAddress | None:
+            return await self._found(claim, owners)
+
+        question = Question(
+            request=request,
+            read=partial(self._read, kind),
+            id_of=lambda address: address.id,
+            ask=None if kind == ANALYTICS else ask,
+        )
+        return self._started(await self.lost_answers.send(question, claim))
+
+    async def settle(self, claim: Claim, *, owners: Owners | None = None) -> JobHandle | None:
+        """Finds the job that a request has started whose process is no more.
+
+        Absence counts `Timeouts.settle` seconds after the claim's end (or its beginning, where the end
+        is not known), on the wall clock.
+
+        Args:
+            claim: The request, as it was written down before it was sent.
+            owners: Who knows, beside this process, whose jobs are whose.
+
+        Returns:
+            The job; None if it has started none, and may be sent.
+
+        Raises:
+            OutcomeUnknown: That cannot be told; `candidates` are the jobs that may be its own.
+        """
+
+        async def ask(claim: Claim) -> JobAddress | None:
+            return await self._found(claim, owners)
+
+        address = await self.lost_answers.settle(claim, ask)
+        return None if address is None else self._started(address)
 
     async def start_if_any(self, request: Request) -> JobHandle | None:
         """Sends a request that may be done at once, or start a job.
@@ -184,22 +244,34 @@ class Jobs:
             offline = reply.status == 202 or b'"job_id"' in reply.body
             return self._read(kind, reply) if offline else None
 
-        address = await self._sender.send(request, read)
+        question = Question(
+            request=request,
+            read=read,
+            id_of=lambda address: None if address is None else address.id,
+            ask=None,
+        )
+        claim = Claim(kind=kind, began=self.lost_answers.now())
+        address = await self.lost_answers.send(question, claim)
         return None if address is None else self._started(address)
+
+    async def _found(self, claim: Claim, owners: Owners | None) -> JobAddress | None:
+        job = await self.lost_answers.find_job(claim, owners)
+        return None if job is None else self._address(job.id, claim.kind)
 
     def _read(self, kind: str, reply: Reply) -> JobAddress:
         accepted = _read_accepted(reply)
-        account = self._credentials
         try:
             # The address is made here: where the answer's own job_url points does not matter.
-            address = JobAddress.of(
-                accepted.job_id, origin=account.origin, account_id=account.account_id
-            )
+            return self._address(accepted.job_id, kind)
         except ValueError:
             raise UnexpectedReply(
                 f"{reply.status} with a job_id that is none: {accepted.job_id[:80]!r}",
                 reply=reply,
             ) from None
+
+    def _address(self, job_id: str, kind: str) -> JobAddress:
+        account = self._credentials
+        address = JobAddress.of(job_id, origin=account.origin, account_id=account.account_id)
         return JobAddress(address.origin, address.account_id, address.id, kind)
 
     def _started(self, address: JobAddress) -> JobHandle:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Final
 
 from appcues_async.api.jobs import Jobs
-from appcues_async.errors import InvalidInput
-from appcues_async.models import Segment
+from appcues_async.api.lost_answers import Question
+from appcues_async.errors import InvalidInput, OutcomeUnknown
+from appcues_async.models import COMPLETED, Job, Segment
 from appcues_async.rows.kinds import USER_IDS
 from appcues_async.rows.sources import Format, Source, body_of
 from appcues_async.rows.values import check_text
 from appcues_async.waiting.handle import JobHandle
+from appcues_async.waiting.reconcile import Claim, Verdict, judge
 from appcues_async.wire.codec import encode, nothing, reader, reader_of_list
 from appcues_async.wire.request import Endpoint, Lane, Repeat
 from appcues_async.wire.sender import Sender
@@ -57,6 +60,11 @@ class Segments:
     async def create(self, name: str, description: str | None = None) -> Segment:
         """Makes a segment, empty at first.
 
+        Where the answer is lost, the account's segments tell what became of it. Evidence are the fields
+        that are documented for a segment: one of this name and description whose `created_at` lies in
+        the time of the request, and which no other call here has made, is the one. Exactly one is
+        returned; where there is none after `Timeouts.settle` seconds, the request is sent again.
+
         Args:
             name: Its name.
             description: What it is for.
@@ -71,7 +79,42 @@ class Segments:
         body = {"name": check_text(name, "name")}
         if description is not None:
             body["description"] = _description(description)
-        return await self._sender.send(CREATE.request(encode(body)), _read_segment)
+        lost = self._jobs.lost_answers
+        # Whoever makes a segment of another name cannot have made this one.
+        target = f"segment {_looks_of(name, description)}"
+        question = Question(
+            request=CREATE.request(encode(body)),
+            read=_read_segment,
+            id_of=lambda segment: segment.id,
+            ask=partial(self._find, name, description),
+        )
+        return await lost.send(question, Claim(kind="segments", began=lost.now(), target=target))
+
+    async def _find(self, name: str, description: str | None, claim: Claim) -> Segment | None:
+        """Finds the segment that a request has made; None if it has made none."""
+        lost, looks = self._jobs.lost_answers, _looks_of(name, description)
+        alike: dict[str, Segment] = {}
+
+        async def look(settled: bool) -> Verdict:
+            listed, lead = await lost.timed(LIST.request(), _read_segments)
+            alike.clear()
+            for one in listed:
+                if _looks_of(one.name, one.description) == looks:
+                    alike[one.id] = one
+            # To the rules it is a job that has ended and has no counts.
+            made = [
+                Job(id=one.id, status=COMPLETED, started_at=one.created_at)
+                for one in alike.values()
+            ]
+            owned = lost.owners.look(alike)
+            return judge(claim, made, owned, now=lost.now(), settled=settled, lead=lead)
+
+        try:
+            found = await lost.look(claim, look)
+        except OutcomeUnknown as error:
+            error.candidates = ()
+            raise
+        return None if found is None else alike[found.id]
 
     async def update(
         self, segment_id: str, *, name: str | None = None, description: str | None = None
@@ -153,6 +196,11 @@ class Segments:
         """
         body = await body_of(source, USER_IDS, format=format)
         return await self._jobs.start(REMOVE.request(body, segment_id=segment_id))
+
+
+def _looks_of(name: str, description: str | None) -> tuple[str, str]:
+    """What a segment is told by, as far as a server may write it in another way."""
+    return name.strip(), (description or "").strip()
 
 
 def _description(value: Any) -> str:

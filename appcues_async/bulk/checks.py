@@ -12,15 +12,26 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal, Protocol, TypeAlias
+from operator import attrgetter
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol, TypeAlias
 
 import msgspec
 from attrs import field, frozen
 
 from appcues_async.bulk.edges import row_spans
+from appcues_async.bulk.times import are_iso_times
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
-from appcues_async.rows.values import check_event_name, check_user_id, iso_time
+from appcues_async.rows.values import (
+    LONGEST_NAME,
+    RESERVED,
+    check_event_name,
+    check_user_id,
+    iso_time,
+)
+
+if TYPE_CHECKING:
+    from appcues_async.bulk.marks import CsvMarks, JsonMarks
 
 __all__ = ["Bad", "Check", "Checked", "Checker", "CsvChecker", "NdjsonChecker", "cells_of"]
 
@@ -63,8 +74,8 @@ class Checked:
 class Checker(Protocol):
     """Judges blocks of whole rows."""
 
-    def check(self, block: bytes) -> Checked:
-        """Judges one."""
+    def check(self, block: bytes, marks: Any = None) -> Checked:
+        """Judges one, by what is known of it already."""
         ...
 
 
@@ -90,7 +101,10 @@ class _HasEvent(_User, gc=False, kw_only=True):
 _ODD_TIME: Final = re.compile(rb'"timestamp"\s*:\s*"[^T"]*["t ]')
 """A time that the decoder takes, and ISO 8601 as the API's documents show it does not."""
 _NAMELESS: Final = re.compile(rb'""\s*:')
-_BLANK: Final = re.compile(rb"\n[ \t\r]*\n")
+_HUGE: Final = re.compile(rb"[0-9](?:[eE]|[0-9]{63})")
+"""A number that may be too large to be one."""
+
+_other_id: Final = attrgetter("userId")
 
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -116,23 +130,24 @@ class NdjsonChecker:
             shape = _User
         self._decode = msgspec.json.Decoder(shape).decode_lines
 
-    def check(self, block: bytes) -> Checked:
+    def check(self, block: bytes, marks: JsonMarks | None = None) -> Checked:
         """Judges one block."""
         if self._check == "none":
-            return Checked(lines_of(block))
-        if self._check == "ids" and (rows := self._proved(block)):
+            rows = None if marks is None else marks.rows
+            return Checked(lines_of(block) if rows is None else rows)
+        if self._check == "ids" and (rows := self._proved(block, marks)):
             return Checked(rows)
         try:
             found = self._decode(block)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._one_by_one(block)
-        if self._passes(block, found):
+            return self.one_by_one(block)
+        if self._passes(block, marks, found):
             if self._check == "ids":
                 self._learn(block)
             return Checked(len(found))
-        return self._one_by_one(block)
+        return self.one_by_one(block)
 
-    def _proved(self, block: bytes) -> int:
+    def _proved(self, block: bytes, marks: JsonMarks | None) -> int:
         """How many rows there are, if the bytes alone prove that each begins with its user's id.
 
         JSON text holds no line break, so what follows one is the beginning of a row. If as many lines
@@ -141,6 +156,8 @@ class NdjsonChecker:
         prefix = self._prefix
         if not prefix or not block.startswith(prefix[1:]):
             return 0
+        if marks is not None:
+            return (marks.rows or 0) if marks.begin_with(prefix[1:]) else 0
         rows = block.count(b"\n") + (not block.endswith(b"\n"))
         if block.count(prefix) + 1 != rows or prefix + b'"' in block:
             return 0
@@ -153,27 +170,37 @@ class NdjsonChecker:
         if (match := re.match(pattern, block)) and b"\n" not in match[0]:
             self._prefix = b"\n" + match[0]
 
-    def _passes(self, block: bytes, found: list[Any]) -> bool:
+    def _passes(self, block: bytes, marks: JsonMarks | None, found: list[Any]) -> bool:
         """Whether nothing that the decoder did not look at may be wrong."""
-        ids = found if self._kind.is_list else _ids_of(block, found)
-        if ids is None or "" in map(str.strip, ids):
+        ids = found if self._kind.is_list else _ids_of(found)
+        if ids is None:
+            return False
+        # All of them at once, since one in which there is something odd is rare.
+        text = "".join(ids)
+        if text.split(None, 1) != [text] and "" in map(str.strip, ids):
             return False
         if self._check == "ids":
             return True
-        if b"\\" in block and (b"\\u" in block or not all(map(str.isprintable, ids))):
-            # Escaped halves of characters, and control characters.
+        if not text.isprintable():
             return False
-        return self._has_good_values(block, len(found)) and _is_utf8(block)
+        return self._has_good_values(block, marks, len(found)) and _is_utf8(block)
 
-    def _has_good_values(self, block: bytes, rows: int) -> bool:
+    def _has_good_values(self, block: bytes, marks: JsonMarks | None, rows: int) -> bool:
+        if self._kind.is_list:
+            return True
+        if self._kind is EVENTS:
+            if b'""' in block and _NAMELESS.search(block):
+                return False
+            return b'"appcues:' not in block and not _ODD_TIME.search(block)
+        if marks is not None:
+            return marks.are_flat(rows)
         if b'""' in block and _NAMELESS.search(block):
             return False
-        if self._kind is EVENTS:
-            return b'"appcues:' not in block and not _ODD_TIME.search(block)
         # As many braces as rows and no bracket at all: nothing is nested. Braces may be text as well.
-        return self._kind.is_list or (block.count(b"{") == rows and b"[" not in block)
+        return block.count(b"{") == rows and b"[" not in block and not _HUGE.search(block)
 
-    def _one_by_one(self, block: bytes) -> Checked:
+    def one_by_one(self, block: bytes) -> Checked:
+        """Judges a block by a closer look at each of its rows."""
         rows, bad, spans = 0, [], []
         for line, (start, stop) in enumerate(row_spans(block, csv=False)):
             text = block[start:stop]
@@ -225,18 +252,24 @@ class CsvChecker:
             for spellings in needed
         }
 
-    def check(self, block: bytes) -> Checked:
+    def check(self, block: bytes, marks: CsvMarks | None = None) -> Checked:
         """Judges one block."""
-        if self._check == "none" or (self._check == "ids" and self._proved(block)):
+        if self._check == "none":
+            return Checked(_count_rows(block) if marks is None else marks.rows or 0)
+        if marks is not None and (rows := self._proved_by(marks, block)):
+            return Checked(rows)
+        if marks is None and self._check == "ids" and self._proved(block):
             return Checked(_count_rows(block))
         try:
-            rows = cells_of(block)
+            rows_of = cells_of(block)
         except (csv.Error, UnicodeDecodeError):
-            return self._one_by_one(block)
-        there = [row for row in rows if row]
-        if all(self._reason(row) is None for row in there):
+            return self.one_by_one(block)
+        there = [row for row in rows_of if row]
+        # A quote in the middle of a cell may mean one thing here, and another to who reads the file.
+        agreed = b'"' not in block or len(there) == _count_rows(block)
+        if agreed and all(self._reason(row) is None for row in there):
             return Checked(len(there))
-        return self._one_by_one(block)
+        return self.one_by_one(block)
 
     def _proved(self, block: bytes) -> bool:
         """Whether the bytes alone prove that no row's id is missing: it is first, and never empty."""
@@ -245,6 +278,33 @@ class CsvChecker:
         if block.startswith((b",", b'""', b"\r", b"\n", b" ")) or b'\n"",' in block:
             return False
         return not any(found in block for found in (b"\n,", b"\n\r", b"\n\n", b"\n ", b'\n""\r'))
+
+    def _proved_by(self, marks: CsvMarks, block: bytes) -> int:
+        """How many rows there are, if their marks prove that all of them are good."""
+        needed = [index for indexes in self._needed.values() for index in indexes]
+        if len(needed) != len(self._needed):
+            # Two columns for one thing.
+            return 0
+        if self._check == "ids" and needed == [0]:
+            return marks.rows or 0 if marks.have_first_cells() else 0
+        cells = marks.cells(len(self.header))
+        if cells is None or not marks.are_filled(cells, needed):
+            return 0
+        if self._check == "full":
+            ids = self._needed["user_id"]
+            if marks.have_controls(cells, ids) or not _is_utf8(block):
+                return 0
+            if self._kind is EVENTS and not self._are_events(marks, block, cells):
+                return 0
+        return len(cells[0])
+
+    def _are_events(self, marks: CsvMarks, block: bytes, cells: Any) -> bool:
+        """Whether the names and times of all rows are such as the API takes, for certain."""
+        (name,), (timestamp,) = self._needed["name"], self._needed["timestamp"]
+        begins, ends = cells
+        if RESERVED.encode() in block or (ends[:, name] - begins[:, name]).max() > LONGEST_NAME:
+            return False
+        return are_iso_times(marks.texts(cells, timestamp))
 
     def _reason(self, cells: Sequence[str]) -> str | None:
         try:
@@ -277,7 +337,8 @@ class CsvChecker:
             check_event_name(named["name"][0])
             iso_time(named["timestamp"][0].strip())
 
-    def _one_by_one(self, block: bytes) -> Checked:
+    def one_by_one(self, block: bytes) -> Checked:
+        """Judges a block by a closer look at each of its rows."""
         rows, line, bad, spans = 0, 0, [], []
         for start, stop in row_spans(block, csv=True):
             text = block[start:stop]
@@ -298,11 +359,11 @@ class CsvChecker:
         return Checked(rows, bad, _joined(spans) if bad else None)
 
 
-def _ids_of(block: bytes, found: list[Any]) -> list[str] | None:
+def _ids_of(found: list[Any]) -> list[str] | None:
     """The id of each row; None if one has none, or two."""
     ids = [one.user_id for one in found]
-    if None not in ids:
-        return ids if b'"userId"' not in block else None
+    if None not in ids and not any(map(_other_id, found)):
+        return ids
     others = [one.userId for one in found]
     if any((one is None) == (other is None) for one, other in zip(ids, others, strict=True)):
         return None
@@ -349,8 +410,8 @@ def _check_ids(row: Any, kind: Kind) -> None:
     if not isinstance(row, Mapping):
         raise InvalidInput(f"the row is a {type(row).__name__}; a row is a mapping of column names")
     for spellings in kind.columns:
-        values = [row[name] for name in spellings if name in row]
-        if not any(isinstance(value, str) and value.strip() for value in values):
+        values = [row[name] for name in spellings if isinstance(row.get(name), str)]
+        if not any(value.strip() if spellings is USER_ID else value for value in values):
             raise InvalidInput(f"the row has no {spellings[0]}, or one that is no text")
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from appcues_async.bulk.checks import Checker
 from appcues_async.bulk.edges import row_blocks, row_spans
 from appcues_async.bulk.feeds import AnyFeed, MemoryFeed, StreamFeed
-from appcues_async.bulk.report import Reject
-from appcues_async.bulk.tally import Tally
+from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.wire.request import Blocks, FilePieces
 
@@ -49,32 +48,40 @@ class Sizes:
     """How large the chunks of a run become.
 
     A chunk's end is drawn from the top tenth below the limit, and no two chunks have the same number of
-    rows where that can be helped: the counts of a job then say which chunk it can belong to.
+    rows where that can be helped: the counts of a job then say which chunk it can belong to. Nothing is
+    left to chance where a run begins anew: what is drawn follows from the seed, and from where a chunk
+    begins.
 
     Attributes:
         limit: The most bytes of a chunk.
-        draw: Gives a number from 0 to 1.
+        seed: What is drawn follows from it.
+        modulus: Numbers of rows differ from those of other runs by what is left when divided by this.
+        residue: What is to be left.
+        taken: Numbers of rows that other chunks have.
     """
 
     limit: int
-    draw: Callable[[], float] = random.random
-    _taken: set[int] = field(factory=set)
+    seed: int = field(factory=lambda: random.getrandbits(63))
+    modulus: int = 1
+    residue: int = 0
+    taken: set[int] = field(factory=set[int])
 
     def of(self, limit: int) -> Sizes:
         """Those of a source with another limit, in the same run."""
-        return Sizes(limit, self.draw, self._taken)
+        return evolve(self, limit=limit)
 
-    def next_end(self) -> int:
-        """After how many bytes the next chunk is to end."""
-        return self.limit - int(self.draw() * (self.limit // 10))
+    def end_of(self, source: str, first: int) -> int:
+        """After how many bytes the chunk is to end that begins with this row."""
+        drawn = random.Random(f"{self.seed} {source} {first}").random()
+        return self.limit - int(drawn * (self.limit // 10))
 
     def is_taken(self, rows: int) -> bool:
-        """Whether a chunk of this run has so many rows already."""
-        return rows in self._taken
+        """Whether a chunk with so many rows could be taken for another."""
+        return rows in self.taken or rows % self.modulus != self.residue
 
     def take(self, rows: int) -> None:
         """Gives the number to a chunk."""
-        self._taken.add(rows)
+        self.taken.add(rows)
 
 
 @define
@@ -131,7 +138,8 @@ class Gathered:
     def add(self, parts: list[Any], rows: int, first: int, last: int) -> None:
         """Adds rows that there is room for."""
         if not self.rows:
-            self.first, self.end, self.size = first, self.sizes.next_end(), len(self.head)
+            self.first, self.size = first, len(self.head)
+            self.end = self.sizes.end_of(self.source, first)
         for part in parts:
             self.size += part[1] if isinstance(part, tuple) else len(part)
             before = self.parts[-1] if self.parts else None
@@ -206,23 +214,25 @@ def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
             return [block[start:stop] for start, stop in pieces]
         return [(offset + start, stop - start) for start, stop in pieces]
 
-    for offset, block, end in row_blocks(feed, source.start, source.csv, limit):
-        tally.bytes += end - offset
-        if block is None:
+    for block in row_blocks(feed, source.start, source.csv, limit):
+        if block.data is None:
             number += 1
-            tally.rows += 1
+            tally.passed(1, block.end - block.offset)
             tally.reject(
                 Reject(
                     source=name,
                     number=number,
                     line=line + 1,
-                    reason=f"the row has {end - offset:,} bytes; at most {limit:,} fit in a request",
-                    row=_beginning_of(feed, offset),
+                    reason=f"the row has {block.end - block.offset:,} bytes; "
+                    f"at most {limit:,} fit in a request",
+                    row=_beginning_of(feed, block.offset),
                 )
             )
-            line += 1
+            line += block.breaks
             continue
-        checked = source.checker.check(block)
+        data = block.data
+        checked = source.checker.check(data, block.marks)
+        tally.passed(checked.rows, len(data))
         for bad in checked.bad:
             tally.reject(
                 Reject(
@@ -235,19 +245,20 @@ def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
             )
         good = checked.rows - len(checked.bad)
         if good:
-            pieces = [(0, len(block))] if checked.pieces is None else checked.pieces
+            pieces = [(0, len(data))] if checked.pieces is None else checked.pieces
             first, last = number + 1, number + checked.rows
             if not gathered.has_room(sum(stop - start for start, stop in pieces)):
-                if not checked.bad and (edge := gathered.top_up(block, source.csv))[0]:
+                if not checked.bad and (edge := gathered.top_up(data, source.csv))[0]:
                     begin, rows = edge
-                    gathered.add(parts(offset, block, [(0, begin)]), rows, first, number + rows)
-                    pieces, good, first = [(begin, len(block))], good - rows, first + rows
+                    gathered.add(
+                        parts(block.offset, data, [(0, begin)]), rows, first, number + rows
+                    )
+                    pieces, good, first = [(begin, len(data))], good - rows, first + rows
                 yield gathered.take(make)
             if good:
-                gathered.add(parts(offset, block, pieces), good, first, last)
+                gathered.add(parts(block.offset, data, pieces), good, first, last)
         number += checked.rows
-        tally.rows += checked.rows
-        line += block.count(b"\n")
+        line += block.breaks
     if gathered.rows:
         yield gathered.take(make)
 

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from appcues_async.bulk.tally import Stopped
 from appcues_async.errors import InvalidInput
 
-__all__ = ["AnyFeed", "FileFeed", "MemoryFeed", "Stopped", "StreamFeed", "open_stream"]
+__all__ = ["AnyFeed", "FileFeed", "MemoryFeed", "StreamFeed", "open_stream"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -21,10 +22,6 @@ _PATIENCE: Final = 0.2
 """Seconds that a pipe may say nothing before it is looked whether anybody still wants to hear."""
 _AT_ONCE: Final = 1 << 17
 """Bytes that are taken from a stream at a time."""
-
-
-class Stopped(Exception):  # noqa: N818 - it is no error
-    """The run was cancelled while its source was being read."""
 
 
 class FileFeed:

@@ -45,7 +45,8 @@ def batches_of_csv(source: Cutting, header: Sequence[str], kind: Kind) -> Iterat
     as_text = {*USER_ID, *(("name", "timestamp") if kind is EVENTS else ())}
     columns = [(name, name in as_text) for name in header]
     line = source.lines
-    for _, block, end in row_blocks(source.feed, source.start, True, _ROW_LIMIT):
+    for found in row_blocks(source.feed, source.start, True, _ROW_LIMIT):
+        block, end = found.data, found.end
         rows: list[Any] = []
         lines: list[int] = []
         if block is None:

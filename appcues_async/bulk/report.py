@@ -7,11 +7,12 @@ from typing import Any, Literal
 
 from attrs import define, field, frozen
 
+from appcues_async.bulk.tally import Reject
 from appcues_async.errors import AppcuesError, InvalidInput
 from appcues_async.models import Job
 from appcues_async.waiting.handle import JobHandle
 
-__all__ = ["Outcome", "Reject", "Report", "Status"]
+__all__ = ["Outcome", "Report", "Status"]
 
 Status = Literal["completed", "accepted", "refused", "failed", "unknown"]
 """How a chunk ended, or how far it got.
@@ -19,31 +20,6 @@ Status = Literal["completed", "accepted", "refused", "failed", "unknown"]
 Its job completed; it was accepted, and its job still runs; it was not accepted; its job failed; or
 nothing says whether it was accepted.
 """
-
-
-@frozen(kw_only=True)
-class Reject:
-    """A row that was not sent.
-
-    Attributes:
-        source: Where it is from.
-        number: Its number among the rows of its source, from 1.
-        line: The line of the file that it begins on, from 1, if it is from a file.
-        reason: What is wrong with it, and what to do.
-        row: The row itself; text where it could not be read as one.
-    """
-
-    source: str
-    number: int
-    line: int | None
-    reason: str
-    row: Any = field(repr=False)
-
-    @property
-    def where(self) -> str:
-        """Its place, for people."""
-        line = "" if self.line is None else f" (line {self.line:,})"
-        return f"{self.source}: row {self.number:,}{line}"
 
 
 @frozen(kw_only=True)

@@ -20,8 +20,7 @@ from attrs import frozen
 from appcues_async.bulk.checks import Check
 from appcues_async.bulk.chunks import Chunk, Gathered, Sizes
 from appcues_async.bulk.edges import row_spans
-from appcues_async.bulk.report import Reject
-from appcues_async.bulk.tally import Tally
+from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
 from appcues_async.rows.values import check_event_name, iso_time

@@ -16,9 +16,9 @@ from typing import Any, Final
 from attrs import evolve, frozen
 
 from appcues_async.bulk.chunks import Chunk
-from appcues_async.bulk.feeds import Stopped
 from appcues_async.bulk.report import Outcome, Report, Status
 from appcues_async.bulk.sources import Reading, can_be_read_twice, chunks, look_at, size_of
+from appcues_async.bulk.tally import Stopped
 from appcues_async.errors import AppcuesError, Delivery, JobFailed, OutcomeUnknown
 from appcues_async.notices import BulkProgressed, ChunkEnded, Listener, notify
 from appcues_async.rows.sources import FILE_LIMIT, MEDIA, POST_LIMIT
@@ -159,6 +159,7 @@ class BulkRun:
             self._report.seconds = time.monotonic() - self._began
             self._tally.stop.set()
             self._tally.close()
+            await asyncio.to_thread(self._plan.reading.apart.close)
             self._ended.put_nowait(None)
 
     async def _read_ahead(self) -> None:

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeGuard, TypeVar
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
+from appcues_async.bulk.apart import Apart, Task
 from appcues_async.bulk.checks import Check, Checker, CsvChecker, NdjsonChecker, cells_of
 from appcues_async.bulk.chunks import Chunk, Cutting, Sizes, cut
 from appcues_async.bulk.edges import row_blocks, row_spans
@@ -31,7 +32,7 @@ from appcues_async.bulk.infer import batches_of_csv
 from appcues_async.bulk.rows import AT_ONCE, Batch, Encoder, chunks_of
 from appcues_async.bulk.tally import REJECT_FIELDS, Tally
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.kinds import EVENTS, PROFILES, USER_ID, USER_IDS, Kind
 from appcues_async.rows.sources import BOM, MEDIA, POST_LIMIT, SUFFIXES, Format, check_head
 from appcues_async.rows.values import shown
 from appcues_async.wire.request import stamp_of
@@ -57,6 +58,7 @@ class Reading:
         format: How files are written, when their names do not say.
         sizes: How large the chunks become.
         tally: Counts the rows, and takes those that are rejected.
+        apart: Cuts large files in a process of its own.
     """
 
     kind: Kind
@@ -65,6 +67,7 @@ class Reading:
     format: Format | None
     sizes: Sizes
     tally: Tally
+    apart: Apart = field(factory=Apart)
 
 
 def parts_of(source: Any) -> list[Any]:
@@ -180,10 +183,32 @@ async def _of_bytes(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
                 lambda: batches_of_csv(cutting, header, reading.kind), feed.name, reading
             )
         else:
-            found = _in_thread(lambda: cut(cutting, reading.sizes, reading.tally))
+            found = _in_thread(lambda: _cut(cutting, reading))
         async with aclosing(found):
             async for chunk in found:
                 yield chunk
+    finally:
+        feed.close()
+
+
+def _cut(cutting: Cutting, reading: Reading) -> Iterator[Chunk]:
+    apart, path = reading.apart, cutting.path
+    if path is None or not apart.is_worth(cutting.stamp[0], reading.check):
+        return cut(cutting, reading.sizes, reading.tally)
+    kind, check = reading.kind.name, reading.check
+    task = Task(str(path), kind, check, reading.format, reading.sizes)
+    return apart.cut(task, reading.tally)
+
+
+def cut_file(task: Task, tally: Tally) -> Iterator[Chunk]:
+    """Cuts a file, in the process that does nothing else."""
+    kind = next(one for one in (PROFILES, EVENTS, USER_IDS) if one.name == task.kind)
+    reading = Reading(kind, task.check, None, task.format, task.sizes, tally)
+    path = Path(task.path)
+    feed = open_feed(path, tally)
+    try:
+        cutting, _ = _prepare(feed, path, reading)
+        yield from cut(cutting, reading.sizes, tally)
     finally:
         feed.close()
 
@@ -300,9 +325,9 @@ def _put_aside_before(source: Cutting) -> Iterator[Batch]:
     """The rows of a file of rejected rows, to be tried again once they have been mended."""
     decode = msgspec.json.Decoder().decode_lines
     line = source.lines
-    for _, block, _ in row_blocks(source.feed, source.start, False, POST_LIMIT):
+    for block in row_blocks(source.feed, source.start, False, POST_LIMIT):
         try:
-            found = [] if block is None else decode(block)
+            found = [] if block.data is None else decode(block.data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise InvalidInput(f"{source.feed.name} is not NDJSON any more: {error}") from None
         rows = [one.get("row") if isinstance(one, dict) else one for one in found]

@@ -7,17 +7,47 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
+from attrs import field, frozen
 
-from appcues_async.bulk.report import Reject
 from appcues_async.errors import InvalidInput
 
-__all__ = ["REJECT_FIELDS", "Tally"]
+__all__ = ["REJECT_FIELDS", "Reject", "Stopped", "Tally"]
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """The run was cancelled while its source was being read."""
+
 
 REJECTS_KEPT: Final = 1_000
 """Rejected rows that stay in memory; all of them are counted, and written to a file if one is named."""
 
 REJECT_FIELDS: Final = ("source", "number", "line", "reason", "row")
 """What a line of a rejects file holds."""
+
+
+@frozen(kw_only=True)
+class Reject:
+    """A row that was not sent.
+
+    Attributes:
+        source: Where it is from.
+        number: Its number among the rows of its source, from 1.
+        line: The line of the file that it begins on, from 1, if it is from a file.
+        reason: What is wrong with it, and what to do.
+        row: The row itself; text where it could not be read as one.
+    """
+
+    source: str
+    number: int
+    line: int | None
+    reason: str
+    row: Any = field(repr=False)
+
+    @property
+    def where(self) -> str:
+        """Its place, for people."""
+        line = "" if self.line is None else f" (line {self.line:,})"
+        return f"{self.source}: row {self.number:,}{line}"
 
 
 class Tally:
@@ -38,6 +68,20 @@ class Tally:
         self._path = rejects
         self._raise = raise_on_reject
         self._file: BinaryIO | None = None
+
+    def go_on(self) -> None:
+        """Is called now and then by whatever reads.
+
+        Raises:
+            Stopped: The run was cancelled.
+        """
+        if self.stop.is_set():
+            raise Stopped
+
+    def passed(self, rows: int, size: int) -> None:
+        """Counts rows that have been read, the rejected ones among them, and their bytes."""
+        self.rows += rows
+        self.bytes += size
 
     def reject(self, reject: Reject) -> None:
         """Puts a row aside.

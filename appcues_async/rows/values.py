@@ -17,6 +17,8 @@ from typing import Any, Final
 from appcues_async.errors import InvalidInput
 
 __all__ = [
+    "LONGEST_NAME",
+    "RESERVED",
     "check_event_name",
     "check_json",
     "check_text",

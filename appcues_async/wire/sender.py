@@ -64,12 +64,18 @@ class Sender:
     listener: Listener | None = None
     draw: Callable[[], float] = random.random
 
-    async def send(self, request: Request, read: Callable[[Reply], T]) -> T:
+    async def send(
+        self,
+        request: Request,
+        read: Callable[[Reply], T],
+        on_lost: Callable[[], None] | None = None,
+    ) -> T:
         """Sends a request and reads its answer.
 
         Args:
             request: What to send.
             read: Makes a value of a successful reply; raises `UnexpectedReply` if it cannot.
+            on_lost: Is called after each attempt that may have been applied without our knowing.
 
         Raises:
             AppcuesError: The last failure, with all earlier ones in `attempts`.
@@ -81,7 +87,7 @@ class Sender:
                 return await self.attempt(request, read, 1)
             except AppcuesError as error:
                 failure = error
-            return await _Repeats(self, request).go_on(read, failure)
+            return await _Repeats(self, request, on_lost).go_on(read, failure)
         finally:
             connections.leave()
 
@@ -168,6 +174,7 @@ class _Repeats:
 
     sender: Sender
     request: Request
+    on_lost: Callable[[], None] | None = None
     number: int = 0
     spent: float = 0
     pause: float | None = None
@@ -218,6 +225,8 @@ class _Repeats:
             self.spent += error.seconds
         if error.delivery is Delivery.UNKNOWN:
             self.maybe_applied = True
+            if self.on_lost is not None:
+                self.on_lost()
         self.pause = self._pause_after(error) if sender.connections.usable else None
         self.history.append(
             Attempt(self.number, _in_short(error), error.status, error.seconds, self.pause)

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from appcues_async.bulk import edges
 from appcues_async.bulk.checks import Check
 from appcues_async.bulk.chunks import Chunk, Sizes, cut
 from appcues_async.bulk.edges import last_edge, ndjson_cuts, row_spans
@@ -55,6 +56,12 @@ def chunks_of(feed: AnyFeed, source: Any, limit: int, check: Check, tally: Tally
     return list(cut(cutting, reading.sizes, tally))
 
 
+@pytest.fixture(autouse=True, params=[True, False], ids=["with numpy", "without numpy"])
+def numpy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not request.param:
+        monkeypatch.setattr(edges, "marking", lambda: None)
+
+
 FEEDS: dict[str, Callable[[Path, bytes], tuple[AnyFeed, Any]]] = {
     "a file": lambda path, data: (FileFeed(path, threading.Event()), path),
     "memory": lambda path, data: (MemoryFeed(memoryview(data), "data", threading.Event()), data),
@@ -67,7 +74,7 @@ FEEDS: dict[str, Callable[[Path, bytes], tuple[AnyFeed, Any]]] = {
 
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
 @pytest.mark.parametrize("check", CHECKS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     table=TABLE,
     limit=LIMIT,
@@ -112,7 +119,7 @@ def test_all_rows_of_a_csv_come_out_of_its_chunks(
 
 @pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
 @pytest.mark.parametrize("check", CHECKS)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     values=st.lists(CELL | st.integers() | st.none() | st.booleans(), min_size=1, max_size=60),
     limit=LIMIT,

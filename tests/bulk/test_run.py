@@ -211,7 +211,9 @@ async def test_an_event_chunk_whose_answer_is_lost_is_unknown_with_its_rows(
 ) -> None:
     sandbox.faults.add(Reset(applied=True), method="POST", path="/import/events")
     row = {"user_id": "1", "name": "Paid", "timestamp": "2026-07-14T12:00:00Z"}
-    report = await client.bulk.import_events([row] * 300, chunk_bytes=6_000, concurrency=1)
+    report = await client.bulk.import_events(
+        [row] * 300, chunk_bytes=6_000, concurrency=1, on_unknown="raise"
+    )
     first = report.outcomes[0]
     assert (first.status, report.unknown) == ("unknown", first.rows)
     assert isinstance(first.error, OutcomeUnknown)

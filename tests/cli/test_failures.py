@@ -106,7 +106,7 @@ def test_no_connection_is_exit_code_5(
 
 def test_a_lost_answer_is_exit_code_5(command: Command, account: Sandbox) -> None:
     account.faults.add(Reset(applied=True), method="POST")
-    error = command("segments", "create", "Beta testers").error
+    error = command("users", "track-event", "007", "Paid").error
     assert (error["exit_code"], error["type"]) == (5, "OutcomeUnknown")
 
 

@@ -1,0 +1,151 @@
+"""Whose a job is: what the clients of an account on one loop know of their own jobs and requests.
+
+A journal knows the same of several processes; it brings an `Owners` of its own, which is asked beside
+this one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from itertools import islice
+from typing import Final, Protocol
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from appcues_async.waiting.reconcile import LATE, Claim, Owned
+
+__all__ = ["LocalOwners", "Owners", "shared_owners"]
+
+REMEMBERED: Final = 10_000
+"""Own jobs that are remembered at least; older ones are, for as long as a request may need them."""
+FORGOTTEN: Final = 1_000
+"""Jobs that are forgotten at a time."""
+NAMES: Final = 20
+"""Names of a route that are remembered; a second one says already that names vary."""
+KEPT: Final = 10 * LATE
+"""Seconds that a request which was never settled is remembered beyond its end."""
+
+
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+
+class Owners(Protocol):
+    """Knows whose jobs are, and which requests are not settled."""
+
+    async def look(self, listed: Collection[str]) -> Owned:
+        """Tells what is known now; is asked after each list, so that it is never older than the list.
+
+        A request has to be known here before it is sent, and the job of one that was answered from then
+        on. Claims keep their `id` from one look to the next.
+
+        Args:
+            listed: The ids of the jobs that were listed; what is known of others is not needed.
+        """
+        ...
+
+
+class LocalOwners:
+    """The jobs and requests of one account in this process, on one loop."""
+
+    def __init__(self) -> None:
+        """Begins with nothing known."""
+        self._jobs: dict[str, tuple[str, float]] = {}
+        self._unnamed: dict[str, str] = {}
+        self._names: dict[str, dict[str, int]] = {}
+        self._claims: dict[str, Claim] = {}
+        self._loose: dict[str, Claim] = {}
+
+    def enter(self, claim: Claim) -> None:
+        """Remembers a request, from before it is sent; or what is known of it now."""
+        self._loose.pop(claim.id, None)
+        self._claims[claim.id] = claim
+
+    def leave(self, claim: Claim) -> None:
+        """Forgets a request that has started no job that nobody owns."""
+        self._claims.pop(claim.id, None)
+        self._tidy(claim)
+
+    def give_up(self, claim: Claim) -> None:
+        """Takes a request for one that will never be settled; it may still have started a job.
+
+        It stays a rival of others for as long as its job could be taken for theirs.
+        """
+        self._claims.pop(claim.id, None)
+        self._loose[claim.id] = claim
+        self._tidy(claim)
+
+    def own(self, job_id: str, kind: str, now: float, *, certain: bool = True) -> None:
+        """Remembers that a job is ours.
+
+        Args:
+            job_id: The job.
+            kind: The route that started it.
+            now: The moment, in seconds since 1970.
+            certain: Whether the server said so; only then does the job's name say what names of that
+                route are.
+        """
+        if job_id in self._jobs:
+            return
+        self._jobs[job_id] = (kind if certain else "", now)
+        if certain:
+            self._unnamed[job_id] = kind
+        if len(self._jobs) > REMEMBERED and not len(self._jobs) % FORGOTTEN:
+            self._forget(now)
+
+    def see(self, jobs: Mapping[str, Named]) -> None:
+        """Learns how own jobs are called, from what was seen of jobs, by their ids."""
+        for job_id in self._unnamed.keys() & jobs.keys():
+            if name := jobs[job_id].name:
+                shown = self._names.setdefault(self._unnamed.pop(job_id), {})
+                if name in shown or len(shown) < NAMES:
+                    shown[name] = shown.get(name, 0) + 1
+
+    def look(self, listed: Collection[str]) -> Owned:
+        """Tells what is known now of the jobs that were listed."""
+        return Owned(
+            jobs={job_id: self._jobs[job_id][0] for job_id in listed if job_id in self._jobs},
+            claims=[*self._loose.values(), *self._claims.values()],
+            names={kind: dict(shown) for kind, shown in self._names.items()},
+        )
+
+    def _tidy(self, claim: Claim) -> None:
+        """Forgets what no request that is open can meet any more."""
+        now = claim.began if claim.ended is None else claim.ended
+        oldest = min([one.began for one in self._claims.values()], default=now)
+        for one in tuple(self._loose.values()):
+            ended = one.began if one.ended is None else one.ended
+            if ended + KEPT < min(now, oldest):
+                del self._loose[one.id]
+
+    def _forget(self, now: float) -> None:
+        oldest = min([one.began for one in self._claims.values()], default=now)
+        for job_id, (_, when) in tuple(islice(self._jobs.items(), FORGOTTEN + 1)):
+            if when + KEPT >= oldest:
+                break
+            del self._jobs[job_id]
+            self._unnamed.pop(job_id, None)
+
+
+_shared: WeakKeyDictionary[
+    asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, str], LocalOwners]
+] = WeakKeyDictionary()
+
+
+def shared_owners(origin: str, account_id: str) -> LocalOwners:
+    """What is known of an account on the running loop, for as long as somebody holds it.
+
+    Args:
+        origin: The server.
+        account_id: Whose jobs it is about.
+    """
+    of_loop = _shared.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
+    owners = of_loop.get((origin, account_id))
+    if owners is None:
+        owners = of_loop[origin, account_id] = LocalOwners()
+    return owners
