@@ -139,7 +139,8 @@ def test_each_event_is_recorded_once_at_whichever_step_the_process_dies(
             lose_answers(sandbox, seed)
         worker = begin(sandbox, events, journal, step, chunk)
         _, said = worker.communicate(timeout=50)
-        assert worker.returncode == -signal.SIGKILL, said
+        # Where answers are lost, it may end without having come so far.
+        assert worker.returncode == -signal.SIGKILL or (lost and "refused: " in said), said
         finish(sandbox, events, journal)
         assert_each_once(sandbox)
     assert_done(journal)
