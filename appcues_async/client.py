@@ -316,7 +316,8 @@ class AppcuesClient(Resources):
             quoted = quote(path, safe="/%:@!$&'()*+,;=~")
         except UnicodeEncodeError:
             raise InvalidInput(f"path is {path!r}, which no server can read as UTF-8") from None
-        return await self._open().sender.send(
+        self._open()
+        return await self._sender.send(
             Request(endpoint, filled.path.replace("{path}", quoted), body, accept),
             lambda reply: reply,
         )
@@ -332,6 +333,8 @@ class AppcuesClient(Resources):
                 return jobs
             return self._jobs(sender.with_options(self._retry, self._timeouts, on_unknown))
 
+        # Of a client with other options it is not the one that was opened.
+        self._sender = sender
         jobs = self._jobs(sender)
         self._hand_out_resources(sender, jobs)
         credentials = self._credentials

@@ -14,7 +14,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, get_args
+from typing import Any, Final, Literal, NoReturn, SupportsIndex, get_args
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
@@ -58,12 +58,19 @@ _KNOWN: Final = ("account_id", "api_key", "api_secret", "base_url", "env", "prof
 
 
 class Secret(str):
-    """Text that does not show itself where a program prints its own state."""
+    """Text that does not show itself where a program prints or pickles its own state."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
         return "'***'"
+
+    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
+        # What prints state cuts long text short first, and then asks for the repr of the rest.
+        return Secret(super().__getitem__(key))
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("secrets are not pickled; give them anew where they are needed")
 
 
 def _number(low: float, *, above: bool = False, whole: bool = False) -> Any:

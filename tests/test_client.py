@@ -17,6 +17,7 @@ from appcues_async import (
     Pace,
     PollPolicy,
     RetryPolicy,
+    ServerError,
     Throttled,
     Timeouts,
 )
@@ -105,6 +106,15 @@ async def test_opening_twice_at_once_is_refused(sandbox: Sandbox) -> None:
     async with AppcuesClient(**sandbox.credentials) as client:
         with pytest.raises(RuntimeError, match="open already"):
             await client.__aenter__()
+
+
+async def test_other_options_hold_for_any_request_as_well(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    sandbox.faults.add(Answer(503), times=None)
+    with pytest.raises(ServerError):
+        await client.with_options(retry=RetryPolicy(attempts=1)).request("GET", "flows")
+    assert len(sandbox.requests) == 1
 
 
 async def test_options_change_a_copy_and_not_the_client(

@@ -10,8 +10,8 @@ from attrs import evolve
 
 from appcues_async.errors import InvalidInput, UnexpectedReply
 from appcues_async.rows.values import check_user_ids
-from appcues_async.settings import Secret
-from appcues_async.wire.codec import encode, read_object
+from appcues_async.settings import Secret, guarded
+from appcues_async.wire.codec import encode, nothing, read_object
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
@@ -52,6 +52,8 @@ class Gdpr:
             InvalidInput: There are no ids, one is refused, they are too many, or the key is malformed.
             Unauthorized: The key is not the account's Legacy API key.
         """
+        # First of all, for the sake of those who write down the variables of a frame that fails.
+        legacy_api_key = guarded(legacy_api_key)
         body = encode({"users": check_user_ids(user_ids)})
         if len(body) >= LIMIT:
             raise InvalidInput(
@@ -75,7 +77,8 @@ def _authorization(key: object) -> Secret:
 
 
 def _read_message(reply: Reply) -> str:
-    """Reads what is said of a success, in whatever form."""
+    """Reads what is said of a success, in whatever form save a page."""
+    nothing(reply)
     try:
         return str(read_object(reply)["message"])
     except (UnexpectedReply, KeyError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import select
 import sys
 import threading
 from collections.abc import Callable
@@ -17,6 +18,10 @@ __all__ = ["AnyFeed", "FileFeed", "MemoryFeed", "StreamFeed", "open_stream"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_PATIENCE: Final = 0.2
+"""Seconds that a pipe may say nothing before it is looked whether anybody still wants to hear."""
+_AT_ONCE: Final = 1 << 17
+"""Bytes that are taken from a stream at a time."""
 
 
 class FileFeed:
@@ -89,8 +94,8 @@ class StreamFeed:
             InvalidInput: It is zstd, and what unpacks that is not installed.
         """
         self.name: str = name
-        buffered = below if hasattr(below, "peek") else io.BufferedReader(below)
-        self._below = None if keep else buffered
+        buffered = io.BufferedReader(_Pipe(below, stop), _AT_ONCE)
+        self._below = None if keep else below
         self._stream = _unpacked(buffered, name)
         self._stop = stop
         self._at = 0
@@ -166,6 +171,35 @@ def _unpacked(buffered: Any, name: str) -> Any:
     if magic.startswith(_ZSTD):
         return _zstd(name)(buffered)
     return _Plain(buffered)
+
+
+class _Pipe(io.RawIOBase):
+    """A stream whose reading can be stopped while it says nothing.
+
+    A thread that hangs in a read cannot be ended, and would keep its program from ending.
+    """
+
+    def __init__(self, below: Any, stop: threading.Event) -> None:
+        self._from = below
+        self._stop = stop
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        while not self._has_more():
+            if self._stop.is_set():
+                raise Stopped
+        block = self._from.read1(len(into))
+        into[: len(block)] = block
+        return len(block)
+
+    def _has_more(self) -> bool:
+        try:
+            return bool(select.select([self._from], [], [], _PATIENCE)[0])
+        except (OSError, TypeError, ValueError):
+            # Not a thing to be waited for, such as bytes in memory.
+            return True
 
 
 class _Plain:

@@ -7,6 +7,7 @@ uploads it has put into `UPLOADING`.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Final, Protocol, Self
 
@@ -28,7 +29,6 @@ from appcues_async.cli.output import Form
 from appcues_async.models import IN_PROGRESS, Job
 from appcues_async.notices import (
     AttemptFailed,
-    BodySent,
     JobChanged,
     JobStarted,
     Notice,
@@ -38,9 +38,6 @@ from appcues_async.notices import (
 )
 
 __all__ = ["UPLOADING", "Display", "Label", "open_display"]
-
-LARGE: Final = 20_000_000
-"""Bytes of an upload that is worth more than one line."""
 
 
 @define(eq=False)
@@ -65,13 +62,28 @@ class Display(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def open_display(quiet: bool, form: Form) -> Display:
-    """Chooses how progress is shown."""
+def open_display(
+    quiet: bool,
+    form: Form,
+    *,
+    bars: Callable[[Console], Display] | None = None,
+    lines: Callable[[], Display] | None = None,
+) -> Display:
+    """Chooses how progress is shown.
+
+    Args:
+        quiet: Not at all.
+        form: How results are shown: only those of a table are for people.
+        bars: What people at a terminal are shown; a row for each upload, if left out.
+        lines: What is written elsewhere; what one may want to find in a log, if left out.
+    """
     if quiet:
         return Silent()
     console = Console(stderr=True)
     people = sys.stdout.isatty() and sys.stderr.isatty() and not console.is_dumb_terminal
-    return Bars(console) if people and form == "table" else Lines()
+    if people and form == "table":
+        return (bars or Bars)(console)
+    return (lines or Lines)()
 
 
 class Silent:
@@ -91,14 +103,11 @@ class Silent:
 class Lines(Silent):
     """A line for what one may want to find in a log."""
 
-    quarters: dict[int, int] = field(factory=dict)
     jobs: dict[str, str] = field(factory=dict)
 
     def __call__(self, notice: Notice) -> None:
         """Takes a notice."""
         match notice:
-            case BodySent() if notice.size > LARGE:
-                self._sent(notice)
             case JobStarted():
                 label = UPLOADING.get()
                 self.jobs[notice.id] = label.text if label else notice.kind
@@ -113,26 +122,27 @@ class Lines(Silent):
             case _:
                 pass
 
-    def _sent(self, notice: BodySent) -> None:
-        quarter = 4 * notice.sent // notice.size
-        if quarter != self.quarters.get(notice.upload, 0):
-            self.quarters[notice.upload] = quarter
-            label = UPLOADING.get()
-            name = label.text if label else notice.route
-            self._say(f"{name}: {25 * quarter} % of {notice.size:,} bytes sent")
-
     @staticmethod
     def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-class SentColumn(ProgressColumn):
-    """How much of an upload is sent; a task's own count would end it before its job has ended."""
+class ShareColumn(ProgressColumn):
+    """How much is done; a task's own count would end it before its job has ended."""
 
     def render(self, task: Task) -> RenderableType:
-        """Draws a bar where something is sent, and nothing elsewhere."""
+        """Draws a bar where that is known, and nothing elsewhere."""
         size = task.fields["size"]
         return ProgressBar(size, task.fields["sent"], width=16) if size else Text()
+
+
+class TimeColumn(TimeElapsedColumn):
+    """The time that is left where that is known, and else the time that has passed."""
+
+    def render(self, task: Task) -> Text:
+        """Draws it."""
+        left = task.fields["left"]
+        return super().render(task) if left is None else Text(left, style="progress.remaining")
 
 
 @define(eq=False)
@@ -153,9 +163,9 @@ class Bars:
         self.progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
-            SentColumn(),
+            ShareColumn(),
             TextColumn("{task.fields[note]}", markup=False),
-            TimeElapsedColumn(),
+            TimeColumn(),
             console=self.console,
             transient=True,
         )
@@ -171,10 +181,6 @@ class Bars:
     def __call__(self, notice: Notice) -> None:
         """Takes a notice."""
         match notice:
-            case BodySent():
-                note = f"{notice.sent / (notice.size or 1):.0%} of {notice.size:,} bytes"
-                task = self._row(UPLOADING.get(), notice.route)
-                self.progress.update(task, size=notice.size, sent=notice.sent, note=note)
             case JobStarted():
                 label = UPLOADING.get()
                 self.names[notice.id] = label.text if label else notice.kind
@@ -206,7 +212,7 @@ class Bars:
         return self.uploads[label]
 
     def _add(self, name: str) -> TaskID:
-        return self.progress.add_task(name, total=None, size=0, sent=0, note="")
+        return self.progress.add_task(name, total=None, size=0, sent=0, note="", left=None)
 
     def _changed(self, job: Job) -> None:
         name = self.names.get(job.id, f"job {job.id}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterable
 from typing import Final, Self
@@ -13,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from appcues_async.cli.display import Display, Lines, Silent
+from appcues_async.cli.display import Display, open_display
 from appcues_async.cli.output import Form
 from appcues_async.models import Job
 from appcues_async.notices import (
@@ -33,13 +32,7 @@ SHOWN: Final = 30
 
 def open_job_table(quiet: bool, form: Form) -> Display:
     """Chooses how the progress of jobs is shown."""
-    if quiet:
-        return Silent()
-    console = Console(stderr=True)
-    people = sys.stdout.isatty() and sys.stderr.isatty() and not console.is_dumb_terminal
-    if form != "table" or not people:
-        return Lines()
-    return JobTable(console)
+    return open_display(quiet, form, bars=JobTable)
 
 
 @define

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from attrs import frozen
@@ -14,7 +15,7 @@ from cyclopts import Parameter
 
 from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed
 from appcues_async.cli.output import Form
-from appcues_async.cli.rehearsal import rehearsed
+from appcues_async.cli.rehearsal import Rehearsal, rehearsed
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
@@ -26,6 +27,7 @@ __all__ = [
     "DEFAULTS",
     "Id",
     "IdsFile",
+    "InputFile",
     "JsonFile",
     "Options",
     "Output",
@@ -35,6 +37,7 @@ __all__ = [
     "Wait",
     "Yes",
     "at_least",
+    "bytes_of",
     "open_account",
     "open_client",
     "resume_command",
@@ -42,6 +45,7 @@ __all__ = [
 ]
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SIZES: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 2**10, "mi": 2**20}
 
 
 def _no_option(_: Any, value: object) -> None:
@@ -62,6 +66,7 @@ def at_least(low: float, high: float | None = None) -> Callable[[Any, Any], None
 
 # Ids of segments begin with a hyphen as often as not.
 Id: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_no_option)]
+InputFile: TypeAlias = Annotated[Path, Parameter(allow_leading_hyphen=True)]
 Pairs: TypeAlias = Annotated[
     str, Parameter(name="KEY=VALUE", help="An attribute; KEY:=VALUE where it is no text.")
 ]
@@ -139,7 +144,11 @@ DEFAULTS: Final = Options()
 
 @asynccontextmanager
 async def open_client(
-    options: Options, listener: Listener | None = None, *, segment_id: str | None = None
+    options: Options,
+    listener: Listener | None = None,
+    *,
+    segment_id: str | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> AsyncIterator[AppcuesClient]:
     """Opens the client that the options stand for.
 
@@ -147,17 +156,25 @@ async def open_client(
         options: Which account, or the sandbox.
         listener: Is told of everything that happens.
         segment_id: A segment that an embedded sandbox is to have.
+        rehearsal: Takes in what would be sent, where nothing is to be.
 
     Raises:
         CommandFailed: There are no credentials, or they are malformed.
     """
-    async with open_account(options, listener, segment_id=segment_id) as (client, _):
+    async with open_account(options, listener, segment_id=segment_id, rehearsal=rehearsal) as (
+        client,
+        _,
+    ):
         yield client
 
 
 @asynccontextmanager
 async def open_account(
-    options: Options, listener: Listener | None = None, *, segment_id: str | None = None
+    options: Options,
+    listener: Listener | None = None,
+    *,
+    segment_id: str | None = None,
+    rehearsal: Rehearsal | None = None,
 ) -> AsyncIterator[tuple[AppcuesClient, Sandbox | None]]:
     """Opens the client that the options stand for, and the sandbox under it if there is one.
 
@@ -165,6 +182,7 @@ async def open_account(
         options: Which account, or the sandbox.
         listener: Is told of everything that happens.
         segment_id: A segment that an embedded sandbox is to have.
+        rehearsal: Takes in what would be sent, where nothing is to be.
 
     Raises:
         CommandFailed: There are no credentials, or they are malformed.
@@ -179,7 +197,9 @@ async def open_account(
         sandbox: Sandbox | None = None
         if options.sandbox:
             sandbox = await opened.enter_async_context(_sandbox(segment_id))
-        session = opened.enter_context(rehearsed(options.output)) if options.dry_run else None
+        session = None
+        if options.dry_run:
+            session = opened.enter_context(rehearsed(options.output, rehearsal))
         client = _client(options.profile, sandbox, session=session, on_notice=listener)
         yield await opened.enter_async_context(client), sandbox
 
@@ -235,3 +255,19 @@ def seconds_of(text: str | None) -> float | None:
     if match is None:
         raise InvalidInput(f"--timeout is {text!r}; give seconds, or such as 90s, 15m or 2h")
     return float(match[1]) * _UNITS[match[2]]
+
+
+def bytes_of(text: str | None) -> int | None:
+    """Reads a number of bytes such as `500000`, `500kB`, `20MB` or `16MiB`.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*((?:[km]i|[kmg])?b?)", text.strip().lower(), re.ASCII)
+    if match is None:
+        raise InvalidInput(
+            f"--chunk-bytes is {text!r}; give bytes, or such as 500kB, 20MB or 200MB"
+        )
+    return int(float(match[1]) * _SIZES[match[2].removesuffix("b")])

@@ -6,9 +6,9 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Final, NoReturn, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from appcues_async.cli.output import Form, printable, show
 from appcues_async.wire.payload import BodyPayload
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
     from aiohttp.abc import AbstractStreamWriter
 
-__all__ = ["NothingSent", "rehearsed"]
+__all__ = ["NothingSent", "Rehearsal", "rehearsed"]
 
 LONGEST: Final = 2_000
 """Bytes of a body that is shown whole; of a longer one, only how it begins."""
@@ -30,13 +30,14 @@ class NothingSent(Exception):  # noqa: N818 - it is what was asked for
 
 
 @contextmanager
-def rehearsed(form: Form) -> Iterator[ClientSession]:
+def rehearsed(form: Form, rehearsal: Rehearsal | None = None) -> Iterator[ClientSession]:
     """Gives a session to open a client with, and shows at the end what would have been sent.
 
     Args:
         form: How it is shown.
+        rehearsal: Takes it in; one that ends every request, if left out.
     """
-    rehearsal = _Rehearsal()
+    rehearsal = rehearsal or Rehearsal()
     try:
         yield cast("ClientSession", rehearsal)
     except* NothingSent:
@@ -46,19 +47,34 @@ def rehearsed(form: Form) -> Iterator[ClientSession]:
 
 
 @define
-class _Rehearsal:
+class Rehearsal:
     """Stands in for a session of aiohttp: sees each request as it would go out.
 
     A session, and nothing above it, so that what is shown is what the layers below the command have made
     of it: the whole address, the headers, the body with its checks behind it.
+
+    Attributes:
+        accepts: Whether to answer as a server that accepts every upload, so that a run of many comes to
+            its end. The job of each is then called by the place of its request in `requests`.
+        requests: What would have been sent.
+        chunks: What is known of the rows in each of these, by column.
     """
 
+    accepts: bool = False
     requests: list[dict[str, Any]] = field(factory=list)
+    chunks: list[dict[str, Any]] = field(factory=list)
 
     async def request(
         self, method: str, url: object, *, data: object, headers: Mapping[str, str], **_: object
-    ) -> NoReturn:
-        """Writes down a request instead of sending it."""
+    ) -> _Accepted:
+        """Writes down a request instead of sending it.
+
+        Raises:
+            NothingSent: That ends it.
+        """
+        if self.accepts and method == "GET":
+            # Such as for the jobs that there are already: no part of what would be changed.
+            return _Accepted(200, b"[]")
         size, text = await _look_into(data)
         self.requests.append(
             {
@@ -71,7 +87,22 @@ class _Rehearsal:
                 "body": text,
             }
         )
-        raise NothingSent
+        if not self.accepts:
+            raise NothingSent
+        return _Accepted(202, json.dumps({"job_id": str(len(self.requests) - 1)}).encode())
+
+    def describe(self, chunks: Mapping[str, Mapping[str, Any]]) -> None:
+        """Says what rows are in the requests that were accepted.
+
+        Args:
+            chunks: By the ids of their jobs, in the order in which they are to be shown.
+        """
+        self.chunks = [dict(chunk) for chunk in chunks.values()]
+        requests = [self.requests[int(job)] for job in chunks]
+        self.requests = [
+            {**request, **{name: chunk[name] for name in chunk if name not in request}}
+            for request, chunk in zip(requests, self.chunks, strict=True)
+        ]
 
     def show(self, form: Form) -> None:
         """Writes the requests to stdout."""
@@ -79,9 +110,34 @@ class _Rehearsal:
             show(self.requests, "csv")
         elif form == "json":
             show([{**one, "body": _parsed(one)} for one in self.requests], "json")
+        elif len(self.chunks) > 1:
+            print(_as_text(self.requests[0]), end="\n\n")
+            show(self.chunks, "table")
         else:
             print("\n\n".join(map(_as_text, self.requests)))
         print("nothing was sent", file=sys.stderr, flush=True)
+
+
+@frozen
+class _Accepted:
+    """What a server would answer, as far as an attempt looks at it."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(factory=lambda: {"Content-Type": "application/json"})
+
+    @property
+    def content(self) -> _Accepted:
+        return self
+
+    def is_eof(self) -> bool:
+        return True
+
+    def read_nowait(self) -> bytes:
+        return self.body
+
+    def release(self) -> None:
+        pass
 
 
 def _as_text(request: Mapping[str, Any]) -> str:

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from appcues_async.cli.bulk import BULK_DEFAULTS, BulkOptions, run_bulk
 from appcues_async.cli.confirm import confirm
-from appcues_async.cli.display import open_display
-from appcues_async.cli.imports import FormatOption, check_files
-from appcues_async.cli.options import (
-    DEFAULTS,
-    Id,
-    Options,
-    Timeout,
-    Wait,
-    Yes,
-    open_client,
-    seconds_of,
-)
+from appcues_async.cli.options import DEFAULTS, Id, InputFile, Options, Yes, open_client
 from appcues_async.cli.output import as_row, show, show_one
-from appcues_async.cli.waits import Followed, follow
 from appcues_async.rows.kinds import USER_IDS
-from appcues_async.rows.sources import Format
 
 __all__ = ["app"]
 
 app: App = App(name="segments", help="Segments of users.")
 
 SegmentId = Annotated[Id, Parameter(help="The segment's id.")]
-IdsFile = Annotated[Path, Parameter(help="CSV of one column, or NDJSON, of user ids.")]
+IdsFile = Annotated[
+    InputFile, Parameter(help="User ids, CSV of one column or NDJSON, of any size; - is stdin.")
+]
 
 COLUMNS = ("id", "name", "description", "updated_at")
 
@@ -115,9 +103,7 @@ async def add_users(
     file: IdsFile,
     /,
     *,
-    format: FormatOption = None,  # noqa: A002 - the option's name
-    wait: Wait = True,
-    timeout: Timeout = None,  # noqa: ASYNC109 - of the job
+    bulk: BulkOptions = BULK_DEFAULTS,
     options: Options = DEFAULTS,
 ) -> None:
     """Add the users of a file to a segment.
@@ -126,7 +112,9 @@ async def add_users(
 
     Example: appcues-async segments add-users SEGMENT_ID ids.csv
     """
-    await _change(segment_id, file, options, format=format, wait=wait, timeout=timeout, add=True)
+    await run_bulk(
+        (file,), USER_IDS, lambda made: made.add_user_ids, bulk, options, segment_id=segment_id
+    )
 
 
 @app.command
@@ -135,32 +123,13 @@ async def remove_users(
     file: IdsFile,
     /,
     *,
-    format: FormatOption = None,  # noqa: A002 - the option's name
-    wait: Wait = True,
-    timeout: Timeout = None,  # noqa: ASYNC109 - of the job
+    bulk: BulkOptions = BULK_DEFAULTS,
     options: Options = DEFAULTS,
 ) -> None:
     """Remove the users of a file from a segment that they were added to in this way.
 
     Example: appcues-async segments remove-users SEGMENT_ID ids.csv
     """
-    await _change(segment_id, file, options, format=format, wait=wait, timeout=timeout, add=False)
-
-
-async def _change(
-    segment_id: str,
-    file: Path,
-    options: Options,
-    *,
-    format: Format | None,  # noqa: A002
-    wait: bool,
-    timeout: str | None,  # noqa: ASYNC109
-    add: bool,
-) -> None:
-    seconds = seconds_of(timeout)
-    (size,) = await check_files((file,), USER_IDS, format)
-    display = open_display(options.quiet, options.output)
-    async with open_client(options, display, segment_id=segment_id) as client:
-        send = client.segments.add_user_ids if add else client.segments.remove_user_ids
-        one = Followed(str(file), partial(send, segment_id, file, format=format), size)
-        await follow([one], display, options, wait=wait, timeout=seconds)
+    await run_bulk(
+        (file,), USER_IDS, lambda made: made.remove_user_ids, bulk, options, segment_id=segment_id
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -19,7 +20,7 @@ from appcues_async.cli.rehearsal import NothingSent
 from appcues_async.errors import AppcuesError, InvalidInput, JobPending
 from appcues_async.waiting.handle import JobHandle
 
-__all__ = ["COLUMNS", "Followed", "check_download", "follow"]
+__all__ = ["COLUMNS", "Followed", "check_download", "follow", "say", "tell_of_running"]
 
 COLUMNS = ("source", "bytes", "seconds", "status", "ingested", "failed", "job")
 
@@ -158,19 +159,22 @@ async def follow(
 
 
 def _tell_of_the_rest(some: Sequence[Followed], options: Options) -> None:
-    """Writes how to go on waiting for the jobs that still run."""
+    tell_of_running([one.handle for one in some if one.handle and one.running], options)
+
+
+def tell_of_running(handles: Sequence[JobHandle], options: Options) -> None:
+    """Writes how to go on waiting for jobs that still run, in words that a shell takes as they are."""
     command = resume_command(options)
-    running = [one.handle for one in some if one.handle is not None and one.running]
-    if running and command is not None:
-        _say(f"still running; go on with: {command} TOKEN...")
-        for handle in running:
-            _say(handle.token)
+    if handles and command is not None:
+        say(f"still running; go on with: {command} TOKEN...")
+        for handle in handles:
+            say(shlex.quote(handle.token))
 
 
 def _tell_of_the_unanswered(some: Sequence[Followed]) -> None:
     for one in some:
         if one.handle is None and one.error is None and not one.rehearsed:
-            _say(
+            say(
                 f"{one.source}: stopped before it was known to be accepted; "
                 "its job may be in: appcues-async jobs list"
             )
@@ -189,5 +193,6 @@ def _show(
         print_lines(f"{row['source']}: {row['error']}" for row in rows if row["error"])
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Writes a line to stderr."""
     print(text, file=sys.stderr, flush=True)

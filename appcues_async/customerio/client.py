@@ -9,7 +9,7 @@ from appcues_async.clock import Clock
 from appcues_async.customerio.credentials import CustomerIOCredentials
 from appcues_async.customerio.segments import Segments
 from appcues_async.notices import Listener
-from appcues_async.settings import Pace, Region, RetryPolicy, Timeouts
+from appcues_async.settings import Pace, Region, RetryPolicy, Timeouts, guarded
 from appcues_async.wire.opened import Opened, Shared, ThrottleChoice, open_wire
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class CustomerIOClient:
         Raises:
             InvalidInput: A value is malformed.
         """
+        # First of all, for the sake of those who write down the variables of a frame that fails.
+        api_key = guarded(api_key)
         self._credentials = CustomerIOCredentials.of(
             site_id, api_key, region=region, base_url=base_url
         )
@@ -126,5 +128,8 @@ class CustomerIOClient:
         """Exists only so that `with` gets as far as the message above."""
 
     def __repr__(self) -> str:
-        site = self._credentials
+        site: CustomerIOCredentials | None = getattr(self, "_credentials", None)
+        if site is None:
+            # Trackers of errors show the frame of an __init__ that has failed.
+            return "<CustomerIOClient without credentials>"
         return f"<CustomerIOClient site {site.site_id} at {site.origin}>"

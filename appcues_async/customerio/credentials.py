@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, get_args
 from attrs import Attribute, field, frozen
 
 from appcues_async.errors import InvalidInput
-from appcues_async.settings import Region, Secret, origin_of
+from appcues_async.settings import Region, Secret, guarded, origin_of
 from appcues_async.wire.transport import Address
 
 __all__ = ["CustomerIOCredentials"]
@@ -21,10 +21,6 @@ ORIGINS: Final[Mapping[str, str]] = {
 }
 _NEEDED: Final = ("SITE_ID", "API_KEY")
 _WHERE: Final = "copy it again from Customer.io's settings, API credentials"
-
-
-def _guarded(value: Any) -> Any:
-    return Secret(value) if isinstance(value, str) else value
 
 
 def _part(_: object, attribute: Attribute[Any], value: Any) -> None:
@@ -50,7 +46,7 @@ class CustomerIOCredentials:
     """
 
     site_id: str = field(validator=_part)
-    api_key: Secret = field(converter=_guarded, validator=_part, repr=False)
+    api_key: Secret = field(converter=guarded, validator=_part, repr=False)
     origin: str
 
     @classmethod
@@ -63,7 +59,7 @@ class CustomerIOCredentials:
             InvalidInput: A part is missing or malformed.
         """
         # Before anything can go wrong, for the sake of those who write down a frame's variables.
-        api_key = _guarded(api_key)
+        api_key = guarded(api_key)
         if region not in get_args(Region):
             raise InvalidInput(f"region is {region!r}; it must be 'us' or 'eu'")
         origin = origin_of(ORIGINS[region] if base_url is None else base_url)
@@ -81,7 +77,7 @@ class CustomerIOCredentials:
         """
         source = os.environ if environment is None else environment
         names = (*_NEEDED, "REGION", "BASE_URL")
-        given = {name: _guarded(source.get(f"CUSTOMERIO_{name}")) for name in names}
+        given = {name: guarded(source.get(f"CUSTOMERIO_{name}")) for name in names}
         del source, environment
         if missing := [f"CUSTOMERIO_{name}" for name in _NEEDED if not given[name]]:
             raise InvalidInput(f"the environment gives no {' and no '.join(missing)}; set it")

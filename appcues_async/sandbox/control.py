@@ -17,6 +17,7 @@ from appcues_async.sandbox.faults import (
     Close,
     Fault,
     Faults,
+    Misstate,
     Raw,
     Reset,
     Stall,
@@ -34,6 +35,7 @@ _FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
     "amend": Amend,
     "answer": Answer,
     "close": Close,
+    "misstate": Misstate,
     "raw": lambda *, data, **options: Raw(data.encode(), **options),
     "reset": Reset,
     "stall": Stall,
@@ -133,6 +135,7 @@ class Control:
                 "status": entry.status,
                 "body_bytes": entry.body_bytes,
                 "aborted": entry.aborted,
+                "applied": entry.applied,
             }
             for entry in self._log.entries
         ]

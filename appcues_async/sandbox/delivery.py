@@ -19,6 +19,7 @@ from appcues_async.sandbox.faults import (
     Answer,
     Close,
     Fault,
+    Misstate,
     Raw,
     Reset,
     Stall,
@@ -54,7 +55,7 @@ class Delivery:
         """Answers, or does what the fault says instead."""
         match fault:
             case None:
-                return self._send(await self.answer(self.call))
+                return self._send(await self._work_out())
             case Answer():
                 return await self._answer_instead(fault)
             case Reset() | Close():
@@ -65,8 +66,17 @@ class Delivery:
                 return await self._send_late(fault)
             case Truncate():
                 return await self._send_part(fault)
+            case Misstate():
+                return await self._send_misstated(fault)
             case Amend():
                 return await self._send_amended(fault)
+
+    async def _work_out(self) -> Reply:
+        """The real answer; from then on the request has taken effect, or never will."""
+        reply = await self.answer(self.call)
+        if 200 <= reply.status < 300:
+            self.ticket.took_effect()
+        return reply
 
     def _send(self, reply: Reply) -> web.Response:
         self._log(reply.status)
@@ -108,14 +118,14 @@ class Delivery:
         return web.Response()
 
     async def _send_amended(self, fault: Amend) -> web.StreamResponse:
-        reply = await self.answer(self.call)
+        reply = await self._work_out()
         if isinstance(reply.content, dict):
             reply = evolve(reply, content=_amended(reply.content, fault.fields))
-        return self._send(reply)
+        return self._send(evolve(reply, headers={**reply.headers, **fault.headers}))
 
     async def _send_raw(self, fault: Raw) -> web.StreamResponse:
         if fault.applied:
-            await self.answer(self.call)
+            await self._work_out()
         else:
             await self.call.body.take("body")
         self._log(None)
@@ -127,8 +137,8 @@ class Delivery:
     async def _send_late(self, fault: Stall) -> web.StreamResponse:
         if fault.at == "request":
             await _wait(fault)
-            return self._send(await self.answer(self.call))
-        reply = await self.answer(self.call)
+            return self._send(await self._work_out())
+        reply = await self._work_out()
         if fault.at == "headers":
             await _wait(fault)
             return self._send(reply)
@@ -140,22 +150,48 @@ class Delivery:
         return response
 
     async def _send_part(self, fault: Truncate) -> web.StreamResponse:
-        response, body = await self._start(await self.answer(self.call))
+        response, body = await self._start(await self._work_out(), chunked=fault.chunked)
         await response.write(body[: fault.keep])
         self._cut(reset=fault.reset)
         return response
 
-    async def _start(self, reply: Reply) -> tuple[web.StreamResponse, bytes]:
+    async def _send_misstated(self, fault: Misstate) -> web.StreamResponse:
+        reply = await self._work_out()
+        self._log(reply.status)
+        body, headers = self._encode(reply)
+        headers["Content-Length"] = str(max(0, len(body) + fault.by))
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        head = "\r\n".join([f"HTTP/1.1 {reply.status} {title_of(reply.status)}", *lines, "", ""])
+        transport = self.call.request.transport
+        if transport is not None:
+            # Written past aiohttp, which would see to it that length and body agree.
+            transport.write(head.encode() + body)
+            if fault.by > 0:
+                await self._gone()
+        self._cut(reset=False)
+        return web.Response()
+
+    async def _gone(self) -> None:
+        """Waits until the client has closed the connection."""
+        while self.call.request.transport is not None:  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(0.01)
+
+    async def _start(
+        self, reply: Reply, *, chunked: bool = False
+    ) -> tuple[web.StreamResponse, bytes]:
         self._log(reply.status)
         body, headers = self._encode(reply)
         response = web.StreamResponse(status=reply.status, headers=headers)
-        response.content_length = len(body)
+        if chunked:
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = len(body)
         await response.prepare(self.call.request)
         return response, body
 
     async def _come_to(self, fault: Answer | Reset | Close) -> None:
         if fault.applied:
-            await self.answer(self.call)
+            await self._work_out()
         else:
             await self.call.body.take(fault.after)
 

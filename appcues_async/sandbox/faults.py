@@ -20,6 +20,7 @@ __all__ = [
     "Fault",
     "Faults",
     "Instruction",
+    "Misstate",
     "Point",
     "Raw",
     "Reset",
@@ -121,10 +122,26 @@ class Truncate:
     Attributes:
         keep: How many bytes of the body are sent.
         reset: Whether the connection ends with RST instead of FIN.
+        chunked: Whether the body comes in chunks, of which the last is missing, instead of under a
+            Content-Length.
     """
 
     keep: int = field(default=10, validator=ge(0))
     reset: bool = field(default=False, kw_only=True)
+    chunked: bool = field(default=False, kw_only=True)
+
+
+@frozen
+class Misstate:
+    """The real answer, whole, under a Content-Length that is not its own.
+
+    The connection stays open: nothing else ends a body that is shorter than it should be.
+
+    Attributes:
+        by: How many bytes too many it says; below 0, how many too few.
+    """
+
+    by: int
 
 
 @frozen
@@ -142,16 +159,18 @@ class Raw:
 
 @frozen
 class Amend:
-    """The real answer with some fields changed, where it is a JSON object.
+    """The real answer with some fields changed, where it is a JSON object, and some headers.
 
     Attributes:
         fields: The new values by name; None takes the field out.
+        headers: Headers to send beside the real ones; they may replace Content-Type.
     """
 
-    fields: Mapping[str, Any]
+    fields: Mapping[str, Any] = field(factory=dict[str, Any])
+    headers: Mapping[str, str] = field(factory=dict[str, str], kw_only=True)
 
 
-Fault = Answer | Reset | Close | Stall | Truncate | Raw | Amend
+Fault = Answer | Reset | Close | Stall | Truncate | Misstate | Raw | Amend
 
 
 @define(eq=False, kw_only=True)

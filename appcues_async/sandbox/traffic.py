@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import evolve, field, frozen
 
@@ -41,6 +42,8 @@ class LoggedRequest:
         body_bytes: How many bytes of the body were taken in.
         body: Those bytes, if there were no more than 65,536 of them; else None.
         aborted: The client went away before it had an answer.
+        applied: Whether it took effect (a GET: whether it was worked out), whatever the client was
+            told of that.
     """
 
     method: str
@@ -54,6 +57,7 @@ class LoggedRequest:
     body_bytes: int = 0
     body: bytes | None = field(default=b"", repr=False)
     aborted: bool = False
+    applied: bool = False
 
 
 class Ticket:
@@ -65,15 +69,19 @@ class Ticket:
         self.generation = generation
         self._open = True
 
+    def took_effect(self) -> None:
+        """Records that the request was applied."""
+        self._log.change(self, applied=True)
+
     def answered(self, status: int | None, body_bytes: int, body: bytes | None) -> None:
         """Records the answer, or None for a connection that the sandbox cut itself."""
         self._open = False
-        self._log.change(self, status, body_bytes, body, aborted=False)
+        self._log.change(self, status=status, body_bytes=body_bytes, body=body, aborted=False)
 
     def abandoned(self, body_bytes: int, body: bytes | None) -> None:
         """Records that the client went away, unless it had its answer already."""
         if self._open:
-            self._log.change(self, None, body_bytes, body, aborted=True)
+            self._log.change(self, status=None, body_bytes=body_bytes, body=body, aborted=True)
 
 
 class RequestLog:
@@ -108,25 +116,11 @@ class RequestLog:
             self.entries.append(entry)
             return Ticket(self, len(self.entries) - 1, self._generation)
 
-    def change(
-        self,
-        ticket: Ticket,
-        status: int | None,
-        body_bytes: int,
-        body: bytes | None,
-        *,
-        aborted: bool,
-    ) -> None:
+    def change(self, ticket: Ticket, **changes: Any) -> None:
         """Replaces an entry, unless the log was cleared since it was written."""
         with self._lock:
             if ticket.generation == self._generation:
-                self.entries[ticket.place] = evolve(
-                    self.entries[ticket.place],
-                    status=status,
-                    body_bytes=body_bytes,
-                    body=body,
-                    aborted=aborted,
-                )
+                self.entries[ticket.place] = evolve(self.entries[ticket.place], **changes)
 
     def clear(self) -> None:
         """Forgets all requests."""

@@ -18,7 +18,7 @@ from cattrs.gen import make_dict_structure_fn, override
 
 from appcues_async.errors import UnexpectedReply
 from appcues_async.models import Job
-from appcues_async.wire.reply import Reply, excerpt
+from appcues_async.wire.reply import Reply, excerpt, is_page
 
 __all__ = [
     "Sighting",
@@ -30,6 +30,7 @@ __all__ = [
     "read_sightings",
     "reader",
     "reader_of_list",
+    "saved",
 ]
 
 T = TypeVar("T")
@@ -227,8 +228,25 @@ def job_of(sighting: Sighting) -> Job:
     )
 
 
-def nothing(_: Reply) -> None:
-    """Reads a success whose body says no more than that; an empty one does too."""
+def nothing(reply: Reply) -> None:
+    """Reads a success whose body says no more than that; an empty one does too.
+
+    Raises:
+        UnexpectedReply: It is a web page: a proxy's that wants a name, and not the API's.
+    """
+    if is_page(reply.headers):
+        raise _unreadable(reply, "an answer of the API")
+
+
+def saved(reply: Reply) -> None:
+    """Reads a success whose body has gone to a file.
+
+    Raises:
+        UnexpectedReply: It has not.
+    """
+    nothing(reply)
+    if reply.status != 200:
+        raise UnexpectedReply(f"{reply.status}, which brings no file", reply=reply)
 
 
 def _structured(reply: Reply, content: Any, model: type[M]) -> M:

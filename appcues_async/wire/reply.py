@@ -29,7 +29,7 @@ from appcues_async.errors import (
 )
 from appcues_async.models import hide_links
 
-__all__ = ["Problem", "Reply", "error_of", "retry_after_of"]
+__all__ = ["Problem", "Reply", "error_of", "is_page", "retry_after_of"]
 
 _BY_STATUS: Final[Mapping[int, type[ReplyError]]] = {
     400: BadRequest,
@@ -180,7 +180,8 @@ def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | No
             f"{request}: {status}, {_no_answer(status)}; check region and base_url",
             reply=reply,
             problem=problem,
-            delivery=ReplyError.delivery,
+            # "See Other" is what a server says that has done it, and shows the result elsewhere.
+            delivery=Delivery.UNKNOWN if status == 303 else Delivery.REFUSED,
         )
     cls = _BY_STATUS.get(status, ServerError if status >= 500 else ReplyError)
     error = cls.of(message, reply, problem, retry_after=retry_after_of(reply))
@@ -188,6 +189,11 @@ def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | No
         # A server that stopped waiting may still have taken what it had.
         error.delivery = Delivery.UNKNOWN
     return error
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is a web page, which the API never sends: something in between did."""
+    return headers.get("Content-Type", "").lstrip().lower().startswith("text/html")
 
 
 def _no_answer(status: int) -> str:

@@ -34,7 +34,7 @@ from appcues_async.notices import BodySent, Listener, notify
 from appcues_async.settings import Credentials, Secret, Timeouts
 from appcues_async.wire.download import FileNotWritten, save
 from appcues_async.wire.payload import BodyPayload, BodyStalled
-from appcues_async.wire.reply import Reply
+from appcues_async.wire.reply import Reply, is_page
 from appcues_async.wire.request import BLOCK, JSON, Blocks, Lane, Repeat, Request, Server
 from appcues_async.wire.session import Connections
 
@@ -255,7 +255,8 @@ class Transport:
 
 
 async def _reply_of(response: ClientResponse, request: Request) -> Reply:
-    if request.into is not None and response.status == 200:
+    # A page is no file: it is read, and told of as what it is.
+    if request.into is not None and response.status == 200 and not is_page(response.headers):
         await save(response.content, request.into)
         return Reply(response.status, response.headers, b"")
     return Reply(response.status, response.headers, await _read(response))

@@ -81,6 +81,7 @@ async def test_a_fault_is_added(api: Caller, content: dict[str, Any]) -> None:
     [
         {"kind": "amend", "fields": {"status": "PAUSED"}},
         {"kind": "close"},
+        {"kind": "misstate", "by": 3},
         {"kind": "raw", "data": "HTTP/9"},
         {"kind": "reset", "after": 5, "times": None},
         {"kind": "stall", "at": "body", "seconds": 0.1},

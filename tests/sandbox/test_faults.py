@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import re
 import time
@@ -17,6 +18,7 @@ from appcues_async.sandbox import (
     Fault,
     Faults,
     Hold,
+    Misstate,
     Raw,
     Reset,
     Sandbox,
@@ -297,3 +299,63 @@ def test_a_hold_works_between_threads() -> None:
                 return (await waiting).status
 
         assert asyncio.run(call()) == 200
+
+
+async def test_a_body_can_end_before_its_last_chunk(api: Caller) -> None:
+    api.sandbox.faults.add(Truncate(1, chunked=True))
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await upload(api)
+    assert set(api.sandbox.profiles) == {"a"}
+
+
+async def test_a_body_can_be_shorter_than_it_is_said_to_be(api: Caller) -> None:
+    api.sandbox.faults.add(Misstate(5))
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await upload(api)
+    assert set(api.sandbox.profiles) == {"a"}
+
+
+async def test_a_body_can_be_longer_than_it_is_said_to_be(api: Caller) -> None:
+    api.sandbox.faults.add(Misstate(-1))
+    with pytest.raises(aiohttp.ClientError):
+        await upload(api)
+    assert set(api.sandbox.profiles) == {"a"}
+
+
+async def test_headers_of_the_real_answer_can_be_changed(api: Caller) -> None:
+    api.sandbox.faults.add(Amend(headers={"Content-Type": "text/odd", "X-More": "1"}))
+    got = await upload(api)
+    assert (got.headers["Content-Type"], got.headers["X-More"]) == ("text/odd", "1")
+    assert got.json["job_id"] in api.sandbox.jobs
+
+
+@pytest.mark.parametrize(
+    ("fault", "applied"),
+    [
+        (None, True),
+        (Answer(503), False),
+        (Answer(503, applied=True), True),
+        (Reset(), False),
+        (Reset(applied=True), True),
+        (Raw(b"x", applied=True), True),
+        (Truncate(), True),
+        (Misstate(-1), True),
+        (Amend({"job_id": None}), True),
+    ],
+)
+async def test_the_log_says_what_took_effect_whatever_was_answered(
+    api: Caller, fault: Fault | None, applied: bool
+) -> None:
+    if fault is not None:
+        api.sandbox.faults.add(fault)
+    with contextlib.suppress(aiohttp.ClientError):
+        await upload(api)
+    (entry,) = api.sandbox.requests
+    assert entry.applied is applied
+    assert bool(api.sandbox.jobs) is applied
+
+
+async def test_what_is_refused_takes_no_effect(api: Caller) -> None:
+    assert (await api.get("segments/unknown")).status == 404
+    assert api.sandbox.requests[0].applied is False

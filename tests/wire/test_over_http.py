@@ -29,6 +29,7 @@ from appcues_async import (
 )
 from appcues_async.notices import AttemptFailed, BodySent, Notice, ReplyReceived
 from appcues_async.sandbox import Answer, Close, Raw, Reset, Sandbox, Stall, Truncate
+from tests.api.conftest import names
 from tests.conftest import SOON, arrived
 
 EVENT = {"user_id": "007", "name": "Signed up", "timestamp": "2026-07-14T12:34:56Z"}
@@ -196,6 +197,37 @@ async def test_a_success_that_is_no_json_is_unexpected(
     sandbox.faults.add(Answer.html(200), times=None)
     with pytest.raises(UnexpectedReply, match="not JSON"):
         await client.segments.list()
+
+
+async def test_a_page_is_no_success_where_nothing_is_read_of_one(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    sandbox.faults.add(Answer.html(200), times=None)
+    with pytest.raises(UnexpectedReply, match="not an answer of the API"):
+        await client.users.update_profile("007", {"plan": "pro"})
+    with pytest.raises(OutcomeUnknown, match="not an answer of the API"):
+        await client.users.track_event("007", "seen")
+    with pytest.raises(UnexpectedReply, match="not an answer of the API"):
+        await client.gdpr.delete(["007"], legacy_api_key=sandbox.legacy_api_key)
+
+
+@pytest.mark.parametrize("fault", [Answer.html(200), Answer(204, body="")])
+async def test_what_is_no_file_is_not_kept_as_one(
+    sandbox: Sandbox, client: AppcuesClient, tmp_path: Path, fault: Answer
+) -> None:
+    sandbox.faults.add(fault, times=None)
+    with pytest.raises(UnexpectedReply):
+        await client.screenshots.download("flow1", tmp_path / "flow1.zip")
+    assert names(tmp_path) == []
+
+
+async def test_what_is_to_be_seen_elsewhere_may_have_been_done(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    sandbox.faults.add(Answer(303, body="", headers={"Location": "/"}, applied=True))
+    with pytest.raises(OutcomeUnknown, match="a redirect, which is not followed"):
+        await client.users.track_event("007", "seen")
+    assert len(sandbox.events) == 1
 
 
 async def test_an_answer_that_is_too_large_is_not_read(

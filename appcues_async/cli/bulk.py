@@ -1,0 +1,419 @@
+"""Bulk runs: their options, their progress, and their reports."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import attrs
+from attrs import fields, frozen
+from cyclopts import Parameter
+
+from appcues_async.bulk.checks import Check
+from appcues_async.bulk.chunks import Sizes
+from appcues_async.bulk.report import Outcome, Report
+from appcues_async.bulk.resource import CONCURRENCY, Bulk, OnReject
+from appcues_async.bulk.run import BulkRun
+from appcues_async.bulk.sources import STDIN, Reading, look_at
+from appcues_async.bulk.tally import Tally
+from appcues_async.cli.display import Display, Silent
+from appcues_async.cli.failures import JOB, CommandFailed, failure_of, message_of
+from appcues_async.cli.options import (
+    Options,
+    Timeout,
+    Wait,
+    at_least,
+    bytes_of,
+    open_client,
+    seconds_of,
+)
+from appcues_async.cli.output import print_lines, show, show_each, show_one
+from appcues_async.cli.rehearsal import Rehearsal
+from appcues_async.cli.stages import open_stages
+from appcues_async.cli.waits import say, tell_of_running
+from appcues_async.errors import AppcuesError, InvalidInput, RowsFailed
+from appcues_async.rows.kinds import Kind
+from appcues_async.rows.sources import FILE_LIMIT, Format
+from appcues_async.settings import Timeouts
+from appcues_async.waiting.handle import JobHandle
+
+__all__ = [
+    "BULK_DEFAULTS",
+    "BulkOptions",
+    "Ended",
+    "failures_of",
+    "follow_runs",
+    "rows_of",
+    "run_bulk",
+]
+
+COLUMNS: Final = (
+    "chunk", "source", "rows", "bytes", "seconds", "status", "ingested", "failed", "job"
+)  # fmt: skip
+STARTED: Final = ("chunk", "source", "rows", "id", "url", "token")
+LEAST: Final = 0.001
+"""Seconds to wait for a job where none at all are asked for."""
+_NAMED: Final = 5
+"""How many refused files one message explains."""
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class BulkOptions:
+    """What every command takes that sends rows.
+
+    Attributes:
+        format: How the files are written.
+        check: How much of each row is checked.
+        types: Whether cells of a CSV get types.
+        rejects: A file for the rows that are not sent.
+        on_reject: What such a row means.
+        concurrency: Uploads at a time.
+        chunk_bytes: The most bytes of an upload.
+        ordered: Whether each chunk waits for the job of the one before.
+        wait: Whether to wait for the jobs.
+        timeout: How long to wait for each.
+    """
+
+    format: Annotated[
+        Format | None, Parameter(help="How the files are written, when their names do not say.")
+    ] = None
+    check: Annotated[
+        Check, Parameter(help="Check all of each row, only that it has what it needs, or nothing.")
+    ] = "full"
+    types: Annotated[
+        Literal["infer"] | None,
+        Parameter(help="Send cells of a CSV as the numbers and booleans that they look like."),
+    ] = None
+    rejects: Annotated[
+        Path | None,
+        Parameter(help="Write rows that are not sent, and why, to this file (NDJSON)."),
+    ] = None
+    on_reject: Annotated[
+        OnReject, Parameter(help="Send the other rows, or end at the first bad one.")
+    ] = "report"
+    concurrency: Annotated[
+        int, Parameter(validator=at_least(1, 64), help="Uploads at a time, 1 to 64.")
+    ] = CONCURRENCY
+    chunk_bytes: Annotated[
+        str | None, Parameter(help="The most bytes of an upload, such as 500kB, 20MB or 200MB.")
+    ] = None
+    ordered: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Send a chunk after the job of the one before."
+        ),
+    ] = False
+    wait: Wait = True
+    timeout: Timeout = None
+
+    def arguments(self, *, dry_run: bool) -> dict[str, Any]:
+        """The options as `client.bulk` takes them.
+
+        Args:
+            dry_run: Whether nothing is sent, so that there is no job to wait for.
+        """
+        return {
+            "format": self.format,
+            "check": self.check,
+            "types": self.types,
+            "rejects": self.rejects,
+            "on_reject": self.on_reject,
+            "concurrency": self.concurrency,
+            "chunk_bytes": bytes_of(self.chunk_bytes),
+            "ordered": self.ordered,
+            "wait": self.wait and not dry_run,
+        }
+
+
+BULK_DEFAULTS: Final = BulkOptions()
+
+_OPTIONS: Final = [
+    f"--{one.name.replace('_', '-')}" for some in (BulkOptions, Options) for one in fields(some)
+]
+
+Start: TypeAlias = Callable[..., BulkRun]
+
+
+@frozen
+class Ended:
+    """A run that has come to its end.
+
+    Attributes:
+        report: What it came to.
+        error: What ended it early, if something did.
+    """
+
+    report: Report
+    error: AppcuesError | None = None
+
+
+async def run_bulk(
+    files: Sequence[Path],
+    kind: Kind,
+    start: Callable[[Bulk], Start],
+    bulk: BulkOptions,
+    options: Options,
+    *,
+    segment_id: str | None = None,
+) -> None:
+    """Sends files, follows their jobs, shows the report, and fails if not every row has made it.
+
+    Args:
+        files: What to send; `-` is stdin.
+        kind: What its rows are.
+        start: Chooses the method that starts the run.
+        bulk: How to send it.
+        options: Which account, and how to show it.
+        segment_id: The segment, where there is one.
+
+    Raises:
+        InvalidInput: Something is refused before anything is sent.
+        CommandFailed: Something did not go well.
+    """
+    arguments = bulk.arguments(dry_run=options.dry_run)
+    seconds = seconds_of(bulk.timeout)
+    await asyncio.to_thread(_check_files, files, kind, bulk)
+    rehearsal = Rehearsal(accepts=True) if options.dry_run else None
+    display = Silent() if rehearsal else open_stages(options.quiet, options.output)
+    async with open_client(options, display, segment_id=segment_id, rehearsal=rehearsal) as client:
+        if seconds is not None:
+            # Of each job, from its start: an upload under way is not to be cut off.
+            waits = attrs.evolve(Timeouts(), wait=max(seconds, LEAST))
+            client = client.with_options(timeouts=waits)  # noqa: PLW2901
+        segment = () if segment_id is None else (segment_id,)
+        run = start(client.bulk)(*segment, list(files), **arguments)
+        (ended,) = await follow_runs([run], display, options)
+        report = ended.report
+        if rehearsal is not None:
+            rehearsal.describe({one.id: _place_of(outcome) for outcome, one in _accepted(report)})
+            _say_what_would_be(report)
+        elif report.outcomes or ended.error is None:
+            _show(report, options, wait=bulk.wait)
+    failure = _failure_of(ended)
+    if failure is not None:
+        raise failure
+
+
+async def follow_runs(runs: Sequence[BulkRun], display: Display, options: Options) -> list[Ended]:
+    """Follows all at once to their ends.
+
+    When it is interrupted, what had been accepted is written to stderr, with the tokens of the jobs that
+    still run, so that the wait can go on elsewhere.
+    """
+    try:
+        with display:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(_to_end(run)) for run in runs]
+    except BaseException:
+        for run in runs:
+            _tell_of_the_stop(run.report)
+        tell_of_running([one for run in runs for one in _running(run.report)], options)
+        raise
+    some = [task.result() for task in tasks]
+    if any(one.error for ended in some for one in ended.report.outcomes):
+        tell_of_running([one for ended in some for one in _late(ended.report)], options)
+    return some
+
+
+async def _to_end(run: BulkRun) -> Ended:
+    try:
+        return Ended(await run)
+    except AppcuesError as error:
+        return Ended(run.report, error)
+
+
+def _check_files(files: Sequence[Path], kind: Kind, bulk: BulkOptions) -> None:
+    """Refuses what can be known to fail, before any file is sent.
+
+    Raises:
+        InvalidInput: There are no files, or one of them is refused.
+    """
+    if not files:
+        raise InvalidInput("no FILE is given; name at least one CSV or NDJSON file, or - for stdin")
+    for name in map(str, files):
+        # Since - is a FILE, what is no option at all comes in as one.
+        if name.startswith("-") and name != STDIN:
+            near = difflib.get_close_matches(name, _OPTIONS, 1)
+            meant = f"did you mean {near[0]}?" if near else f"a FILE of that name is ./{name}"
+            raise InvalidInput(f"{name} is no option of this command; {meant}")
+    if [str(file) for file in files].count(STDIN) > 1:
+        raise InvalidInput("- is given more than once; stdin can be read once only")
+    if bulk.rejects is not None:
+        _check_rejects(bulk.rejects, files)
+    limit = bytes_of(bulk.chunk_bytes) or FILE_LIMIT
+    reading = Reading(kind, bulk.check, bulk.types, bulk.format, Sizes(limit), Tally())
+    refused: list[str] = []
+    for file in files:
+        try:
+            look_at(file, reading)
+        except InvalidInput as error:
+            refused.append(str(error))
+    if not refused:
+        return
+    if len(files) == 1:
+        raise InvalidInput(refused[0])
+    more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+    raise InvalidInput(
+        f"{len(refused)} of {len(files)} files are refused, and nothing was sent: "
+        f"{'; '.join(refused[:_NAMED])}{more}"
+    )
+
+
+def _check_rejects(path: Path, files: Sequence[Path]) -> None:
+    """Refuses a file for rejected rows that could not be written, or would take the place of a source.
+
+    Raises:
+        InvalidInput: It is one.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise InvalidInput(f"--rejects is {str(path)!r}; give a file in a folder that is there")
+    if path.exists() and any(file.exists() and file.samefile(path) for file in files):
+        raise InvalidInput(f"--rejects is {str(path)!r}, which is a FILE too; give another name")
+
+
+def _accepted(report: Report) -> Iterator[tuple[Outcome, JobHandle]]:
+    for outcome in report.outcomes:
+        if outcome.handle is not None:
+            yield outcome, outcome.handle
+
+
+def _running(report: Report) -> list[JobHandle]:
+    """The jobs that still run, as far as is known."""
+    return [handle for _, handle in _accepted(report) if not handle.done()]
+
+
+def _late(report: Report) -> list[JobHandle]:
+    """The jobs whose time to be waited for is over."""
+    return [
+        handle
+        for outcome, handle in _accepted(report)
+        if outcome.status == "accepted" and outcome.error is not None
+    ]
+
+
+def _tell_of_the_stop(report: Report) -> None:
+    accepted = sum(1 for _ in _accepted(report))
+    say(
+        f"stopped: of {report.rows:,} {report.kind} read, {report.accepted:,} had been accepted in "
+        f"{accepted:,} chunks, {report.completed:,} of them ingested"
+    )
+    for one in report.outcomes:
+        if one.status == "unknown":
+            say(
+                f"{_name_of(one)}: stopped before it was known to be accepted; "
+                "its job may be in: appcues-async jobs list"
+            )
+
+
+def _say_what_would_be(report: Report) -> None:
+    say(
+        f"{report.accepted:,} {report.kind} in {report.chunks:,} chunks of {report.bytes:,} bytes "
+        f"would be sent; {report.rejected:,} rows rejected"
+    )
+
+
+def _name_of(outcome: Outcome) -> str:
+    return f"chunk {outcome.chunk}, rows {outcome.first:,} to {outcome.last:,} of {outcome.source}"
+
+
+def _place_of(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "chunk": outcome.chunk,
+        "source": outcome.source,
+        "first": outcome.first,
+        "last": outcome.last,
+        "rows": outcome.rows,
+        "bytes": outcome.size,
+    }
+
+
+def _show(report: Report, options: Options, *, wait: bool) -> None:
+    rows = rows_of(report.outcomes, waited=wait)
+    if options.output == "json":
+        rejects = [
+            {"source": one.source, "number": one.number, "line": one.line, "reason": one.reason}
+            for one in report.rejects
+        ]
+        show_one({**report.as_row(), "outcomes": rows, "rejects": rejects}, "json")
+    elif options.output == "csv":
+        show(rows, "csv", COLUMNS if wait else STARTED)
+    else:
+        if wait:
+            show(rows, "table", COLUMNS)
+        else:
+            show_each([{name: row.get(name) for name in STARTED} for row in rows], "table")
+        print_lines(["", *report.summary().splitlines()])
+
+
+def rows_of(outcomes: Iterable[Outcome], *, waited: bool) -> list[dict[str, Any]]:
+    """What is shown of chunks.
+
+    Args:
+        outcomes: How they ended.
+        waited: Whether their jobs were waited for; the tokens of those that were not are wanted.
+    """
+    return [_row_of(outcome, waited=waited) for outcome in outcomes]
+
+
+def _row_of(outcome: Outcome, *, waited: bool) -> dict[str, Any]:
+    handle = outcome.handle
+    row = {
+        **_place_of(outcome),
+        "seconds": round(outcome.seconds, 1),
+        "status": outcome.status.upper(),
+        "ingested": outcome.ingested,
+        "failed": outcome.lost,
+        "job": None if handle is None else handle.id,
+        "error": None if outcome.error is None else message_of(outcome.error),
+    }
+    if not waited:
+        row["id"] = row.pop("job")
+        row["url"] = None if handle is None else handle.url
+        row["token"] = None if handle is None else handle.token
+    return row
+
+
+def failures_of(report: Report) -> list[AppcuesError]:
+    """What went wrong with the chunks of a run."""
+    errors: list[AppcuesError] = []
+    for outcome in report.outcomes:
+        if outcome.error is not None:
+            errors.append(outcome.error)
+        elif outcome.handle is not None and outcome.status == "completed":
+            try:
+                outcome.handle.raise_for_failures()
+            except RowsFailed as error:
+                errors.append(error)
+    return errors
+
+
+def _failure_of(ended: Ended) -> CommandFailed | None:
+    report = ended.report
+    failure = failure_of(failures_of(report), report.chunks, "chunks")
+    if ended.error is not None:
+        failure = failure_of([ended.error], 1, "runs")
+        if failure is not None and report.outcomes:
+            return CommandFailed(
+                f"{failure}; before that, {report.accepted:,} rows were accepted",
+                kind=failure.kind,
+                exit_code=failure.exit_code,
+                status=failure.status,
+            )
+    if failure is None and report.rejected:
+        first = f"; the first: {report.rejects[0].where}: {report.rejects[0].reason}"
+        failure = CommandFailed(
+            f"{report.rejected:,} of {report.rows:,} rows were rejected{first}",
+            kind=RowsFailed.__name__,
+            exit_code=JOB,
+        )
+    if failure is None and report.failed:
+        failure = CommandFailed(
+            f"{report.failed:,} of {report.accepted:,} rows are not among those that the jobs took",
+            kind=RowsFailed.__name__,
+            exit_code=JOB,
+        )
+    return failure

@@ -1,0 +1,179 @@
+"""The table of what becomes of each call when something goes wrong, run line by line.
+
+`table.json` is written by hand, from what the documents and the project's promises say. Nothing in it is
+worked out by the code that it judges.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from appcues_async.sandbox import Sandbox
+from tests.conformance.calls import CALLS
+from tests.conformance.trial import Seen, Servers, Trial, as_cell
+from tests.test_endpoint_table import ROWS
+
+TABLE: Final[dict[str, Any]] = json.loads(
+    Path(__file__).with_name("table.json").read_text(encoding="utf-8")
+)
+FAULTS: Final[dict[str, dict[str, Any]]] = {one["name"]: one for one in TABLE["faults"]}
+UPLOADS: Final[dict[str, dict[str, Any]]] = {one["name"]: one for one in TABLE["uploads"]["faults"]}
+AT_ONCE: Final = 12
+"""Trials at a time; their servers are on the same loop."""
+SILENT_AT_ONCE: Final = 24
+"""Of those that sit out a timeout."""
+
+Cell = list[Any]
+
+
+def cells_of(row: dict[str, Any], fault: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What the table says of an endpoint under a fault: by on_unknown, then by how often."""
+    cells = TABLE["groups"][fault["group"]][row["repeat"]]
+    for exception in TABLE["exceptions"]:
+        # What is named narrows it down, and what is not named does not.
+        if (
+            row["python"] in exception.get("python", [row["python"]])
+            and row["answer"] in exception.get("answers", [row["answer"]])
+            and fault["name"] in exception.get("faults", [fault["name"]])
+            and fault["group"] in exception.get("groups", [fault["group"]])
+        ):
+            cells = exception["cells"]
+    return {
+        on_unknown: {
+            often: [fault.get("error") if part == "ERROR" else part for part in cell]
+            for often, cell in column.items()
+        }
+        for on_unknown, column in cells.items()
+    }
+
+
+def trials(
+    row: dict[str, Any], fault: dict[str, Any], cells: dict[str, dict[str, Any]], *, large: bool
+) -> Iterator[tuple[Trial, list[Cell]]]:
+    """Each trial of an endpoint under a fault, with the cells that it may end in."""
+    for column, by_times in cells.items():
+        choices = ["raise", "resend"] if column == "any" and row["repeat"] == "unsafe" else [column]
+        for on_unknown in choices:
+            for often, cell in by_times.items():
+                allowed = cell if isinstance(cell[0], list) else [cell]
+                # A safe endpoint is told to raise, and repeated all the same.
+                chosen: Any = "raise" if on_unknown == "any" else on_unknown
+                yield Trial(row, fault, chosen, often == "always", large), allowed
+
+
+def is_in(seen: Seen, cell: Cell) -> bool:
+    found = (seen.end, seen.requests, seen.applied)
+    return all(said is None or said == one for said, one in zip(cell, found, strict=True))
+
+
+async def misses(tried: list[tuple[Trial, list[Cell]]], folder: Path) -> list[str]:
+    """Runs trials, several at a time, and says which did not end as the table has it."""
+    silent = any(trial.is_silent for trial, _ in tried)
+    free = asyncio.Semaphore(SILENT_AT_ONCE if silent else AT_ONCE)
+    missed: list[str] = []
+
+    async def attempt(number: int, trial: Trial, cells: list[Cell]) -> None:
+        async with free:
+            seen = await trial.run(servers, elsewhere, folder / f"{number}.zip")
+        if not any(is_in(seen, cell) for cell in cells):
+            wanted = " or ".join(map(as_cell, cells))
+            found = as_cell([seen.end, seen.requests, seen.applied])
+            missed.append(f"{trial}: {found}; the table has {wanted}")
+
+    servers = Servers()
+    async with Sandbox() as elsewhere:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number, (trial, cells) in enumerate(tried):
+                    group.create_task(attempt(number, trial, cells))
+        finally:
+            await servers.close()
+        assert not elsewhere.requests, "a redirect was followed"
+    return missed
+
+
+def all_trials(fault: dict[str, Any]) -> list[tuple[Trial, list[Cell]]]:
+    return [
+        one
+        for row in TABLE["endpoints"]
+        for one in trials(row, fault, cells_of(row, fault), large=False)
+    ]
+
+
+def usual_trials(fault: dict[str, Any]) -> list[tuple[Trial, list[Cell]]]:
+    """Every endpoint under the fault once, and one of each kind under a fault that stays."""
+    kinds: set[tuple[Any, ...]] = set()
+    chosen = []
+    for trial, cells in all_trials(fault):
+        row = trial.row
+        method = row["endpoint"].split()[0]
+        kind = (method, row["repeat"], row["answer"], trial.on_unknown, trial.always)
+        if kind not in kinds or not (trial.always or fault.get("kin")):
+            chosen.append((trial, cells))
+        kinds.add(kind)
+    return chosen
+
+
+BY_NAME: Final = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.long] if one.get("long") else [])
+        for name, one in FAULTS.items()
+    ],
+)
+
+
+@BY_NAME
+async def test_every_endpoint_ends_as_the_table_says(name: str, tmp_path: Path) -> None:
+    tried = usual_trials(FAULTS[name])
+    assert len(tried) > 10
+    assert await misses(tried, tmp_path) == []
+
+
+@pytest.mark.long
+@BY_NAME
+async def test_the_whole_table_holds(name: str, tmp_path: Path) -> None:
+    assert await misses(all_trials(FAULTS[name]), tmp_path) == []
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+async def test_an_upload_that_is_under_way_ends_as_the_table_says(
+    name: str, tmp_path: Path
+) -> None:
+    fault = UPLOADS[name]
+    rows = [one for one in TABLE["endpoints"] if one["python"] in TABLE["uploads"]["python"]]
+    assert len(rows) == len(TABLE["uploads"]["python"])
+    tried = [one for row in rows for one in trials(row, fault, fault[row["repeat"]], large=True)]
+    assert await misses(tried, tmp_path) == []
+
+
+# --- the table itself ----------------------------------------------------------------------------
+
+
+def test_the_table_has_every_endpoint_of_the_readme() -> None:
+    readme = {(f"{row.method} {row.path}", row.python) for row in ROWS}
+    assert {(one["endpoint"], one["python"]) for one in TABLE["endpoints"]} == readme
+
+
+def test_each_endpoint_of_the_table_has_its_call() -> None:
+    names = {Trial(one, {}, "raise", always=False).name for one in TABLE["endpoints"]}
+    assert names == CALLS.keys()
+
+
+def test_each_exception_is_about_something() -> None:
+    for exception in TABLE["exceptions"]:
+        assert exception["why"]
+        assert set(exception.get("faults", ())) <= FAULTS.keys()
+        assert set(exception.get("groups", ())) <= TABLE["groups"].keys()
+        assert set(exception.get("python", ())) <= {one["python"] for one in TABLE["endpoints"]}
+        assert set(exception.get("answers", ())) <= {one["answer"] for one in TABLE["endpoints"]}
+
+
+def test_the_table_is_as_large_as_it_is_said_to_be() -> None:
+    assert sum(len(all_trials(fault)) for fault in FAULTS.values()) > 4000
