@@ -238,8 +238,9 @@ class BulkRun:
                 if self._plan.sending.is_settling(self._number):
                     # It takes a while, and others may go on; but not all are held in memory.
                     place.leave()
-                    await self._held.acquire()
-                    place = _Place(self._held)
+                    place = _Place(self._held, taken=isinstance(chunk.body, Blocks))
+                    if place.taken:
+                        await self._held.acquire()
                 following = self._follow(self._number, chunk, entry, place, room)
                 self._number += 1
                 del chunk

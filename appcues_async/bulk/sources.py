@@ -175,7 +175,12 @@ async def _batches_of_rows(source: Any) -> AsyncGenerator[Batch]:
 
 async def _of_bytes(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
     loop = asyncio.get_running_loop()
-    feed = await loop.run_in_executor(None, open_feed, source, reading.tally)
+    opening = loop.run_in_executor(None, open_feed, source, reading.tally)
+    try:
+        feed = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unused)
+        raise
     try:
         cutting, header = await loop.run_in_executor(None, _prepare, feed, source, reading)
         found: AsyncGenerator[Chunk]
@@ -192,6 +197,12 @@ async def _of_bytes(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
                 yield chunk
     finally:
         feed.close()
+
+
+def _close_unused(opening: asyncio.Future[AnyFeed]) -> None:
+    """Closes what was opened for a run that had been cancelled by then."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _cut(cutting: Cutting, reading: Reading) -> Iterator[Chunk]:

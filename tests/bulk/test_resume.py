@@ -717,3 +717,26 @@ async def test_a_journal_that_cannot_be_read_leaves_a_lost_answer_unknown(
     assert posts(sandbox) == 1
     assert_whole(await client.bulk.import_events(events, journal=journal, **OPTIONS))
     assert_each_once(sandbox)
+
+
+@pytest.mark.parametrize("at", ["intent", "accepted", "completed"])
+async def test_what_cannot_be_written_down_is_told_even_of_the_last_chunk(
+    sandbox: Sandbox, client: AppcuesClient, journal: Path, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    move = Journal.move
+
+    def full(self: Journal, run: Any, number: int, status: Any, now: float, **values: Any) -> None:
+        if status == at:
+            raise InvalidInput("the disk is full")
+        move(self, run, number, status, now, **values)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "move", full)
+        run = client.bulk.import_events(_rows(50), journal=journal)
+        with pytest.raises(InvalidInput, match="the disk is full"):
+            await run
+    (outcome,) = run.report.outcomes
+    assert outcome.status == ("refused" if at == "intent" else "completed")
+    assert posts(sandbox) == (at != "intent")
+    assert (await client.bulk.import_events(_rows(50), journal=journal)).completed == 50
+    assert_each_once(sandbox, 50)
