@@ -72,7 +72,10 @@ class Sizes:
 
     def end_of(self, source: str, first: int) -> int:
         """After how many bytes the chunk is to end that begins with this row."""
-        drawn = random.Random(f"{self.seed} {source} {first}").random()
+        drawn = random.Random(
+            # Names of files may hold what is no text.
+            f"{self.seed} {source} {first}".encode(errors="surrogateescape")
+        ).random()
         return self.limit - int(drawn * (self.limit // 10))
 
     def is_taken(self, rows: int) -> bool:
