@@ -72,9 +72,10 @@ class Sizes:
 
     def end_of(self, source: str, first: int) -> int:
         """After how many bytes the chunk is to end that begins with this row."""
-        drawn = random.Random(f"{self.seed} {source} {first}").random()
+        # Names of files may hold what is no text.
+        given = f"{self.seed} {source} {first}".encode(errors="surrogateescape")
         # Not so near the limit that it could not be given a few rows more.
-        return self.limit - int((1 + 2 * drawn) * (self.limit // 30))
+        return self.limit - int((1 + 2 * random.Random(given).random()) * (self.limit // 30))
 
     def is_taken(self, rows: int) -> bool:
         """Whether a chunk with so many rows could be taken for another."""

@@ -248,7 +248,7 @@ def open_feed(source: Any, tally: Tally) -> AnyFeed:
     try:
         if path.is_dir():
             raise InvalidInput(f"{path} is a folder; give CSV or NDJSON files")
-        return open_stream(path, tally.stop) or FileFeed(path, tally.stop)
+        return open_stream(path, tally.stop) or FileFeed(path.absolute(), tally.stop)
     except (FileNotFoundError, ValueError) as error:
         if isinstance(error, InvalidInput):
             raise

@@ -53,7 +53,9 @@ __all__ = [
 COLUMNS: Final = (
     "chunk", "source", "rows", "bytes", "seconds", "status", "ingested", "failed", "job"
 )  # fmt: skip
-STARTED: Final = ("chunk", "source", "rows", "id", "url", "token")
+PLACE: Final = ("chunk", "source", "first", "last", "rows", "bytes")
+ENDED: Final = (*PLACE, "seconds", "status", "ingested", "failed", "job", "error")
+STARTED: Final = (*PLACE, "status", "id", "url", "token", "error")
 LEAST: Final = 0.001
 """Seconds to wait for a job where none at all are asked for."""
 _NAMED: Final = 5
@@ -189,10 +191,12 @@ async def run_bulk(
         (ended,) = await follow_runs([run], display, options)
         report = ended.report
         if rehearsal is not None:
-            rehearsal.describe({one.id: _place_of(outcome) for outcome, one in _accepted(report)})
+            places = rows_of(report.outcomes, files, PLACE)
+            jobs = [one.id for one in report.handles]
+            rehearsal.describe(dict(zip(jobs, places, strict=True)))
             _say_what_would_be(report)
         elif report.outcomes or ended.error is None:
-            _show(report, options, wait=bulk.wait)
+            _show(report, files, options, wait=bulk.wait)
     failure = _failure_of(ended)
     if failure is not None:
         raise failure
@@ -299,7 +303,7 @@ def _tell_of_the_stop(report: Report) -> None:
     accepted = sum(1 for _ in _accepted(report))
     say(
         f"stopped: of {report.rows:,} {report.kind} read, {report.accepted:,} had been accepted in "
-        f"{accepted:,} chunks, {report.completed:,} of them ingested"
+        f"{accepted:,} {'chunk' if accepted == 1 else 'chunks'}, {report.completed:,} of them ingested"
     )
     for one in report.outcomes:
         if one.status == "unknown":
@@ -320,19 +324,9 @@ def _name_of(outcome: Outcome) -> str:
     return f"chunk {outcome.chunk}, rows {outcome.first:,} to {outcome.last:,} of {outcome.source}"
 
 
-def _place_of(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "chunk": outcome.chunk,
-        "source": outcome.source,
-        "first": outcome.first,
-        "last": outcome.last,
-        "rows": outcome.rows,
-        "bytes": outcome.size,
-    }
-
-
-def _show(report: Report, options: Options, *, wait: bool) -> None:
-    rows = rows_of(report.outcomes, waited=wait)
+def _show(report: Report, files: Sequence[Path], options: Options, *, wait: bool) -> None:
+    shown = ENDED if wait else STARTED
+    rows = rows_of(report.outcomes, files, shown)
     if options.output == "json":
         rejects = [
             {"source": one.source, "number": one.number, "line": one.line, "reason": one.reason}
@@ -340,41 +334,48 @@ def _show(report: Report, options: Options, *, wait: bool) -> None:
         ]
         show_one({**report.as_row(), "outcomes": rows, "rejects": rejects}, "json")
     elif options.output == "csv":
-        show(rows, "csv", COLUMNS if wait else STARTED)
+        show(rows, "csv", shown)
     else:
         if wait:
             show(rows, "table", COLUMNS)
         else:
-            show_each([{name: row.get(name) for name in STARTED} for row in rows], "table")
+            show_each(rows, "table")
         print_lines(["", *report.summary().splitlines()])
 
 
-def rows_of(outcomes: Iterable[Outcome], *, waited: bool) -> list[dict[str, Any]]:
+def rows_of(
+    outcomes: Iterable[Outcome], files: Iterable[Path], names: Sequence[str]
+) -> list[dict[str, Any]]:
     """What is shown of chunks.
 
     Args:
         outcomes: How they ended.
-        waited: Whether their jobs were waited for; the tokens of those that were not are wanted.
+        files: What was sent, as it was typed.
+        names: Which values.
     """
-    return [_row_of(outcome, waited=waited) for outcome in outcomes]
-
-
-def _row_of(outcome: Outcome, *, waited: bool) -> dict[str, Any]:
-    handle = outcome.handle
-    row = {
-        **_place_of(outcome),
-        "seconds": round(outcome.seconds, 1),
-        "status": outcome.status.upper(),
-        "ingested": outcome.ingested,
-        "failed": outcome.lost,
-        "job": None if handle is None else handle.id,
-        "error": None if outcome.error is None else message_of(outcome.error),
-    }
-    if not waited:
-        row["id"] = row.pop("job")
-        row["url"] = None if handle is None else handle.url
-        row["token"] = None if handle is None else handle.token
-    return row
+    typed = {str(file.absolute()): str(file) for file in files}
+    rows: list[dict[str, Any]] = []
+    for one in outcomes:
+        handle = one.handle
+        row = {
+            "chunk": one.chunk,
+            "source": typed.get(one.source, one.source),
+            "first": one.first,
+            "last": one.last,
+            "rows": one.rows,
+            "bytes": one.size,
+            "seconds": round(one.seconds, 1),
+            "status": one.status.upper(),
+            "ingested": one.ingested,
+            "failed": one.lost,
+            "job": handle and handle.id,
+            "id": handle and handle.id,
+            "url": handle and handle.url,
+            "token": handle and handle.token,
+            "error": one.error and message_of(one.error),
+        }
+        rows.append({name: row[name] for name in names})
+    return rows
 
 
 def failures_of(report: Report) -> list[AppcuesError]:

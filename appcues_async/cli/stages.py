@@ -166,7 +166,7 @@ class StageLines(Lines):
 
     def __exit__(self, *_: object) -> None:
         if self.course.runs:
-            self._tell()
+            self._tell(ended=True)
 
     def __call__(self, notice: Notice) -> None:
         """Takes a notice."""
@@ -181,12 +181,12 @@ class StageLines(Lines):
         if self.course.runs and self.course.clock() - self.told >= EVERY:
             self._tell()
 
-    def _tell(self) -> None:
+    def _tell(self, *, ended: bool = False) -> None:
         self.told = self.course.clock()
         stages = self.course.stages()
         parts = [f"{stage.name} {stage}" for stage in stages]
         left = stages[-1].left or stages[1].left
-        if left is not None:
+        if left is not None and not ended:
             parts.append(f"about {_clock(left)} left")
         self._say("; ".join(parts))
 

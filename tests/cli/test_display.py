@@ -14,7 +14,6 @@ from appcues_async.cli.display import UPLOADING, Bars, Label, Lines, Silent, ope
 from appcues_async.models import Job, JobEvent
 from appcues_async.notices import (
     AttemptFailed,
-    BodySent,
     JobChanged,
     JobStarted,
     Notice,
@@ -88,20 +87,6 @@ def test_lines_leave_429_to_the_pauses(capsys: pytest.CaptureFixture[str]) -> No
     assert lines_of(capsys, AttemptFailed("GET", "jobs", 1, "Throttled", 429, 0.5)) == []
 
 
-def test_lines_tell_each_quarter_of_a_large_upload_once(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    size = 40_000_000
-    sent = [BodySent("import/profiles", 1, size * tenth // 10, size) for tenth in range(11)]
-    assert lines_of(capsys, *sent) == [
-        f"users.csv: {percent} % of 40,000,000 bytes sent" for percent in (25, 50, 75, 100)
-    ]
-
-
-def test_lines_say_nothing_of_a_small_upload(capsys: pytest.CaptureFixture[str]) -> None:
-    assert lines_of(capsys, BodySent("import/profiles", 1, 10, 10)) == []
-
-
 def test_silence_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     with Silent() as display:
         for notice in (STARTED, PauseBegan(1, "429")):
@@ -133,20 +118,8 @@ class Screen:
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.written.getvalue())
 
 
-def test_bars_show_how_much_of_a_file_is_sent() -> None:
-    rows = Screen().rows(BodySent("import/profiles", 1, 250, 1000))
-    assert "users.csv" in rows[1]
-    assert "25% of 1,000 bytes" in rows[1]
-
-
-def test_bars_show_an_upload_of_nothing() -> None:
-    rows = Screen().rows(BodySent("import/profiles", 1, 0, 0))
-    assert "0% of 0 bytes" in rows[1]
-
-
 def test_bars_keep_one_row_from_upload_to_job() -> None:
-    sent = BodySent("import/profiles", 1, 10, 10)
-    rows = Screen().rows(sent, STARTED, JobChanged(RUNNING))
+    rows = Screen().rows(STARTED, JobChanged(RUNNING))
     assert len(rows) == 2
     assert "users.csv" in rows[1]
     assert "IN_PROGRESS" in rows[1]
@@ -154,7 +127,7 @@ def test_bars_keep_one_row_from_upload_to_job() -> None:
 
 def test_bars_go_on_counting_the_time_of_a_job_whose_upload_is_done() -> None:
     screen = Screen()
-    screen.rows(BodySent("import/profiles", 1, 10, 10), STARTED)
+    screen.rows(STARTED)
     assert not any(task.finished for task in screen.bars.progress.tasks)
 
 
@@ -166,16 +139,6 @@ def test_bars_drop_the_row_of_a_job_that_has_ended() -> None:
 
 def test_bars_have_a_row_for_a_job_from_elsewhere() -> None:
     assert "job j1" in Screen().rows(JobChanged(RUNNING))[1]
-
-
-def test_bars_have_a_row_for_each_of_two_uploads_of_one_file() -> None:
-    screen = Screen()
-    first = BodySent("import/profiles", 1, 1, 10)
-    with screen.bars as bars:
-        bars(first)
-        UPLOADING.set(Label("users.csv"))
-        bars(first)
-        assert len(bars.progress.tasks) == 3
 
 
 def test_bars_count_requests_and_refusals() -> None:
@@ -195,9 +158,7 @@ def test_bars_show_that_requests_flow_again() -> None:
 
 def test_bars_fit_80_columns_at_their_fullest() -> None:
     UPLOADING.set(Label("events.ndjson 10/10"))
-    sent = BodySent("import/events", 1, 100_000_000, 200_000_000)
-    row = Screen().rows(ReplyReceived("GET", "jobs", 200, 1, 0.1), PauseBegan(1, "429"), sent)[1]
-    assert "━" in row
+    row = Screen().rows(ReplyReceived("GET", "jobs", 200, 1, 0.1), PauseBegan(1, "429"), STARTED)[1]
     assert row.endswith("0:00:00")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from appcues_async import AppcuesError, InvalidInput, OutcomeUnknown, UnexpectedReply
+from appcues_async.api.jobs import Jobs
 from appcues_async.api.segments import Segments
 from appcues_async.cli import segments
 from appcues_async.cli.failures import exit_code_of, failure_of
@@ -144,7 +145,7 @@ def test_several_failures_are_one_line_that_counts_them(
     account.plan_next_job(JobPlan(status="FAILED"))
     ran = command("import", "profiles", users, users, users, "--quiet")
     assert len(ran.err.splitlines()) == 1
-    assert ran.error["message"].startswith("2 of 3 jobs did not go well: ")
+    assert ran.error["message"].startswith("2 of 3 chunks did not go well: ")
 
 
 def test_one_refused_upload_does_not_keep_the_others_from_their_ends(
@@ -152,7 +153,7 @@ def test_one_refused_upload_does_not_keep_the_others_from_their_ends(
 ) -> None:
     account.faults.add(Answer(400), method="POST")
     ran = command("import", "profiles", users, users, "-o", "json")
-    assert sorted(row["status"] for row in ran.json) == ["COMPLETED", "NOT STARTED"]
+    assert sorted(row["status"] for row in ran.json["outcomes"]) == ["COMPLETED", "REFUSED"]
     assert (ran.code, ran.error["status"]) == (4, 400)
 
 
@@ -201,14 +202,12 @@ def test_a_traceback_is_shown_when_it_is_asked_for(
 
 
 def test_the_unexpected_in_one_of_several_uploads_is_called_by_its_name(
-    command: Command, account: Sandbox, users: Path, monkeypatch: pytest.MonkeyPatch
+    command: Command, account: Sandbox, ids: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def fail(*_: object, **__: object) -> None:
         raise LookupError
 
-    monkeypatch.setattr(Segments, "add_user_ids", fail)
-    ids = users.with_name("ids.csv")
-    ids.write_text("1\n", encoding="utf-8")
+    monkeypatch.setattr(Jobs, "start", fail)
     ran = command("segments", "add-users", "some-id", ids)
     assert (ran.code, ran.error["type"]) == (1, "LookupError")
 

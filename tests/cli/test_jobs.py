@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from tests.cli.conftest import Command
 
 
 def start(command: Command, users: Path) -> dict[str, str]:
-    (row,) = command("import", "profiles", users, "--no-wait", "-o", "json").json
+    (row,) = command("import", "profiles", users, "--no-wait", "-o", "json").json["outcomes"]
     return {"id": row["id"], "url": row["url"], "token": row["token"]}
 
 
@@ -103,7 +104,7 @@ def test_a_wait_goes_on_with_the_token_of_one_that_ran_out_of_time(
 ) -> None:
     account.plan_next_job(JobPlan(seconds=3600))
     ran = command("import", "profiles", users, "--timeout", "0.05")
-    token = next(line for line in ran.err.splitlines() if line.startswith('{"version"'))
+    (token,) = next(shlex.split(line) for line in ran.err.splitlines() if "version" in line)
     account.advance(3600)
     assert command("jobs", "wait", token).code == 0
 

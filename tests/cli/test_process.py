@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -72,7 +73,7 @@ def test_the_demo_runs_under_a_limit_that_it_meets() -> None:
 def test_without_waiting_the_process_ends_at_once(account: Sandbox, users: Path) -> None:
     account.plan_next_job(JobPlan(seconds=3600))
     ran = execute(*MODULE, "import", "profiles", users, "--no-wait", "-o", "json")
-    assert (ran.code, ran.json[0]["id"]) == (0, next(iter(account.jobs)))
+    assert (ran.code, ran.json["outcomes"][0]["id"]) == (0, next(iter(account.jobs)))
 
 
 @pytest.mark.parametrize("library", ["cyclopts", "rich"])
@@ -116,10 +117,13 @@ def test_ctrl_c_leaves_the_tokens_of_what_still_runs(account: Sandbox, users: Pa
     code, lines = interrupt_while_waiting(*MODULE, "import", "profiles", users)
     (job,) = account.jobs
     assert code == 130
-    assert lines[1] == "still running; go on with: appcues-async jobs wait TOKEN..."
-    assert json.loads(lines[2])["job_id"] == job
-    assert json.loads(lines[3])["exit_code"] == 130
-    assert len(lines) == 4
+    stopped, go_on, token, error = lines[-4:]
+    assert (
+        stopped == "stopped: of 2 profiles read, 2 had been accepted in 1 chunk, 0 of them ingested"
+    )
+    assert go_on == "still running; go on with: appcues-async jobs wait TOKEN..."
+    assert [json.loads(word)["job_id"] for word in shlex.split(token)] == [job]
+    assert json.loads(error)["exit_code"] == 130
 
 
 def test_ctrl_c_says_of_an_upload_under_way_that_nothing_is_known(
@@ -131,7 +135,10 @@ def test_ctrl_c_says_of_an_upload_under_way_that_nothing_is_known(
     code, lines = interrupt_while_waiting(*MODULE, "import", "profiles", users, users)
     stall.hold.release()
     assert code == 130
-    assert lines[1].startswith(f"{users}: stopped before it was known to be accepted")
+    assert (
+        f"chunk 1, rows 1 to 2 of {users}: stopped before it was known to be accepted; "
+        "its job may be in: appcues-async jobs list"
+    ) in lines
 
 
 @pytest.mark.parametrize(
@@ -188,7 +195,9 @@ def test_on_a_terminal_there_are_bars_and_then_the_table(account: Sandbox, users
     assert code == 0
     assert "━━━" in plain
     assert "1 answered, 0 x 429" in plain
-    assert plain.splitlines()[-1].startswith("users.csv     30 ")
+    assert re.search(r"^    0  users.csv     2     30 ", plain, re.MULTILINE)
+    for stage in ("read", "sent", "ingested"):
+        assert f" {stage} " in plain
     assert "\x1b[32m" in written
 
 
@@ -206,4 +215,4 @@ def test_a_name_that_cannot_be_encoded_does_not_end_the_command(tmp_path: Path) 
         timeout=50,
     )
     assert done.returncode == 0
-    assert json.loads(done.stdout)[0]["source"].endswith("users-\udcff.csv")
+    assert json.loads(done.stdout)["outcomes"][0]["source"].endswith("users-\udcff.csv")

@@ -108,9 +108,12 @@ def test_of_a_file_upload_the_file_is_shown_and_not_the_form_around_it(
         file.write(b"user_id,plan\n")
         for _ in range(21):
             file.write(b"007,pro\n" * 125_000)
-    (request,) = command("import", "profiles", users, "--dry-run", "-o", "json").json
+    (request,) = command(
+        "import", "profiles", users, "--dry-run", "--chunk-bytes", "100MB", "-o", "json"
+    ).json
     assert request["headers"]["Content-Type"].startswith("multipart/form-data")
     assert request["body"] == "user_id,plan\n007,pro"
+    assert request["rows"] == 2_625_000
     assert request["bytes"] > 21_000_000
 
 
