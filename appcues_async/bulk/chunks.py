@@ -262,12 +262,15 @@ def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
             pieces = [(0, len(data))] if checked.pieces is None else checked.pieces
             first, last = number + 1, number + checked.rows
             if not gathered.has_room(sum(stop - start for start, stop in pieces)):
-                if not checked.bad and (edge := gathered.top_up(data, source.csv))[0]:
-                    begin, rows = edge
+                # What comes before the first bad row, if it is not the very first.
+                begins, stop = pieces[0]
+                begin, rows = (0, 0) if begins else gathered.top_up(data[:stop], source.csv)
+                if rows:
                     gathered.add(
                         parts(block.offset, data, [(0, begin)]), rows, first, number + rows
                     )
-                    pieces, good, first = [(begin, len(data))], good - rows, first + rows
+                    pieces = [(begin, stop), *pieces[1:]][begin == stop :]
+                    good, first = good - rows, first + rows
                 yield gathered.take(make)
             if good:
                 gathered.add(parts(block.offset, data, pieces), good, first, last)
