@@ -157,8 +157,8 @@ def _fit(block: bytes, gathered: Gathered, encoder: Encoder, before: int) -> tup
         edge, rows = stop, rows + 1
     # One that has a few rows less, and a number of its own, is better than a full one.
     best, found, fewer = sizes.rank_of(gathered.rows + rows), (edge, rows), rows
-    least = (gathered.rows + rows) * 0.9 - gathered.rows
-    while best and fewer > max(0.0, least):
+    least = max(not gathered.rows, (gathered.rows + rows) * 0.9 - gathered.rows)
+    while best and fewer - 1 >= least:
         fewer, edge = fewer - 1, block.rfind(b"\n", 0, edge - 1) + 1
         rank = sizes.rank_of(gathered.rows + fewer)
         if rank < best:

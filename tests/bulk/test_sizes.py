@@ -49,3 +49,9 @@ async def test_where_there_are_enough_they_differ_from_those_of_other_runs(sourc
 def test_a_number_is_better_that_no_other_chunk_can_have() -> None:
     sizes = Sizes(9_000, modulus=4, residue=3, taken={7})
     assert [sizes.rank_of(rows) for rows in (3, 4, 7)] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("modulus", [1, 64])
+async def test_chunks_of_one_row_have_one_row(modulus: int) -> None:
+    rows = [{"user_id": f"u{number:04}"} for number in range(20)]
+    assert await counts_of(rows, Sizes(30, modulus=modulus, residue=0)) == [1] * 20
