@@ -141,6 +141,25 @@ def test_ctrl_c_says_of_an_upload_under_way_that_nothing_is_known(
     ) in lines
 
 
+def test_ctrl_c_ends_the_wait_for_a_pipe_that_says_nothing(account: Sandbox) -> None:
+    words = [*MODULE, "import", "profiles", "-"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        # More than a pipe holds: once it is written, somebody reads at the other end.
+        process.stdin.write(b"user_id\n" + b"1234567\n" * 50_000)
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(timeout=10) == 130
+        finally:
+            process.kill()
+        assert process.stderr.readline().startswith(b"stopped: of ")
+    assert account.jobs == {}
+
+
 @pytest.mark.parametrize(
     "words", [("segments", "delete", "1"), ("users", "delete-profile", "007")], ids=str
 )
