@@ -13,6 +13,7 @@ from appcues_async.api.jobs import Jobs
 from appcues_async.api.lookup import look_at, sight_jobs
 from appcues_async.api.lost_answers import LostAnswers
 from appcues_async.api.resources import Resources
+from appcues_async.bulk.plan import Account
 from appcues_async.bulk.resource import Bulk
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
@@ -336,7 +337,9 @@ class AppcuesClient(Resources):
         self._sender = sender
         jobs = self._jobs(sender)
         self._hand_out_resources(sender, jobs)
-        self.bulk = Bulk(jobs_of, self._listener)
+        credentials = self._credentials
+        account = Account(credentials.origin, credentials.account_id, sender.clock)
+        self.bulk = Bulk(jobs_of, account, on_unknown=self._on_unknown, listener=self._listener)
 
     def _jobs(self, sender: Sender) -> Jobs:
         opened, patience = self._open(), self._timeouts.wait

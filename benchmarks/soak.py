@@ -1,10 +1,10 @@
 """Is anything lost, doubled or leaked in long mixed work on a server that keeps failing?
 
-A sandbox in another process takes 60 requests a second and lets 5% of them fail: resets, 5xx and cut
-answers before and after the request was applied, 429s, answers that do not come. One client does all
-kinds of work on it at once: single updates and events, uploads, segments, waits for jobs, bulk runs.
-Each row has a number of its own, and what its call said of it is kept. At the end that is held against
-what the sandbox holds, row by row:
+A sandbox in another process takes RATE (60) requests a second and lets 5% of them fail: resets, 5xx
+and cut answers before and after the request was applied, 429s, answers that do not come. One client
+does all kinds of work on it at once: single updates and events, uploads, segments, waits for jobs, bulk
+runs. Each row has a number of its own, and what its call said of it is kept. At the end that is held
+against what the sandbox holds, row by row:
 
 * what was reported done is there, events exactly once;
 * what was refused is not there;
@@ -13,7 +13,7 @@ what the sandbox holds, row by row:
 Memory and open sockets are sampled all the while; they are flat when the last quarter of the time shows
 no more of them than the second, save for some noise.
 
-Run: python benchmarks/soak.py [SECONDS [raise|resend|reconcile]]
+Run: python benchmarks/soak.py [SECONDS [raise|resend|reconcile [RATE]]]
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ DONE, REFUSED, UNKNOWN, OPEN = range(4)
 # --- the server, in a process of its own ---------------------------------------------------------
 
 
-def serve() -> None:
+def serve(rate: float) -> None:
     """Serves until it is ended; prints what a client needs."""
 
     async def forever() -> None:
-        async with Sandbox(rate_limit=RATE, job_seconds=1.0, list_lag=0.3, seed=7) as sandbox:
+        async with Sandbox(rate_limit=rate, job_seconds=1.0, list_lag=0.3, seed=7) as sandbox:
             print(json.dumps(sandbox.credentials), flush=True)
             await asyncio.Event().wait()
 
@@ -84,9 +84,9 @@ def serve() -> None:
 
 
 @contextmanager
-def served() -> Iterator[dict[str, Any]]:
+def served(rate: float) -> Iterator[dict[str, Any]]:
     """What a client of a sandbox in another process needs."""
-    command = [sys.executable, __file__, "--serve"]
+    command = [sys.executable, __file__, "--serve", str(rate)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -413,9 +413,9 @@ async def _work(
     return work, samples, failed
 
 
-def run(seconds: float = 600, on_unknown: OnUnknown = "raise") -> Outcome:
+def run(seconds: float = 600, on_unknown: OnUnknown = "raise", rate: float = RATE) -> Outcome:
     """Works for so long, and holds what was said against what is there."""
-    with served() as credentials:
+    with served(rate) as credentials:
         # The oldest instruction that claims a request counts, so the later ones have a little less.
         for fault in FAULTS:
             share = {"times": None, "probability": SHARE / len(FAULTS), "path": "^/v2/"}
@@ -446,11 +446,12 @@ def run(seconds: float = 600, on_unknown: OnUnknown = "raise") -> Outcome:
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 600
     on_unknown = cast("OnUnknown", sys.argv[2] if len(sys.argv) > 2 else "raise")
-    outcome = run(seconds, on_unknown)
+    limit = float(sys.argv[3]) if len(sys.argv) > 3 else RATE
+    outcome = run(seconds, on_unknown, limit)
     rate = outcome.requests / outcome.seconds
     print(
         f"{outcome.seconds:.0f} s, on_unknown={on_unknown!r}: {outcome.requests:,} requests "
-        f"({rate:.1f} a second of {RATE}), {outcome.refused_for_pace:,} of them answered with 429, "
+        f"({rate:.1f} a second of {limit:g}), {outcome.refused_for_pace:,} of them answered with 429, "
         f"{outcome.failed_attempts:,} attempts failed"
     )
     print("calls:", ", ".join(f"{many:,} {name}" for name, many in sorted(outcome.calls.items())))
@@ -474,6 +475,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        serve()
+        serve(float(sys.argv[2]))
     else:
         main()

@@ -133,5 +133,6 @@ def test_every_endpoint_that_is_declared_has_a_row() -> None:
 
 
 def test_every_command_has_a_row_or_sends_what_another_row_has() -> None:
-    others = {("jobs", "download"), ("jobs", "watch"), ("request",), ("sandbox",), ("demo",)}
+    others = {("request",), ("sandbox",), ("demo",), ("journal", "show")}
+    others |= {("jobs", "download"), ("jobs", "watch")}
     assert set(commands()) - {tuple(row.words) for row in ROWS} <= others

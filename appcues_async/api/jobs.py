@@ -18,7 +18,7 @@ from appcues_async.waiting.handle import ANALYTICS, JobAddress, JobHandle
 from appcues_async.waiting.owners import Owners
 from appcues_async.waiting.reconcile import Claim
 from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import reader
+from appcues_async.wire.codec import nothing, reader
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Request
 from appcues_async.wire.sender import Sender
@@ -241,8 +241,10 @@ class Jobs:
         kind = request.endpoint.route
 
         def read(reply: Reply) -> JobAddress | None:
-            offline = reply.status == 202 or b'"job_id"' in reply.body
-            return self._read(kind, reply) if offline else None
+            if reply.status == 202 or b'"job_id"' in reply.body:
+                return self._read(kind, reply)
+            nothing(reply)
+            return None
 
         question = Question(
             request=request,

@@ -36,7 +36,7 @@ from appcues_async.waiting.reconcile import (
 from appcues_async.wire.codec import Sighting, job_of, read_sightings
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Repeat, Request
-from appcues_async.wire.sender import Sender
+from appcues_async.wire.sender import UNSETTLED, Sender
 
 __all__ = ["LostAnswers", "Question", "lead_of"]
 
@@ -254,7 +254,8 @@ class _Course(Generic[T]):
                 left -= max(1, len(failure.attempts))
                 if left < 1:
                     failure.delivery = Delivery.REFUSED
-                    failure.add_note("It was looked for, and found not to have been applied.")
+                    said = str(failure).removesuffix(UNSETTLED)
+                    failure.args = (f"{said}; it was looked for, and was not applied",)
                     raise failure
                 self.history += failure.attempts
             finally:

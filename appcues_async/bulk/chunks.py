@@ -72,15 +72,26 @@ class Sizes:
 
     def end_of(self, source: str, first: int) -> int:
         """After how many bytes the chunk is to end that begins with this row."""
+        # Names of files may hold what is no text.
         drawn = random.Random(
-            # Names of files may hold what is no text.
             f"{self.seed} {source} {first}".encode(errors="surrogateescape")
         ).random()
-        return self.limit - int(drawn * (self.limit // 10))
+        # Not so near the limit that it could not be given a few rows more.
+        return self.limit - int((1 + 2 * drawn) * (self.limit // 30))
 
     def is_taken(self, rows: int) -> bool:
         """Whether a chunk with so many rows could be taken for another."""
-        return rows in self.taken or rows % self.modulus != self.residue
+        return self.rank_of(rows) > 0
+
+    def rank_of(self, rows: int) -> int:
+        """How likely a chunk with so many rows could be taken for another.
+
+        Returns:
+            0 if it is like no other; 1 if another run may have one like it; 2 if there is one.
+        """
+        if rows in self.taken:
+            return 2
+        return int(rows % self.modulus != self.residue)
 
     def take(self, rows: int) -> None:
         """Gives the number to a chunk."""
@@ -125,18 +136,20 @@ class Gathered:
             csv: Whether they are CSV.
 
         Returns:
-            Bytes and rows; none where its number is its own already, or cannot become so.
+            Bytes and rows; none where its number is its own already, or gets no better.
         """
-        if not self.sizes.is_taken(self.rows):
-            return 0, 0
+        best, edge = self.sizes.rank_of(self.rows), (0, 0)
         rows = 0
-        for start, stop in row_spans(block, csv):
+        for start, stop in row_spans(block, csv) if best else ():
             if self.size + stop > self.sizes.limit:
                 break
             rows += not block[start:stop].isspace()
-            if not self.sizes.is_taken(self.rows + rows):
-                return stop, rows
-        return 0, 0
+            rank = self.sizes.rank_of(self.rows + rows)
+            if rank < best:
+                best, edge = rank, (stop, rows)
+            if not best:
+                break
+        return edge
 
     def add(self, parts: list[Any], rows: int, first: int, last: int) -> None:
         """Adds rows that there is room for."""

@@ -37,6 +37,7 @@ class Outcome:
         handle: Its job, if it was accepted.
         error: What went wrong, if something did.
         seconds: From its turn to its end.
+        resumed: Whether it was sent in an earlier run of the same journal, and not in this one.
     """
 
     chunk: int
@@ -49,6 +50,7 @@ class Outcome:
     handle: JobHandle | None = None
     error: AppcuesError | None = None
     seconds: float = 0
+    resumed: bool = False
 
     @property
     def job(self) -> Job | None:
@@ -131,6 +133,11 @@ class Report:
         return sum(one.rows for one in self.outcomes if one.status == "unknown")
 
     @property
+    def resumed(self) -> int:
+        """Rows of chunks that were sent in an earlier run of the same journal, and not in this one."""
+        return sum(one.rows for one in self.outcomes if one.resumed)
+
+    @property
     def handles(self) -> list[JobHandle]:
         """The jobs of the chunks that were accepted."""
         return [one.handle for one in self.outcomes if one.handle is not None]
@@ -174,6 +181,8 @@ class Report:
             f"{self.chunks:,} chunks, {self.bytes:,} bytes accepted",
             self._counts(),
         ]
+        if self.resumed:
+            lines.append(f"{self.resumed:,} of them had been sent in an earlier run")
         if self.cancelled:
             lines.append("cancelled before the end of the source")
         lines += [
@@ -199,6 +208,7 @@ class Report:
             "failed": self.failed,
             "rejected": self.rejected,
             "unknown": self.unknown,
+            "resumed": self.resumed,
             "seconds": round(self.seconds, 3),
             "rows_per_second": round(self.rows_per_second, 1),
             "cancelled": self.cancelled,

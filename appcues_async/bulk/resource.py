@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from typing import (
+    Any,
+    Final,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypedDict,
+    Unpack,
+    get_args,
+)
 
 from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
 from appcues_async.api.jobs import Jobs
 from appcues_async.api.segments import ADD, REMOVE
 from appcues_async.bulk.checks import Check
 from appcues_async.bulk.chunks import Sizes
-from appcues_async.bulk.run import BulkRun, Plan
+from appcues_async.bulk.plan import Account, Plan
+from appcues_async.bulk.run import BulkRun
+from appcues_async.bulk.sending import Sending
 from appcues_async.bulk.sources import Reading, parts_of
 from appcues_async.bulk.tally import Tally
 from appcues_async.errors import InvalidInput
@@ -21,10 +33,10 @@ from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT, MEDIA, Format
 from appcues_async.rows.values import shown, whole_number
 from appcues_async.settings import OnUnknown
-from appcues_async.waiting.handle import JobHandle
-from appcues_async.wire.request import Blocks, Endpoint, FilePieces, Multipart
+from appcues_async.wire.request import Endpoint
 
-__all__ = ["CONCURRENCY", "Bulk", "BulkSource", "OnReject"]
+__all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "OnReject"]
+
 
 CONCURRENCY: Final = 4
 """Uploads at a time; benchmarks/bulk.py shows what more of them bring."""
@@ -50,325 +62,200 @@ BulkSource: TypeAlias = (
 """A path (`-` is the standard input) or many, bytes, rows, or a data frame."""
 
 
+class BulkOptions(TypedDict, total=False):
+    """What every method of `client.bulk` takes beside its source; all of it by name, all of it optional.
+
+    Attributes:
+        concurrency: Uploads at a time, 1 to 64; 4 when left out.
+        chunk_bytes: The most bytes of a chunk, up to 200,000,000; chosen by the source's size when left
+            out.
+        check: `full` checks every row as single uploads do (when left out), `ids` only that each has
+            what it needs, `none` trusts the files.
+        journal: A file (SQLite) that keeps what was intended, accepted and finished, so that the same
+            run with the same journal goes on where it ended, and sends nothing twice. Only for sources
+            that can be read again: files, bytes, lists, frames.
+        wait: Wait for the jobs (when left out); False returns after the last 202.
+        rejects: A file for all rejected rows: NDJSON with source, number, line, reason and row. It can
+            be uploaded itself once its rows are mended.
+        on_reject: `raise` ends the run at the first rejected row, before anything is sent where the
+            source can be read twice; `report` (when left out) goes on.
+        ordered: Send each chunk after the job of the one before has ended.
+        types: `infer` gives CSV cells the types that they look like, and sends NDJSON.
+        format: How a file is written, when its name or content does not show it.
+        on_unknown: What to do when nothing says whether a chunk was accepted; what the client does when
+            left out.
+        on_notice: Is told how far the run is.
+    """
+
+    concurrency: int
+    chunk_bytes: int | None
+    check: Check
+    journal: str | os.PathLike[str] | None
+    wait: bool
+    rejects: str | os.PathLike[str] | None
+    on_reject: OnReject
+    ordered: bool
+    types: Literal["infer"] | None
+    format: Format | None
+    on_unknown: OnUnknown | None
+    on_notice: Listener | None
+
+
 class Bulk:
-    """`client.bulk`: the fewest requests that the limits allow, many at a time, in flat memory."""
+    """`client.bulk`: the fewest requests that the limits allow, many at a time, in flat memory.
+
+    Every method makes a run: await it for its report, or iterate over its outcomes. All take the
+    options that `BulkOptions` describes.
+    """
 
     def __init__(
-        self, jobs_of: Callable[[OnUnknown | None], Jobs], listener: Listener | None = None
+        self,
+        jobs_of: Callable[[OnUnknown | None], Jobs],
+        account: Account,
+        *,
+        on_unknown: OnUnknown,
+        listener: Listener | None = None,
     ) -> None:
         """Is made by the client.
 
         Args:
             jobs_of: Makes what starts jobs, with a way of its own for unknown outcomes.
+            account: Whose rows these are.
+            on_unknown: What to do about unknown outcomes where a run does not say.
             listener: Is told how far every run is.
         """
         self._jobs_of = jobs_of
+        self._account = account
+        self._on_unknown: OnUnknown = on_unknown
         self._listener = listener
 
-    def import_profiles(
-        self,
-        source: BulkSource,
-        *,
-        concurrency: int = CONCURRENCY,
-        chunk_bytes: int | None = None,
-        check: Check = "full",
-        wait: bool = True,
-        rejects: str | os.PathLike[str] | None = None,
-        on_reject: OnReject = "report",
-        ordered: bool = False,
-        types: Literal["infer"] | None = None,
-        format: Format | None = None,  # noqa: A002 - the public word
-        on_unknown: OnUnknown | None = None,
-        on_notice: Listener | None = None,
-    ) -> BulkRun:
-        """Updates profiles, any number of them.
+    def import_profiles(self, source: BulkSource, **options: Unpack[BulkOptions]) -> BulkRun:
+        """Updates profiles, any number of them (reference, "Import Bulk Profile Data").
 
         Args:
             source: A path or a list of paths (CSV or NDJSON; gzip and zstd are unpacked; `-` is the
                 standard input), bytes, an iterable or async iterable of mappings or attrs objects, or
                 anything with `__arrow_c_stream__` (a polars, pandas, pyarrow or duckdb frame).
-            concurrency: Uploads at a time, 1 to 64.
-            chunk_bytes: The most bytes of a chunk, up to 200,000,000; chosen by the source's size when
-                left out.
-            check: `full` checks every row as single uploads do, `ids` only that each has what it
-                needs, `none` trusts the files.
-            wait: Wait for the jobs; False returns after the last 202.
-            rejects: A file for all rejected rows: NDJSON with source, number, line, reason and row. It
-                can be uploaded itself once its rows are mended.
-            on_reject: `raise` ends the run at the first rejected row, before anything is sent where the
-                source can be read twice.
-            ordered: Send each chunk after the job of the one before has ended.
-            types: `infer` gives CSV cells the types that they look like, and sends NDJSON.
-            format: How a file is written, when its name or content does not show it.
-            on_unknown: What to do when nothing says whether a chunk was accepted.
-            on_notice: Is told how far the run is.
+            options: See `BulkOptions`.
 
         Returns:
-            The run; await it for its report, or iterate over its outcomes.
+            The run.
 
         Raises:
             InvalidInput: An option is malformed.
+            TypeError: There is no such option.
         """
-        return self._run(
-            PROFILES,
-            IMPORT_PROFILES,
-            {},
-            source,
-            concurrency=concurrency,
-            chunk_bytes=chunk_bytes,
-            check=check,
-            wait=wait,
-            rejects=rejects,
-            on_reject=on_reject,
-            ordered=ordered,
-            types=types,
-            format=format,
-            on_unknown=on_unknown,
-            on_notice=on_notice,
-        )
+        return self._run("import_profiles", PROFILES, IMPORT_PROFILES, source, options)
 
-    def import_events(
-        self,
-        source: BulkSource,
-        *,
-        concurrency: int = CONCURRENCY,
-        chunk_bytes: int | None = None,
-        check: Check = "full",
-        wait: bool = True,
-        rejects: str | os.PathLike[str] | None = None,
-        on_reject: OnReject = "report",
-        ordered: bool = False,
-        types: Literal["infer"] | None = None,
-        format: Format | None = None,  # noqa: A002 - the public word
-        on_unknown: OnUnknown | None = None,
-        on_notice: Listener | None = None,
-    ) -> BulkRun:
-        """Records events, any number of them.
-
-        A chunk whose answer was lost ends as `unknown` rather than being recorded twice.
+    def import_events(self, source: BulkSource, **options: Unpack[BulkOptions]) -> BulkRun:
+        """Records events, any number of them (reference, "Import Bulk Events").
 
         Args:
-            source: A path or a list of paths (CSV or NDJSON; gzip and zstd are unpacked; `-` is the
-                standard input), bytes, an iterable or async iterable of mappings or attrs objects, or
-                anything with `__arrow_c_stream__` (a polars, pandas, pyarrow or duckdb frame).
-            concurrency: Uploads at a time, 1 to 64.
-            chunk_bytes: The most bytes of a chunk, up to 200,000,000; chosen by the source's size when
-                left out.
-            check: `full` checks every row as single uploads do, `ids` only that each has what it
-                needs, `none` trusts the files.
-            wait: Wait for the jobs; False returns after the last 202.
-            rejects: A file for all rejected rows: NDJSON with source, number, line, reason and row. It
-                can be uploaded itself once its rows are mended.
-            on_reject: `raise` ends the run at the first rejected row, before anything is sent where the
-                source can be read twice.
-            ordered: Send each chunk after the job of the one before has ended.
-            types: `infer` gives CSV cells the types that they look like, and sends NDJSON.
-            format: How a file is written, when its name or content does not show it.
-            on_unknown: What to do when nothing says whether a chunk was accepted.
-            on_notice: Is told how far the run is.
+            source: As for `import_profiles`.
+            options: See `BulkOptions`.
 
         Returns:
-            The run; await it for its report, or iterate over its outcomes.
+            The run.
 
         Raises:
             InvalidInput: An option is malformed.
+            TypeError: There is no such option.
         """
-        return self._run(
-            EVENTS,
-            IMPORT_EVENTS,
-            {},
-            source,
-            concurrency=concurrency,
-            chunk_bytes=chunk_bytes,
-            check=check,
-            wait=wait,
-            rejects=rejects,
-            on_reject=on_reject,
-            ordered=ordered,
-            types=types,
-            format=format,
-            on_unknown=on_unknown,
-            on_notice=on_notice,
-        )
+        return self._run("import_events", EVENTS, IMPORT_EVENTS, source, options)
 
     def add_user_ids(
-        self,
-        segment_id: str,
-        source: BulkSource,
-        *,
-        concurrency: int = CONCURRENCY,
-        chunk_bytes: int | None = None,
-        check: Check = "full",
-        wait: bool = True,
-        rejects: str | os.PathLike[str] | None = None,
-        on_reject: OnReject = "report",
-        ordered: bool = False,
-        types: Literal["infer"] | None = None,
-        format: Format | None = None,  # noqa: A002 - the public word
-        on_unknown: OnUnknown | None = None,
-        on_notice: Listener | None = None,
+        self, segment_id: str, source: BulkSource, **options: Unpack[BulkOptions]
     ) -> BulkRun:
         """Adds users to a segment, any number of them.
 
         Args:
             segment_id: Which segment.
-            source: A path or a list of paths (CSV or NDJSON; gzip and zstd are unpacked; `-` is the
-                standard input), bytes, an iterable or async iterable of ids, or anything with
-                `__arrow_c_stream__` (a polars, pandas, pyarrow or duckdb frame).
-            concurrency: Uploads at a time, 1 to 64.
-            chunk_bytes: The most bytes of a chunk, up to 200,000,000; chosen by the source's size when
-                left out.
-            check: `full` checks every row as single uploads do, `ids` only that each has what it
-                needs, `none` trusts the files.
-            wait: Wait for the jobs; False returns after the last 202.
-            rejects: A file for all rejected rows: NDJSON with source, number, line, reason and row. It
-                can be uploaded itself once its rows are mended.
-            on_reject: `raise` ends the run at the first rejected row, before anything is sent where the
-                source can be read twice.
-            ordered: Send each chunk after the job of the one before has ended.
-            types: `infer` gives CSV cells the types that they look like, and sends NDJSON.
-            format: How a file is written, when its name or content does not show it.
-            on_unknown: What to do when nothing says whether a chunk was accepted.
-            on_notice: Is told how far the run is.
+            source: As for `import_profiles`, with ids instead of mappings.
+            options: See `BulkOptions`.
 
         Returns:
-            The run; await it for its report, or iterate over its outcomes.
+            The run.
 
         Raises:
             InvalidInput: An option is malformed.
+            TypeError: There is no such option.
         """
-        return self._run(
-            USER_IDS,
-            ADD,
-            {"segment_id": segment_id},
-            source,
-            concurrency=concurrency,
-            chunk_bytes=chunk_bytes,
-            check=check,
-            wait=wait,
-            rejects=rejects,
-            on_reject=on_reject,
-            ordered=ordered,
-            types=types,
-            format=format,
-            on_unknown=on_unknown,
-            on_notice=on_notice,
-        )
+        return self._run("add_user_ids", USER_IDS, ADD, source, options, segment_id=segment_id)
 
     def remove_user_ids(
-        self,
-        segment_id: str,
-        source: BulkSource,
-        *,
-        concurrency: int = CONCURRENCY,
-        chunk_bytes: int | None = None,
-        check: Check = "full",
-        wait: bool = True,
-        rejects: str | os.PathLike[str] | None = None,
-        on_reject: OnReject = "report",
-        ordered: bool = False,
-        types: Literal["infer"] | None = None,
-        format: Format | None = None,  # noqa: A002 - the public word
-        on_unknown: OnUnknown | None = None,
-        on_notice: Listener | None = None,
+        self, segment_id: str, source: BulkSource, **options: Unpack[BulkOptions]
     ) -> BulkRun:
         """Removes users from a segment, any number of them.
 
         Args:
             segment_id: Which segment.
-            source: A path or a list of paths (CSV or NDJSON; gzip and zstd are unpacked; `-` is the
-                standard input), bytes, an iterable or async iterable of ids, or anything with
-                `__arrow_c_stream__` (a polars, pandas, pyarrow or duckdb frame).
-            concurrency: Uploads at a time, 1 to 64.
-            chunk_bytes: The most bytes of a chunk, up to 200,000,000; chosen by the source's size when
-                left out.
-            check: `full` checks every row as single uploads do, `ids` only that each has what it
-                needs, `none` trusts the files.
-            wait: Wait for the jobs; False returns after the last 202.
-            rejects: A file for all rejected rows: NDJSON with source, number, line, reason and row. It
-                can be uploaded itself once its rows are mended.
-            on_reject: `raise` ends the run at the first rejected row, before anything is sent where the
-                source can be read twice.
-            ordered: Send each chunk after the job of the one before has ended.
-            types: `infer` gives CSV cells the types that they look like, and sends NDJSON.
-            format: How a file is written, when its name or content does not show it.
-            on_unknown: What to do when nothing says whether a chunk was accepted.
-            on_notice: Is told how far the run is.
+            source: As for `import_profiles`, with ids instead of mappings.
+            options: See `BulkOptions`.
 
         Returns:
-            The run; await it for its report, or iterate over its outcomes.
+            The run.
 
         Raises:
             InvalidInput: An option is malformed.
+            TypeError: There is no such option.
         """
         return self._run(
-            USER_IDS,
-            REMOVE,
-            {"segment_id": segment_id},
-            source,
-            concurrency=concurrency,
-            chunk_bytes=chunk_bytes,
-            check=check,
-            wait=wait,
-            rejects=rejects,
-            on_reject=on_reject,
-            ordered=ordered,
-            types=types,
-            format=format,
-            on_unknown=on_unknown,
-            on_notice=on_notice,
+            "remove_user_ids", USER_IDS, REMOVE, source, options, segment_id=segment_id
         )
 
     def _run(
         self,
+        method: str,
         kind: Kind,
         endpoint: Endpoint,
-        ids: dict[str, Any],
         source: Any,
-        *,
-        concurrency: int,
-        chunk_bytes: int | None,
-        check: Check,
-        wait: bool,
-        rejects: str | os.PathLike[str] | None,
-        on_reject: OnReject,
-        ordered: bool,
-        types: Literal["infer"] | None,
-        format: Format | None,  # noqa: A002
-        on_unknown: OnUnknown | None,
-        on_notice: Listener | None,
+        options: BulkOptions,
+        **ids: Any,
     ) -> BulkRun:
+        _check_names(method, options)
+        check, on_reject = options.get("check", "full"), options.get("on_reject", "report")
+        types, written = options.get("types"), options.get("format")
+        on_unknown = options.get("on_unknown")
         _one_of("check", check, get_args(Check))
         _one_of("on_reject", on_reject, get_args(OnReject))
         _one_of("types", types, (None, "infer"))
-        _one_of("format", format, (None, *MEDIA))
+        _one_of("format", written, (None, *MEDIA))
         _one_of("on_unknown", on_unknown, (None, *get_args(OnUnknown)))
-        concurrency = whole_number(concurrency, "concurrency", 1, 64)
+        concurrency = whole_number(options.get("concurrency", CONCURRENCY), "concurrency", 1, 64)
+        chunk_bytes = options.get("chunk_bytes")
         if chunk_bytes is not None:
             chunk_bytes = whole_number(chunk_bytes, "chunk_bytes", 1, FILE_LIMIT)
         endpoint.request(**ids)
-        jobs = self._jobs_of(on_unknown)
-
-        async def send(body: Blocks | FilePieces | Multipart) -> JobHandle:
-            return await jobs.start(endpoint.request(body, **ids))
-
+        sending = Sending(self._jobs_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown)
+        journal, rejects = options.get("journal"), options.get("rejects")
         raises = on_reject == "raise"
         tally = Tally(None if rejects is None else Path(rejects), raise_on_reject=raises)
-        reading = Reading(kind, check, types, format, Sizes(FILE_LIMIT), tally)
-        listeners = [one for one in (self._listener, on_notice) if one is not None]
+        reading = Reading(kind, check, types, written, Sizes(FILE_LIMIT), tally)
+        listeners = (self._listener, options.get("on_notice"))
         return BulkRun(
             Plan(
                 parts_of(source),
                 reading,
-                send,
+                sending,
                 concurrency,
                 chunk_bytes,
-                wait=wait,
-                ordered=ordered,
+                journal=None if journal is None else Path(journal),
+                account=self._account,
+                wait=options.get("wait", True),
+                ordered=options.get("ordered", False),
                 raises=raises,
-                listeners=listeners,
+                listeners=[one for one in listeners if one is not None],
             )
         )
+
+
+def _check_names(method: str, options: Mapping[str, object]) -> None:
+    known = list(BulkOptions.__annotations__)
+    for name in options:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
+            raise TypeError(f"{method}() got an unexpected keyword argument {name!r}; {hint}")
 
 
 def _one_of(name: str, value: object, choices: Sequence[object]) -> None:

@@ -1,16 +1,14 @@
 """Rows in memory, checked and encoded a few hundred at a time.
 
-What a batch of rows holds is found out by looking at the types of all its values at once; only a
-batch in which something is out of the ordinary is gone through row by row. Blocks of 256 rows are
-joined, never single rows: 100,000 small bytes objects cost six times as much as what is in them.
+A batch is judged as a whole (`columns.py`); only one in which something is out of the ordinary is gone
+through row by row. Blocks of that many rows are joined, never single rows: 100,000 small bytes objects
+cost six times as much as what is in them.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from itertools import chain
 from typing import Any, Final
 
 import attrs
@@ -19,19 +17,17 @@ from attrs import frozen
 
 from appcues_async.bulk.checks import Check
 from appcues_async.bulk.chunks import Chunk, Gathered, Sizes
+from appcues_async.bulk.columns import judged
 from appcues_async.bulk.edges import row_spans
 from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
-from appcues_async.rows.values import check_event_name, iso_time
+from appcues_async.rows.kinds import Kind
 from appcues_async.wire.request import NDJSON, Blocks
 
 __all__ = ["AT_ONCE", "Batch", "Encoder", "chunks_of"]
 
-AT_ONCE: Final = 256
+AT_ONCE: Final = 512
 """Rows that are checked and encoded together."""
-
-_PLAIN: Final = frozenset({str, int, bool, float, type(None)})
 
 
 @frozen
@@ -70,18 +66,24 @@ class Encoder:
 
     def encode(self, batch: Batch) -> tuple[bytes, int]:
         """Encodes a batch as lines; returns them, and how many there are."""
-        rows = [_as_mapping(row) for row in batch.rows]
-        self._tally.rows += len(rows)
+        rows = _as_mappings(batch.rows)
         before, self.number = self.number, self.number + len(rows)
-        if self._is_plain(rows):
-            try:
-                block = self._encode(rows)
-            except (TypeError, ValueError, OverflowError, RecursionError):
-                # It is found out below which row cannot be encoded, and why.
-                pass
-            else:
-                self._tally.bytes += batch.size or len(block)
-                return block, len(rows)
+        good: Sequence[Any] | None = judged(rows, self._kind)
+        block = None if good is None else self._encoded(good)
+        if block is None or good is None:
+            good = self._checked(rows, batch, before)
+            block = self._encode(good) if good else b""
+        self._tally.passed(len(rows), batch.size or len(block))
+        return block, len(good)
+
+    def _encoded(self, rows: Sequence[Any]) -> bytes | None:
+        try:
+            return self._encode(rows)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            # A closer look finds out which row it is, and why.
+            return None
+
+    def _checked(self, rows: Sequence[Any], batch: Batch, before: int) -> list[Any]:
         good = []
         for index, row in enumerate(rows):
             try:
@@ -89,29 +91,13 @@ class Encoder:
             except InvalidInput as error:
                 line = None if batch.lines is None else batch.lines[index]
                 self.reject(before + index + 1, line, str(error), row)
-        block = self._encode(good) if good else b""
-        self._tally.bytes += batch.size or len(block)
-        return block, len(good)
+        return good
 
     def reject(self, number: int, line: int | None, reason: str, row: Any) -> None:
         """Puts a row aside."""
         self._tally.reject(
             Reject(source=self._source, number=number, line=line, reason=reason, row=row)
         )
-
-    def _is_plain(self, rows: list[Any]) -> bool:
-        """Whether the rows are good for certain; when in doubt they are not."""
-        if self._kind.is_list:
-            return set(map(type, rows)) == {str} and _are_ids(rows)
-        if set(map(type, rows)) != {dict}:
-            return False
-        names = set(chain.from_iterable(rows))
-        types = set(map(type, chain.from_iterable(map(dict.values, rows))))
-        if not types <= _PLAIN or not all(type(name) is str and name for name in names):
-            return False
-        if float in types and not _are_finite(rows):
-            return False
-        return _have_ids(rows, names) and (self._kind is not EVENTS or _are_events(rows))
 
 
 async def chunks_of(
@@ -169,46 +155,26 @@ def _fit(block: bytes, gathered: Gathered, encoder: Encoder, before: int) -> tup
                 return stop, 0
             break
         edge, rows = stop, rows + 1
-    fewer, before_edge = rows, edge
-    while fewer > rows * 0.9 and sizes.is_taken(gathered.rows + fewer):
-        fewer -= 1
-        before_edge = block.rfind(b"\n", 0, before_edge - 1) + 1
-    if fewer and not sizes.is_taken(gathered.rows + fewer):
-        return before_edge, fewer
-    return edge, rows
+    # One that has a few rows less, and a number of its own, is better than a full one.
+    best, found, fewer = sizes.rank_of(gathered.rows + rows), (edge, rows), rows
+    least = (gathered.rows + rows) * 0.9 - gathered.rows
+    while best and fewer > max(0.0, least):
+        fewer, edge = fewer - 1, block.rfind(b"\n", 0, edge - 1) + 1
+        rank = sizes.rank_of(gathered.rows + fewer)
+        if rank < best:
+            best, found = rank, (edge, fewer)
+    return found
+
+
+def _as_mappings(rows: Sequence[Any]) -> Sequence[Any]:
+    """Rows of which those that are attrs objects are dicts of their attributes."""
+    if not any(map(attrs.has, set(map(type, rows)))):
+        return rows
+    return [_as_mapping(row) for row in rows]
 
 
 def _as_mapping(row: Any) -> Any:
     kind = type(row)
-    if kind is dict or kind is str or isinstance(row, Mapping) or not attrs.has(kind):
+    if not attrs.has(kind) or isinstance(row, Mapping):
         return row
     return {one.name: getattr(row, one.name) for one in attrs.fields(kind)}
-
-
-def _have_ids(rows: list[dict[str, Any]], names: set[str]) -> bool:
-    if names.issuperset(USER_ID):
-        return False
-    key = USER_ID[0] if USER_ID[0] in names else USER_ID[1]
-    ids = [row.get(key) for row in rows]
-    return set(map(type, ids)) == {str} and _are_ids(ids)
-
-
-def _are_ids(ids: list[Any]) -> bool:
-    return all(map(str.isprintable, ids)) and "" not in map(str.strip, ids)
-
-
-def _are_finite(rows: list[dict[str, Any]]) -> bool:
-    floats = [
-        value for value in chain.from_iterable(map(dict.values, rows)) if type(value) is float
-    ]
-    return all(map(math.isfinite, floats))
-
-
-def _are_events(rows: list[dict[str, Any]]) -> bool:
-    try:
-        for row in rows:
-            check_event_name(row["name"])
-            iso_time(row["timestamp"])
-    except (KeyError, InvalidInput):
-        return False
-    return all(row.get("attributes") is None for row in rows)

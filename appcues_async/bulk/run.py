@@ -9,65 +9,59 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Generator
 from contextlib import aclosing
-from typing import Any, Final
+from pathlib import Path
+from typing import Any
 
-from attrs import evolve, frozen
+from attrs import define, evolve
 
-from appcues_async.bulk.chunks import Chunk
+from appcues_async.bulk.chunks import Chunk, Sizes
+from appcues_async.bulk.entries import Entry
+from appcues_async.bulk.ledger import Ledger
+from appcues_async.bulk.plan import Plan
 from appcues_async.bulk.report import Outcome, Report, Status
-from appcues_async.bulk.sources import Reading, can_be_read_twice, chunks, look_at, size_of
+from appcues_async.bulk.sources import (
+    Reading,
+    can_be_read_twice,
+    chunks,
+    look_at,
+    size_of,
+)
 from appcues_async.bulk.tally import Stopped
-from appcues_async.errors import AppcuesError, Delivery, JobFailed, OutcomeUnknown
-from appcues_async.notices import BulkProgressed, ChunkEnded, Listener, notify
-from appcues_async.rows.sources import FILE_LIMIT, MEDIA, POST_LIMIT
+from appcues_async.errors import (
+    AppcuesError,
+    Delivery,
+    JobFailed,
+    OutcomeUnknown,
+)
+from appcues_async.notices import BulkProgressed, ChunkEnded, notify
+from appcues_async.rows.sources import MEDIA, POST_LIMIT
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.request import Blocks, FilePieces, Multipart
 
-__all__ = ["BulkRun", "Plan"]
-
-IN_MEMORY: Final = 8_000_000
-"""Bytes of a chunk that has to be held in memory until it is sent."""
-PARTS: Final = 4
-"""Chunks for each upload at a time that a file is cut into, within the limits."""
+__all__ = ["BulkRun"]
 
 
-@frozen
-class Plan:
-    """What a run is to do.
+@define
+class _Place:
+    """A place among the uploads at a time, or among those that may have to be sent later."""
 
-    Attributes:
-        sources: What to read, one after the other.
-        reading: How.
-        send: Starts the job of one body.
-        concurrency: Uploads at a time.
-        chunk_bytes: The most bytes of a chunk, if that was given.
-        wait: Whether to wait for the jobs.
-        ordered: Whether each chunk waits for the job of the one before.
-        raises: Whether a rejected row ends the run.
-        listeners: Are told how far it is.
-    """
+    room: asyncio.Semaphore
+    taken: bool = True
 
-    sources: Sequence[Any]
-    reading: Reading
-    send: Callable[[Blocks | FilePieces | Multipart], Awaitable[JobHandle]]
-    concurrency: int
-    chunk_bytes: int | None
-    wait: bool
-    ordered: bool
-    raises: bool
-    listeners: Sequence[Listener]
+    async def move_to(self, room: asyncio.Semaphore) -> None:
+        """Changes it for one elsewhere."""
+        if room is not self.room:
+            self.leave()
+            await room.acquire()
+            self.room, self.taken = room, True
 
-    def limit_of(self, source: Any) -> int:
-        """The most bytes of a chunk of this source."""
-        if self.chunk_bytes is not None:
-            return self.chunk_bytes
-        sizes = [size_of(one) for one in self.sources]
-        if size_of(source) is None:
-            return IN_MEMORY
-        share = sum(filter(None, sizes)) // (PARTS * self.concurrency)
-        return max(POST_LIMIT, min(FILE_LIMIT, share))
+    def leave(self) -> None:
+        """Gives it to the next, if it was not given already."""
+        if self.taken:
+            self.taken = False
+            self.room.release()
 
 
 class BulkRun:
@@ -91,6 +85,8 @@ class BulkRun:
         self._outcomes: dict[int, Outcome] = {}
         self._began = 0.0
         self._number = 0
+        self._ledger: Ledger | None = None
+        self._held = asyncio.Semaphore(plan.concurrency)
 
     @property
     def report(self) -> Report:
@@ -150,6 +146,8 @@ class BulkRun:
                 return
             for source in self._plan.sources:
                 await asyncio.to_thread(look_at, source, self._plan.reading)
+            if self._plan.journal is not None:
+                self._ledger = await self._open(self._plan.journal)
             if self._plan.raises:
                 await self._read_ahead()
             await self._send_all()
@@ -159,45 +157,91 @@ class BulkRun:
             self._report.seconds = time.monotonic() - self._began
             self._tally.stop.set()
             self._tally.close()
+            if self._ledger is not None:
+                await self._ledger.close()
             await asyncio.to_thread(self._plan.reading.apart.close)
             self._ended.put_nowait(None)
 
+    async def _open(self, path: Path) -> Ledger:
+        account, plan = self._plan.account, await asyncio.to_thread(self._plan.written_down)
+        return await Ledger.open(
+            path, plan, origin=account.origin, account_id=account.id, clock=account.clock
+        )
+
     async def _read_ahead(self) -> None:
         """Reads what can be read twice for the sake of its rejected rows alone."""
-        for source in filter(can_be_read_twice, self._plan.sources):
-            found = chunks(source, self._reading_of(source))
+        sizes = self._sizes()
+        for index, source in enumerate(self._plan.sources):
+            if not can_be_read_twice(source):
+                continue
+            found = chunks(source, self._reading_of(index, sizes))
             async with aclosing(found):
                 async for _ in found:
                     pass
         self._tally.rows = self._tally.bytes = 0
 
-    def _reading_of(self, source: Any) -> Reading:
-        reading = self._plan.reading
-        return evolve(reading, sizes=reading.sizes.of(self._plan.limit_of(source)))
+    def _sizes(self) -> Sizes:
+        if self._ledger is not None:
+            return self._ledger.sizes()
+        return evolve(self._plan.reading.sizes, taken=set())
+
+    def _reading_of(self, index: int, sizes: Sizes) -> Reading:
+        if self._ledger is not None:
+            limit = self._ledger.run.limits[index]
+        else:
+            limit = self._plan.limit_of(self._plan.sources[index])
+        return evolve(self._plan.reading, sizes=sizes.of(limit))
 
     async def _send_all(self) -> None:
         failure: Exception | None = None
-        room = asyncio.Semaphore(self._plan.concurrency)
-        async with asyncio.TaskGroup() as group:
-            try:
-                for source in self._plan.sources:
-                    await self._send(source, room, group)
-            except Exception as error:  # noqa: BLE001 - what is under way is to end well
-                failure = error
+        ledger = self._ledger
+        beating = None if ledger is None else asyncio.create_task(ledger.keep_alive())
+        try:
+            async with asyncio.TaskGroup() as group:
+                try:
+                    await self._send_sources(group)
+                except Exception as error:  # noqa: BLE001 - what is under way is to end well
+                    failure = error
+        finally:
+            if beating is not None:
+                beating.cancel()
+        if failure is None and ledger is not None:
+            failure = ledger.failure
         if failure is not None:
             raise failure
 
-    async def _send(self, source: Any, room: asyncio.Semaphore, group: asyncio.TaskGroup) -> None:
-        found = chunks(source, self._reading_of(source))
+    async def _send_sources(self, group: asyncio.TaskGroup) -> None:
+        if self._ledger is not None:
+            self._plan.sending.begin(self._ledger, group)
+        room, sizes = asyncio.Semaphore(self._plan.concurrency), self._sizes()
+        for index in range(len(self._plan.sources)):
+            await self._send(index, sizes, room, group)
+        if self._ledger is not None:
+            await self._ledger.finish(self._number)
+
+    async def _send(
+        self, index: int, sizes: Sizes, room: asyncio.Semaphore, group: asyncio.TaskGroup
+    ) -> None:
+        found = chunks(self._plan.sources[index], self._reading_of(index, sizes))
         async with aclosing(found):
             while True:
                 await room.acquire()
+                place = _Place(room)
                 chunk = await anext(found, None)
                 if chunk is None:
-                    room.release()
+                    place.leave()
                     return
                 self._tell()
-                following = self._follow(self._number, chunk, room)
+                entry: Entry | None = None
+                if self._ledger is not None:
+                    entry = await self._ledger.plan(self._number, index, chunk)
+                if self._plan.sending.is_settling(self._number):
+                    # It takes a while, and others may go on; but not all are held in memory.
+                    place.leave()
+                    place = _Place(self._held, taken=isinstance(chunk.body, Blocks))
+                    if place.taken:
+                        await self._held.acquire()
+                following = self._follow(self._number, chunk, entry, place, room)
                 self._number += 1
                 del chunk
                 if self._plan.ordered:
@@ -205,8 +249,16 @@ class BulkRun:
                 else:
                     group.create_task(following)
 
-    async def _follow(self, number: int, chunk: Chunk, room: asyncio.Semaphore) -> None:
+    async def _follow(
+        self,
+        number: int,
+        chunk: Chunk,
+        entry: Entry | None,
+        place: _Place,
+        room: asyncio.Semaphore,
+    ) -> None:
         """Sends a chunk and follows it to its end."""
+        sending = self._plan.sending
         began = time.monotonic()
         body = self._body_of(chunk)
         outcome = Outcome(
@@ -225,23 +277,29 @@ class BulkRun:
         handle: JobHandle | None = None
         try:
             try:
-                handle = await self._plan.send(body)
+                handle = None if entry is None else await sending.taken_up(entry)
+                outcome = evolve(outcome, resumed=handle is not None)
+                if handle is None:
+                    await place.move_to(room)
+                    handle = await sending.send(number, outcome.rows, body, entry)
             finally:
                 del body
-                room.release()
+                place.leave()
             status = "accepted"
             self._keep(evolve(outcome, status=status, handle=handle))
-            if self._plan.wait:
+            if self._plan.wait or handle.done():
                 await handle.wait()
                 status = "completed"
+                await sending.end(number, handle)
         except asyncio.CancelledError:
             if handle is None:
                 error = OutcomeUnknown("the run was cancelled while this chunk was being sent")
             raise
         except AppcuesError as failure:
             error = failure
-            if isinstance(failure, JobFailed):
+            if isinstance(failure, JobFailed) and handle is not None:
                 status = "failed"
+                await sending.end(number, handle, failure)
             elif handle is None:
                 unknown = failure.delivery is Delivery.UNKNOWN
                 status = "unknown" if unknown else "refused"

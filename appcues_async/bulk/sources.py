@@ -72,13 +72,16 @@ class Reading:
 
 def parts_of(source: Any) -> list[Any]:
     """A source as a list of sources; only a list of paths is more than one."""
+    if _is_path(source) and str(source) != STDIN:
+        # It stays the same file, whatever becomes of the folder that this process is in.
+        return [Path(source).absolute()]
     if isinstance(source, list | tuple) and source and all(map(_is_path, source)):
         paths = [str(one) for one in source]
         # Ids are text as well, so text is a path only where it can be nothing else.
         if all(isinstance(one, os.PathLike) for one in source) or all(
             path == STDIN or Path(path).is_file() for path in paths
         ):
-            return list(source)
+            return [part for one in source for part in parts_of(one)]
     return [source]
 
 
@@ -172,7 +175,12 @@ async def _batches_of_rows(source: Any) -> AsyncGenerator[Batch]:
 
 async def _of_bytes(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
     loop = asyncio.get_running_loop()
-    feed = await loop.run_in_executor(None, open_feed, source, reading.tally)
+    opening = loop.run_in_executor(None, open_feed, source, reading.tally)
+    try:
+        feed = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unused)
+        raise
     try:
         cutting, header = await loop.run_in_executor(None, _prepare, feed, source, reading)
         found: AsyncGenerator[Chunk]
@@ -189,6 +197,12 @@ async def _of_bytes(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
                 yield chunk
     finally:
         feed.close()
+
+
+def _close_unused(opening: asyncio.Future[AnyFeed]) -> None:
+    """Closes what was opened for a run that had been cancelled by then."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _cut(cutting: Cutting, reading: Reading) -> Iterator[Chunk]:

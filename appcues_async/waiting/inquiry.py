@@ -17,6 +17,7 @@ from appcues_async.errors import (
     AppcuesError,
     BadRequest,
     Forbidden,
+    InvalidInput,
     OutcomeUnknown,
     Unauthorized,
     UnexpectedReply,
@@ -115,6 +116,10 @@ class Inquiries:
                 if not self._left.is_set():
                     raise
                 continue
+            except InvalidInput as error:
+                raise _unknown(
+                    claim, f"nothing says whose jobs are whose: {error}", verdict
+                ) from error
             except _HOPELESS as error:
                 why = f"the server does not let it be found out ({type(error).__name__})"
                 raise _unknown(claim, why, verdict) from error

@@ -46,6 +46,9 @@ class Owners(Protocol):
 
         Args:
             listed: The ids of the jobs that were listed; what is known of others is not needed.
+
+        Raises:
+            InvalidInput: It cannot be told any more, as when a journal cannot be read.
         """
         ...
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from attrs import define, evolve, field
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -33,7 +33,10 @@ from appcues_async.wire.session import Connections
 from appcues_async.wire.throttle import ANSWERED, DOWN, SILENT, Feedback, Signal, Throttle
 from appcues_async.wire.transport import Transport
 
-__all__ = ["Sender"]
+__all__ = ["UNSETTLED", "Sender"]
+
+UNSETTLED: Final = "; nothing says whether it was applied"
+"""What ends the message of a failure that may have been applied."""
 
 T = TypeVar("T")
 
@@ -269,7 +272,7 @@ class _Repeats:
         if self.maybe_applied and unsafe and not isinstance(error, OutcomeUnknown):
             # Whatever the last attempt met, an earlier one may have been applied.
             error = OutcomeUnknown(
-                f"{error}; nothing says whether it was applied",
+                f"{error}{UNSETTLED}",
                 reply=error.reply,
                 problem=error.problem,
             )

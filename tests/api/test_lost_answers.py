@@ -365,7 +365,7 @@ async def test_it_is_sent_as_often_as_the_policy_allows_in_all(
         with pytest.raises(AppcuesError) as caught:
             await client.imports.events(rows("Paid", 3))
     assert uploads(sandbox) == len(caught.value.attempts) == 3
-    # It is known that nothing was applied.
+    assert str(caught.value).endswith("; it was looked for, and was not applied")
     assert caught.value.delivery is Delivery.REFUSED
 
 

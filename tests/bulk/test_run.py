@@ -383,3 +383,13 @@ async def test_a_damaged_archive_ends_the_run_with_an_error(
     path.write_bytes(gzip.compress(CSV * 50)[:-20])
     with pytest.raises(InvalidInput, match="cannot be"):
         await client.bulk.import_profiles(path)
+
+
+async def test_an_option_that_does_not_exist_is_named_with_the_one_that_was_meant(
+    client: AppcuesClient,
+) -> None:
+    wrong: dict[str, Any] = {"chunk_byte": 10}
+    with pytest.raises(TypeError, match=r"import_events\(\).*'chunk_byte'.*'chunk_bytes'"):
+        client.bulk.import_events(CSV, **wrong)
+    with pytest.raises(TypeError, match=r"'zzz'; it takes concurrency, chunk_bytes"):
+        client.bulk.add_user_ids("1", CSV, zzz=1)  # type: ignore[call-arg]

@@ -1,0 +1,174 @@
+"""Rows in memory, judged a few hundred at a time, column by column.
+
+To look at every value of every row costs more than to encode it. What C code does to a whole column
+at once is cheap: joining it proves that all of it is text, adding it up that all of it is finite. Where
+that proves nothing the rows are gone through one by one, which finds the words as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from operator import itemgetter
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
+from appcues_async.rows.values import check_event_name, iso_time
+
+__all__ = ["are_ids", "judged"]
+
+_PLAIN: Final = frozenset({str, int, bool, float, type(None)})
+_MOMENT: Final = frozenset({datetime, type(None)})
+_LARGE: Final = 1 << 1000
+"""Numbers beyond it take a closer look."""
+_Moments: Final = list[Annotated[datetime, msgspec.Meta(tz=True)]]
+
+
+def judged(rows: Sequence[Any], kind: Kind) -> Sequence[Any] | None:
+    """Takes rows that are good for certain.
+
+    Args:
+        rows: Some rows.
+        kind: What they are.
+
+    Returns:
+        The rows as they are to be encoded, moments as text; None where some row takes a closer look.
+    """
+    if kind.is_list:
+        return rows if set(map(type, rows)) == {str} and are_ids(rows) else None
+    if set(map(type, rows)) != {dict}:
+        return None
+    columns, count = _columns_of(rows), len(rows)
+    if not _have_ids(columns, count) or (kind is EVENTS and not _are_events(columns, count)):
+        return None
+    moments = {}
+    for name, column in columns.items():
+        if kind is EVENTS and name == "attributes":
+            good = _are_attributes(column)
+        elif not (good := _is_plain(column)) and len(column) == count:
+            good = set(map(type, column)) <= _MOMENT
+            moments[name] = column
+        if not good or type(name) is not str or not name:
+            return None
+    return _with_text(rows, moments) if moments else rows
+
+
+def are_ids(ids: Sequence[str]) -> bool:
+    """Whether texts are ids, for certain."""
+    text = "".join(ids)
+    if not text.isprintable() or "" in ids:
+        return False
+    # Where there is no blank at all, none of them is only that.
+    return text.split(None, 1) == [text] or "" not in map(str.strip, ids)
+
+
+def _columns_of(rows: Sequence[dict[Any, Any]]) -> dict[Any, Sequence[Any]]:
+    """The values of each name, in rows that have it."""
+    names = tuple(rows[0])
+    if len(names) > 1 and set(map(len, rows)) == {len(names)}:
+        # As many names as the first row has, and all of those: the same names.
+        try:
+            return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
+        except KeyError:
+            pass
+    return {name: [row[name] for row in rows if name in row] for name in set().union(*rows)}
+
+
+def _is_plain(column: Sequence[Any]) -> bool:
+    """Whether values are such as any attribute can have, for certain."""
+    try:
+        # Text of any kind; what it holds that is not Unicode is found when it is encoded.
+        "".join(column)
+    except TypeError:
+        types = set(map(type, column))
+    else:
+        return True
+    if not types <= _PLAIN:
+        return False
+    if float in types:
+        floats = column if len(types) == 1 else [one for one in column if type(one) is float]
+        if not _are_finite(floats):
+            return False
+    if int in types:
+        integers = column if len(types) == 1 else [one for one in column if type(one) is int]
+        return min(integers) > -_LARGE and max(integers) < _LARGE
+    return True
+
+
+def _are_finite(floats: Sequence[float]) -> bool:
+    try:
+        return math.isfinite(math.fsum(floats))
+    except (OverflowError, ValueError):
+        return False
+
+
+def _are_attributes(column: Sequence[Any]) -> bool:
+    """Whether these are attributes of events that are nested no further, for certain."""
+    some = [one for one in column if one is not None]
+    if set(map(type, some)) - {dict}:
+        return False
+    names = set().union(*some)
+    return all(type(name) is str and name for name in names) and _is_plain(
+        list(chain.from_iterable(map(dict.values, some)))
+    )
+
+
+def _have_ids(columns: Mapping[Any, Sequence[Any]], count: int) -> bool:
+    ids = [columns[name] for name in USER_ID if name in columns]
+    # Two names for it may name two users.
+    return (
+        len(ids) == 1
+        and len(ids[0]) == count
+        and set(map(type, ids[0])) == {str}
+        and are_ids(ids[0])
+    )
+
+
+def _are_events(columns: Mapping[Any, Sequence[Any]], count: int) -> bool:
+    names, times = columns.get("name", ()), columns.get("timestamp", ())
+    if len(names) != count or len(times) != count or set(map(type, names)) != {str}:
+        return False
+    try:
+        for name in set(names):
+            check_event_name(name)
+        return _are_times(times)
+    except InvalidInput:
+        return False
+
+
+def _are_times(times: Sequence[Any]) -> bool:
+    types = set(map(type, times))
+    if types == {datetime}:
+        # Each is looked at when it is written as text.
+        return True
+    if types != {str}:
+        return False
+    text = "".join(times)
+    # The decoder takes more than ISO 8601 does: a blank or a `t` between date and time, and a `z`.
+    if text.count("T") != len(times) or " " in text or "t" in text or "z" in text or "_" in text:
+        return False
+    try:
+        msgspec.convert(times, _Moments)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _with_text(rows: Sequence[dict[str, Any]], moments: Mapping[str, Sequence[Any]]) -> Any:
+    """The rows with moments as text; None where one of them is none that the API takes."""
+    try:
+        columns = [
+            [None if one is None else iso_time(one) for one in column]
+            for column in moments.values()
+        ]
+    except InvalidInput:
+        return None
+    return [
+        {**row, **dict(zip(moments, texts, strict=True))}
+        for row, texts in zip(rows, zip(*columns, strict=True), strict=True)
+    ]

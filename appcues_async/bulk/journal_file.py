@@ -1,0 +1,253 @@
+"""The file of a journal: made, opened, judged, and shown."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from appcues_async.errors import InvalidInput
+
+__all__ = ["VERSION", "Shown", "connect", "moment_text", "read_journal", "told"]
+
+VERSION: Final = 1
+"""The version of the tables below."""
+_APPLICATION: Final = 0x41504355
+"""What marks a SQLite file as a journal: `APCU`."""
+_PATIENCE: Final = 30.0
+"""Seconds to wait for another process that is writing."""
+
+_TABLES: Final = """
+CREATE TABLE journal (id TEXT NOT NULL, origin TEXT NOT NULL, account TEXT NOT NULL, made REAL NOT NULL);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, endpoint TEXT NOT NULL, sources TEXT NOT NULL,
+    fingerprint TEXT NOT NULL, options TEXT NOT NULL, limits TEXT NOT NULL, seed INTEGER NOT NULL,
+    modulus INTEGER NOT NULL, residue INTEGER NOT NULL, taken TEXT NOT NULL, started REAL NOT NULL,
+    chunks INTEGER, UNIQUE (endpoint, sources)
+);
+CREATE TABLE stints (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, pid INTEGER NOT NULL,
+    host TEXT NOT NULL, started REAL NOT NULL, heartbeat REAL NOT NULL, ended REAL,
+    before TEXT NOT NULL
+);
+CREATE TABLE chunks (
+    run INTEGER NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL, first INTEGER NOT NULL,
+    last INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, digest TEXT,
+    status TEXT NOT NULL, stint INTEGER, intent_at REAL, ended_at REAL, job TEXT,
+    certain INTEGER NOT NULL, completed INTEGER, failed INTEGER, requests_failed INTEGER, error TEXT,
+    PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+CREATE INDEX chunks_by_job ON chunks (job);
+CREATE TABLE lost (
+    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, number INTEGER NOT NULL, rows INTEGER NOT NULL,
+    began REAL NOT NULL, ended REAL NOT NULL
+);
+"""
+
+
+@frozen
+class Shown:
+    """A journal as it can be shown to people.
+
+    Attributes:
+        about: Whose it is.
+        runs: Its runs.
+        chunks: Their chunks.
+    """
+
+    about: dict[str, Any]
+    runs: list[dict[str, Any]]
+    chunks: list[dict[str, Any]]
+
+
+def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.Connection:
+    """Opens the file of a journal, or makes one that its owner alone may read.
+
+    Raises:
+        InvalidInput: It cannot be opened or written, is damaged or no journal, was made by a newer
+            release, or belongs to another account.
+    """
+    with told(path):
+        if path.is_dir():
+            raise InvalidInput(f"the journal {path} cannot be opened: it is a folder; name a file")
+        with suppress(FileExistsError):
+            # Made here, for the sake of its mode; SQLite gives the same to the files beside it. One
+            # that exists must not be opened here: closing it would give up the locks that SQLite may
+            # hold on it in this process.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+        try:
+            if _is_new(path, db):
+                _make(db, (secrets.token_hex(8), origin, account_id, now))
+            _check(path, db, origin, account_id)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+def read_journal(path: Path) -> Shown:
+    """Reads what a journal holds; changes nothing, and disturbs nobody who writes it.
+
+    Raises:
+        InvalidInput: It cannot be read, is damaged, or no journal.
+    """
+    with told(path):
+        path.stat()
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+            if _is_new(path, db):
+                raise InvalidInput(f"{path} is empty, and no journal")
+            _check_version(path, db)
+            db.row_factory = sqlite3.Row
+            about, *_ = _read(db, "SELECT id, origin, account, made FROM journal")
+            runs = _read(
+                db,
+                "SELECT r.id AS run, r.endpoint, r.sources, r.options, r.started, "
+                "(SELECT max(heartbeat) FROM stints WHERE run = r.id) AS heartbeat, "
+                "(SELECT pid FROM stints WHERE run = r.id ORDER BY id DESC) AS pid, "
+                "r.chunks IS NOT NULL AS read_to_end FROM runs r ORDER BY r.id",
+            )
+            chunks = _read(
+                db,
+                "SELECT run, number AS chunk, source, first, last, rows, bytes, status, intent_at, "
+                "job, completed, failed, error FROM chunks ORDER BY run, number",
+            )
+    for run in runs:
+        run["sources"], run["options"] = json.loads(run["sources"]), json.loads(run["options"])
+        run["read_to_end"] = bool(run["read_to_end"])
+    return Shown(about, runs, chunks)
+
+
+@contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Says in words what a file can meet.
+
+    Raises:
+        InvalidInput: It met something.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise InvalidInput(_words_for(path, error)) from None
+    except FileNotFoundError:
+        raise InvalidInput(
+            f"the journal {path} cannot be opened: there is no such file or folder"
+        ) from None
+    except OSError as error:
+        raise InvalidInput(
+            f"the journal {path} cannot be opened or written: {error.strerror}; name a file in a "
+            "folder of this machine that you may write to"
+        ) from None
+
+
+def moment_text(seconds: float) -> str:
+    """A moment since 1970, as people read it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _words_for(path: Path, error: sqlite3.Error) -> str:
+    # The low byte is the kind of the error, the others say more of it.
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:
+        case sqlite3.SQLITE_NOTADB:
+            return f"{path} is no journal; name one, or a file that does not exist yet"
+        case sqlite3.SQLITE_CORRUPT:
+            return _damaged(path)
+        case sqlite3.SQLITE_FULL:
+            why = (
+                "the disk is full; make room, and run it again: what was accepted is not sent twice"
+            )
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            why = f"another program has held it for {_PATIENCE:.0f} s; end that one first"
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            why = "it, or its folder, may not be written to; name a file where you may write"
+        case _:
+            why = f"{error}; nothing more is sent until it can be"
+    return f"the journal {path} cannot be written: {why}"
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"the journal {path} is damaged; take it from a backup, or look at the account's jobs before "
+        "you begin with another one, since that would send everything again"
+    )
+
+
+def _is_new(path: Path, db: sqlite3.Connection) -> bool:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application not in {0, _APPLICATION} or (tables and not application):
+        raise InvalidInput(f"{path} is a database, but no journal; name another file")
+    return not application
+
+
+def _make(db: sqlite3.Connection, about: tuple[str, str, str, float]) -> None:
+    _switch_to_wal(db)
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        # Another process may have been quicker.
+        if not db.execute("PRAGMA application_id").fetchone()[0]:
+            for statement in filter(str.strip, _TABLES.split(";")):
+                db.execute(statement)
+            db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", about)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+            db.execute(f"PRAGMA application_id = {_APPLICATION}")
+        db.execute("COMMIT")
+    finally:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+
+
+def _switch_to_wal(db: sqlite3.Connection) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait by itself for others that do the same.
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _check(path: Path, db: sqlite3.Connection, origin: str, account_id: str) -> None:
+    _check_version(path, db)
+    _switch_to_wal(db)
+    (mode,) = db.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        raise InvalidInput(
+            f"the journal {path} is where SQLite cannot keep it safe (journal_mode {mode}); name a "
+            "file on a disk of this machine"
+        )
+    db.execute("PRAGMA synchronous = FULL")
+    if [row[0] for row in db.execute("PRAGMA quick_check(1)")] != ["ok"]:
+        raise InvalidInput(_damaged(path))
+    of_origin, of_account = db.execute("SELECT origin, account FROM journal").fetchone()
+    if (of_origin, of_account) != (origin, account_id):
+        raise InvalidInput(
+            f"the journal {path} belongs to account {of_account} at {of_origin}, and this client acts "
+            f"for {account_id} at {origin}; name another journal"
+        )
+
+
+def _check_version(path: Path, db: sqlite3.Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version != VERSION:
+        raise InvalidInput(
+            f"the journal {path} is of version {version}, and this release knows {VERSION}; use the "
+            "release that made it, or a newer one"
+        )
+
+
+def _read(db: sqlite3.Connection, question: str) -> list[dict[str, Any]]:
+    return [dict(row) for row in db.execute(question)]

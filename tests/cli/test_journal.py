@@ -1,0 +1,73 @@
+"""`journal show`: what is in a journal, without a network and without credentials."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from appcues_async import AppcuesClient
+from appcues_async.sandbox import Answer, Sandbox
+from tests.cli.conftest import Command
+
+
+@pytest.fixture
+def journal(users: Path, tmp_path: Path) -> Path:
+    """One of a run of two profiles and one that was refused."""
+    path = tmp_path / "sync.db"
+
+    async def run() -> None:
+        async with Sandbox() as sandbox, AppcuesClient(**sandbox.credentials) as client:
+            await client.bulk.import_profiles(users, journal=path)
+            sandbox.faults.add(Answer(400), method="POST")
+            await client.bulk.import_profiles([{"user_id": "009"}], journal=path)
+
+    asyncio.run(run())
+    return path
+
+
+def test_a_table_shows_runs_and_chunks(command: Command, journal: Path, users: Path) -> None:
+    shown = command("journal", "show", journal)
+    assert shown.code == 0
+    assert "account sandbox-account at http://127.0.0.1" in shown.out
+    for words in (str(users), "1 completed", "the rows", "1 refused", "BadRequest (400)"):
+        assert words in shown.out, words
+    assert "import/profiles" in shown.out
+
+
+def test_json_has_all_of_it(command: Command, journal: Path, users: Path) -> None:
+    shown = command("journal", "show", journal, "-o", "json").json
+    assert shown["account"] == "sandbox-account"
+    first, second = shown["runs"]
+    assert first["sources"] == [str(users)]
+    assert (first["rows"], first["status"], second["status"]) == (2, "1 completed", "1 refused")
+    assert first["started"].endswith("+00:00")
+    chunk, refused = shown["chunks"]
+    assert (chunk["completed"], chunk["failed"], refused["job"]) == (2, 0, None)
+
+
+def test_csv_has_the_chunks(command: Command, journal: Path) -> None:
+    rows = [*csv.DictReader(io.StringIO(command("journal", "show", journal, "-o", "csv").out))]
+    assert [row["status"] for row in rows] == ["completed", "refused"]
+
+
+def test_it_changes_nothing(command: Command, journal: Path) -> None:
+    before = journal.read_bytes()
+    command("journal", "show", journal)
+    assert journal.read_bytes() == before
+
+
+@pytest.mark.parametrize("content", [None, b"", b"user_id\n7\n" * 200])
+def test_what_is_no_journal_is_a_wrong_use(
+    command: Command, tmp_path: Path, content: bytes | None
+) -> None:
+    path = tmp_path / "other.db"
+    if content is not None:
+        path.write_bytes(content)
+    error = command("journal", "show", path).error
+    assert error["exit_code"] == 2
+    assert "other.db" in error["message"]
+    assert (path.read_bytes() if path.exists() else None) == content
