@@ -56,6 +56,8 @@ COLUMNS: Final = (
 PLACE: Final = ("chunk", "source", "first", "last", "rows", "bytes")
 ENDED: Final = (*PLACE, "seconds", "status", "ingested", "failed", "job", "error")
 STARTED: Final = (*PLACE, "status", "id", "url", "token", "error")
+AWAKE: Final = 0.2
+"""Seconds after which Ctrl-C is seen at the latest."""
 LEAST: Final = 0.001
 """Seconds to wait for a job where none at all are asked for."""
 _NAMED: Final = 5
@@ -210,8 +212,12 @@ async def follow_runs(runs: Sequence[BulkRun], display: Display, options: Option
     """
     try:
         with display:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(_to_end(run)) for run in runs]
+            awake = asyncio.create_task(_stay_awake())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(_to_end(run)) for run in runs]
+            finally:
+                awake.cancel()
     except BaseException:
         for run in runs:
             _tell_of_the_stop(run.report)
@@ -221,6 +227,16 @@ async def follow_runs(runs: Sequence[BulkRun], display: Display, options: Option
     if any(one.error for ended in some for one in ended.report.outcomes):
         tell_of_running([one for ended in some for one in _late(ended.report)], options)
     return some
+
+
+async def _stay_awake() -> None:
+    """Wakes the loop now and then.
+
+    A Ctrl-C that comes just before the loop begins to wait is only seen once something ends that wait,
+    and a pipe may say nothing for hours.
+    """
+    while True:  # noqa: ASYNC110 - there is nothing else to wait for
+        await asyncio.sleep(AWAKE)
 
 
 async def _to_end(run: BulkRun) -> Ended:

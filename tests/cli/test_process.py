@@ -10,12 +10,13 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from appcues_async.sandbox import JobPlan, Sandbox, Stall
-from tests.cli.conftest import Ran
+from tests.cli.conftest import Ran, posts
 
 MODULE = (sys.executable, "-m", "appcues_async")
 
@@ -99,14 +100,19 @@ def test_most_commands_do_without_the_server() -> None:
     assert execute(sys.executable, "-c", code).code == 0
 
 
-def interrupt_while_waiting(*words: str | Path) -> tuple[int, list[str]]:
-    """Runs a command until its upload was accepted, then presses Ctrl-C."""
+def interrupt_while_waiting(
+    account: Sandbox, uploads: int, *words: str | Path
+) -> tuple[int, list[str]]:
+    """Runs a command until one upload was accepted and all have come in, then presses Ctrl-C."""
     with subprocess.Popen(
         list(map(str, words)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         lines = [process.stderr.readline()]
         assert "accepted as job" in lines[0]
+        deadline = time.monotonic() + 10
+        while len(posts(account)) < uploads and time.monotonic() < deadline:
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         lines += process.stderr.readlines()
         return process.wait(timeout=20), [line.rstrip("\n") for line in lines]
@@ -114,7 +120,7 @@ def interrupt_while_waiting(*words: str | Path) -> tuple[int, list[str]]:
 
 def test_ctrl_c_leaves_the_tokens_of_what_still_runs(account: Sandbox, users: Path) -> None:
     account.plan_next_job(JobPlan(seconds=3600))
-    code, lines = interrupt_while_waiting(*MODULE, "import", "profiles", users)
+    code, lines = interrupt_while_waiting(account, 1, *MODULE, "import", "profiles", users)
     (job,) = account.jobs
     assert code == 130
     stopped, go_on, token, error = lines[-4:]
@@ -132,13 +138,32 @@ def test_ctrl_c_says_of_an_upload_under_way_that_nothing_is_known(
     account.plan_next_job(JobPlan(seconds=3600))
     stall = Stall("request")
     account.faults.add(stall, method="POST", skip=1)
-    code, lines = interrupt_while_waiting(*MODULE, "import", "profiles", users, users)
+    code, lines = interrupt_while_waiting(account, 2, *MODULE, "import", "profiles", users, users)
     stall.hold.release()
     assert code == 130
     assert (
         f"chunk 1, rows 1 to 2 of {users}: stopped before it was known to be accepted; "
         "its job may be in: appcues-async jobs list"
     ) in lines
+
+
+def test_ctrl_c_ends_the_wait_for_a_pipe_that_says_nothing(account: Sandbox) -> None:
+    words = [*MODULE, "import", "profiles", "-"]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        # More than a pipe holds: once it is written, somebody reads at the other end.
+        process.stdin.write(b"user_id\n" + b"1234567\n" * 50_000)
+        process.stdin.flush()
+        process.send_signal(signal.SIGINT)
+        try:
+            assert process.wait(timeout=10) == 130
+        finally:
+            process.kill()
+        assert process.stderr.readline().startswith(b"stopped: of ")
+    assert account.jobs == {}
 
 
 @pytest.mark.parametrize(
