@@ -73,17 +73,9 @@ class Sizes:
     def end_of(self, source: str, first: int) -> int:
         """After how many bytes the chunk is to end that begins with this row."""
         # Names of files may hold what is no text.
-<<<<<<< HEAD
         given = f"{self.seed} {source} {first}".encode(errors="surrogateescape")
         # Not so near the limit that it could not be given a few rows more.
         return self.limit - int((1 + 2 * random.Random(given).random()) * (self.limit // 30))
-=======
-        drawn = random.Random(
-            f"{self.seed} {source} {first}".encode(errors="surrogateescape")
-        ).random()
-        # Not so near the limit that it could not be given a few rows more.
-        return self.limit - int((1 + 2 * drawn) * (self.limit // 30))
->>>>>>> f3c7d52c82beec07799517d1287c4f136e746415
 
     def is_taken(self, rows: int) -> bool:
         """Whether a chunk with so many rows could be taken for another."""

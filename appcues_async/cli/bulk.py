@@ -6,26 +6,22 @@ import asyncio
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import attrs
 from attrs import fields, frozen
-from cyclopts import Parameter
 
-from appcues_async.bulk.checks import Check
 from appcues_async.bulk.chunks import Sizes
 from appcues_async.bulk.report import Outcome, Report
-from appcues_async.bulk.resource import CONCURRENCY, Bulk, OnReject
+from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.sources import STDIN, Reading, look_at
 from appcues_async.bulk.tally import Tally
+from appcues_async.cli.bulk_options import BulkOptions
 from appcues_async.cli.display import Display, Silent
 from appcues_async.cli.failures import JOB, CommandFailed, failure_of, message_of
 from appcues_async.cli.options import (
     Options,
-    Timeout,
-    Wait,
-    at_least,
     bytes_of,
     open_client,
     seconds_of,
@@ -36,13 +32,11 @@ from appcues_async.cli.stages import open_stages
 from appcues_async.cli.waits import say, tell_of_running
 from appcues_async.errors import AppcuesError, InvalidInput, RowsFailed
 from appcues_async.rows.kinds import Kind
-from appcues_async.rows.sources import FILE_LIMIT, Format
+from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.settings import Timeouts
 from appcues_async.waiting.handle import JobHandle
 
 __all__ = [
-    "BULK_DEFAULTS",
-    "BulkOptions",
     "Ended",
     "failures_of",
     "follow_runs",
@@ -62,78 +56,6 @@ LEAST: Final = 0.001
 """Seconds to wait for a job where none at all are asked for."""
 _NAMED: Final = 5
 """How many refused files one message explains."""
-
-
-@Parameter(name="*")
-@frozen(kw_only=True)
-class BulkOptions:
-    """What every command takes that sends rows.
-
-    Attributes:
-        format: How the files are written.
-        check: How much of each row is checked.
-        types: Whether cells of a CSV get types.
-        rejects: A file for the rows that are not sent.
-        on_reject: What such a row means.
-        concurrency: Uploads at a time.
-        chunk_bytes: The most bytes of an upload.
-        ordered: Whether each chunk waits for the job of the one before.
-        wait: Whether to wait for the jobs.
-        timeout: How long to wait for each.
-    """
-
-    format: Annotated[
-        Format | None, Parameter(help="How the files are written, when their names do not say.")
-    ] = None
-    check: Annotated[
-        Check, Parameter(help="Check all of each row, only that it has what it needs, or nothing.")
-    ] = "full"
-    types: Annotated[
-        Literal["infer"] | None,
-        Parameter(help="Send cells of a CSV as the numbers and booleans that they look like."),
-    ] = None
-    rejects: Annotated[
-        Path | None,
-        Parameter(help="Write rows that are not sent, and why, to this file (NDJSON)."),
-    ] = None
-    on_reject: Annotated[
-        OnReject, Parameter(help="Send the other rows, or end at the first bad one.")
-    ] = "report"
-    concurrency: Annotated[
-        int, Parameter(validator=at_least(1, 64), help="Uploads at a time, 1 to 64.")
-    ] = CONCURRENCY
-    chunk_bytes: Annotated[
-        str | None, Parameter(help="The most bytes of an upload, such as 500kB, 20MB or 200MB.")
-    ] = None
-    ordered: Annotated[
-        bool,
-        Parameter(
-            negative="", show_default=False, help="Send a chunk after the job of the one before."
-        ),
-    ] = False
-    wait: Wait = True
-    timeout: Timeout = None
-
-    def arguments(self, *, dry_run: bool) -> dict[str, Any]:
-        """The options as `client.bulk` takes them.
-
-        Args:
-            dry_run: Whether nothing is sent, so that there is no job to wait for.
-        """
-        return {
-            "format": self.format,
-            "check": self.check,
-            "types": self.types,
-            "rejects": self.rejects,
-            "on_reject": self.on_reject,
-            "concurrency": self.concurrency,
-            "chunk_bytes": bytes_of(self.chunk_bytes),
-            "ordered": self.ordered,
-            "wait": self.wait and not dry_run,
-        }
-
-
-BULK_DEFAULTS: Final = BulkOptions()
 
 _OPTIONS: Final = [
     f"--{one.name.replace('_', '-')}" for some in (BulkOptions, Options) for one in fields(some)

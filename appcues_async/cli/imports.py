@@ -6,7 +6,8 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
-from appcues_async.cli.bulk import BULK_DEFAULTS, BulkOptions, run_bulk
+from appcues_async.cli.bulk import run_bulk
+from appcues_async.cli.bulk_options import BULK_DEFAULTS, BulkOptions
 from appcues_async.cli.options import DEFAULTS, InputFile, Options
 from appcues_async.rows.kinds import EVENTS, PROFILES
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from appcues_async.cli.bulk import BULK_DEFAULTS, BulkOptions, run_bulk
+from appcues_async.cli.bulk import run_bulk
+from appcues_async.cli.bulk_options import BULK_DEFAULTS, BulkOptions
 from appcues_async.cli.confirm import confirm
 from appcues_async.cli.options import DEFAULTS, Id, InputFile, Options, Yes, open_client
 from appcues_async.cli.output import as_row, show, show_one

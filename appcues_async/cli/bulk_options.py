@@ -1,0 +1,96 @@
+"""The options of every command that sends rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from attrs import frozen
+from cyclopts import Parameter
+
+from appcues_async.bulk.checks import Check
+from appcues_async.bulk.resource import CONCURRENCY, OnReject
+from appcues_async.cli.options import Timeout, Wait, at_least, bytes_of
+from appcues_async.rows.sources import Format
+
+__all__ = ["BULK_DEFAULTS", "BulkOptions"]
+
+
+@Parameter(name="*")
+@frozen(kw_only=True)
+class BulkOptions:
+    """What every command takes that sends rows.
+
+    Attributes:
+        format: How the files are written.
+        check: How much of each row is checked.
+        types: Whether cells of a CSV get types.
+        rejects: A file for the rows that are not sent.
+        on_reject: What such a row means.
+        concurrency: Uploads at a time.
+        chunk_bytes: The most bytes of an upload.
+        ordered: Whether each chunk waits for the job of the one before.
+        wait: Whether to wait for the jobs.
+        timeout: How long to wait for each.
+        journal: Where to keep what was sent, so that a later run takes it up.
+    """
+
+    format: Annotated[
+        Format | None, Parameter(help="How the files are written, when their names do not say.")
+    ] = None
+    check: Annotated[
+        Check, Parameter(help="Check all of each row, only that it has what it needs, or nothing.")
+    ] = "full"
+    types: Annotated[
+        Literal["infer"] | None,
+        Parameter(help="Send cells of a CSV as the numbers and booleans that they look like."),
+    ] = None
+    rejects: Annotated[
+        Path | None,
+        Parameter(help="Write rows that are not sent, and why, to this file (NDJSON)."),
+    ] = None
+    on_reject: Annotated[
+        OnReject, Parameter(help="Send the other rows, or end at the first bad one.")
+    ] = "report"
+    concurrency: Annotated[
+        int, Parameter(validator=at_least(1, 64), help="Uploads at a time, 1 to 64.")
+    ] = CONCURRENCY
+    chunk_bytes: Annotated[
+        str | None, Parameter(help="The most bytes of an upload, such as 500kB, 20MB or 200MB.")
+    ] = None
+    ordered: Annotated[
+        bool,
+        Parameter(
+            negative="", show_default=False, help="Send a chunk after the job of the one before."
+        ),
+    ] = False
+    wait: Wait = True
+    timeout: Timeout = None
+    journal: Annotated[
+        Path | None,
+        Parameter(
+            help="Keep what was sent in this file; the same command then goes on where it ended."
+        ),
+    ] = None
+
+    def arguments(self, *, dry_run: bool) -> dict[str, Any]:
+        """The options as `client.bulk` takes them.
+
+        Args:
+            dry_run: Whether nothing is sent, so that there is no job to wait for.
+        """
+        return {
+            "format": self.format,
+            "check": self.check,
+            "types": self.types,
+            "rejects": self.rejects,
+            "on_reject": self.on_reject,
+            "concurrency": self.concurrency,
+            "chunk_bytes": bytes_of(self.chunk_bytes),
+            "ordered": self.ordered,
+            "wait": self.wait and not dry_run,
+            "journal": None if dry_run else self.journal,
+        }
+
+
+BULK_DEFAULTS: Final = BulkOptions()
