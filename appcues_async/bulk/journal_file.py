@@ -182,8 +182,10 @@ def _damaged(path: Path) -> str:
 
 
 def _is_new(path: Path, db: sqlite3.Connection) -> bool:
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (tables,) = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    # In one statement, since another process may be making it just now.
+    application, tables = db.execute(
+        "SELECT application_id, (SELECT count(*) FROM sqlite_master) FROM pragma_application_id"
+    ).fetchone()
     if application not in {0, _APPLICATION} or (tables and not application):
         raise InvalidInput(f"{path} is a database, but no journal; name another file")
     return not application

@@ -37,7 +37,16 @@ from appcues_async.rows.sources import BOM, MEDIA, POST_LIMIT, SUFFIXES, Format,
 from appcues_async.rows.values import shown
 from appcues_async.wire.request import stamp_of
 
-__all__ = ["STDIN", "Reading", "can_be_read_twice", "chunks", "look_at", "parts_of", "size_of"]
+__all__ = [
+    "STDIN",
+    "Reading",
+    "batches_of_rows",
+    "can_be_read_twice",
+    "chunks",
+    "look_at",
+    "parts_of",
+    "size_of",
+]
 
 HEAD: Final = 1 << 20
 """Bytes at the beginning of a file that show how it is written."""
@@ -123,7 +132,7 @@ async def chunks(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
         found = chunks_of(batches, encoder, "the frame", reading.sizes)
     else:
         encoder = Encoder(reading.kind, reading.check, "the rows", reading.tally)
-        found = chunks_of(_batches_of_rows(source), encoder, "the rows", reading.sizes)
+        found = chunks_of(batches_of_rows(source), encoder, "the rows", reading.sizes)
     async with aclosing(found):
         async for chunk in found:
             yield chunk
@@ -149,7 +158,15 @@ def _next_of(values: Iterator[T]) -> tuple[T, ...]:
     return tuple(itertools.islice(values, 1))
 
 
-async def _batches_of_rows(source: Any) -> AsyncGenerator[Batch]:
+async def batches_of_rows(source: Any) -> AsyncGenerator[Batch]:
+    """Reads rows a few hundred at a time.
+
+    Args:
+        source: An iterable or async iterable of rows.
+
+    Raises:
+        InvalidInput: It is none.
+    """
     if isinstance(source, Mapping | str):
         raise InvalidInput("source is a single row; give a list of rows, even of one")
     batch: list[Any] = []

@@ -41,7 +41,9 @@ def pipe(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
 
 
-@pytest.mark.parametrize("packed", [bytes, gzip.compress, zstandard.compress], ids=str)
+@pytest.mark.parametrize(
+    "packed", [bytes, gzip.compress, zstandard.compress], ids=["plain", "gzip", "zstd"]
+)
 def test_stdin_is_a_file_plain_or_packed(
     command: Command, account: Sandbox, monkeypatch: pytest.MonkeyPatch, packed: object
 ) -> None:
