@@ -125,12 +125,15 @@ class RetryPolicy:
         cap: The longest pause after any attempt, in seconds.
         max_retry_after: The longest pause, in seconds, that the server may ask for; beyond it the error
             is raised at once with `retry_after` on it.
+        outage: Seconds from its first failure for which an upload of `client.bulk` is repeated even
+            after so many attempts, if that may be repeated at all; 0 is never.
     """
 
     attempts: int = field(default=5, validator=_number(1, whole=True))
     base: float = field(default=0.5, validator=_number(0))
     cap: float = field(default=20, validator=_number(0))
     max_retry_after: float = field(default=60, validator=_number(0))
+    outage: float = field(default=600, validator=_number(0))
 
 
 @frozen

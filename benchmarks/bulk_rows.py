@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,8 @@ def compare_encoding(note: Callable[[str, float], None]) -> None:
         "csv.writer, 250 rows": (write_csv, 250),
     }
     for name, (kind, make) in MAKE.items():
-        loop = cpu(lambda make=make: asyncio.run(iterate(make)))
-        ours = cpu(lambda kind=kind, make=make: asyncio.run(encode(kind, make))) - loop
+        loop = cpu(partial(asyncio.run, iterate(make)))
+        ours = cpu(partial(asyncio.run, encode(kind, make))) - loop
         for other, (write, size) in others.items():
             if name == "profiles" or write is not write_csv:
                 note(f"{name}: {other} / ours with all checks", bare(write, make, size) / ours)

@@ -11,7 +11,7 @@ from appcues_async import AppcuesClient, PollPolicy, RetryPolicy
 from appcues_async.sandbox import Sandbox
 from tests.virtual_clock import VirtualClock
 
-SOON = RetryPolicy(base=0.001, cap=0.001)
+SOON = RetryPolicy(base=0.001, cap=0.001, outage=0)
 """Repeats without a pause that anyone could notice."""
 AT_ONCE = PollPolicy(first=0, low=0.01, high=0.05, grace=0.05)
 """Looks at jobs as often as no real server should be asked."""

@@ -53,7 +53,7 @@ HIDDEN: Final = {"key": KEY, "secret": SECRET, "legacy key": LEGACY, "site's key
 
 USER: Final = "m1ckey-the-m0use"
 FAST: Final[dict[str, Any]] = {
-    "retry": RetryPolicy(attempts=2, base=0.001, cap=0.001),
+    "retry": RetryPolicy(attempts=2, base=0.001, cap=0.001, outage=0),
     "timeouts": Timeouts(connect=0.2, idle=0.2, budget=20, settle=0.02, wait=0.1),
     "throttle": None,  # it would close its gate, and wait
 }

@@ -82,7 +82,7 @@ def written_down(error: BaseException) -> str:
 
 def test_defaults_are_as_documented() -> None:
     assert attrs.astuple(Timeouts()) == (10, 60, 60, 86_400, 15)
-    assert attrs.astuple(RetryPolicy()) == (5, 0.5, 20, 60)
+    assert attrs.astuple(RetryPolicy()) == (5, 0.5, 20, 60, 600)
     assert attrs.astuple(PollPolicy()) == (0.5, 1, 15, 5)
     assert Pace().rate == 50
 

@@ -67,7 +67,7 @@ def three_ways_in(
             region="us",
             base_url="http://127.0.0.1:8080",
             timeouts=Timeouts(connect=10, idle=60.0, budget=60, wait=86_400),
-            retry=RetryPolicy(attempts=5, base=0.5, cap=20, max_retry_after=60),
+            retry=RetryPolicy(attempts=5, base=0.5, cap=20, max_retry_after=60, outage=600),
             polling=PollPolicy(first=0.5, low=1, high=15, grace=5),
             throttle=Pace(rate=50),
             on_unknown="reconcile",
@@ -311,7 +311,7 @@ def what_a_type_checker_refuses(client: AppcuesClient) -> None:
         (
             RetryPolicy,
             "(attempts: 'int' = 5, base: 'float' = 0.5, cap: 'float' = 20, "
-            "max_retry_after: 'float' = 60) -> None",
+            "max_retry_after: 'float' = 60, outage: 'float' = 600) -> None",
         ),
         (
             PollPolicy,

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeAlias
 from appcues_async.bulk.tally import Stopped
 from appcues_async.errors import InvalidInput
 
-__all__ = ["AnyFeed", "FileFeed", "MemoryFeed", "StreamFeed", "open_stream"]
+__all__ = ["AnyFeed", "FileFeed", "MemoryFeed", "StreamFeed", "is_packed", "open_stream"]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -141,6 +141,11 @@ class StreamFeed:
 AnyFeed: TypeAlias = FileFeed | MemoryFeed | StreamFeed
 
 
+def is_packed(head: bytes | bytearray | memoryview) -> bool:
+    """Whether what begins with these four bytes is compressed."""
+    return bytes(head).startswith((_GZIP, _ZSTD))
+
+
 def open_stream(path: Path | None, stop: threading.Event) -> StreamFeed | None:
     """Opens what can be read only once: compressed files, pipes, and the standard input (None).
 
@@ -154,7 +159,7 @@ def open_stream(path: Path | None, stop: threading.Event) -> StreamFeed | None:
         return StreamFeed(sys.stdin.buffer, "the standard input", stop, keep=True)
     if path.is_file():
         with path.open("rb") as file:
-            if not file.read(4).startswith((_GZIP, _ZSTD)):
+            if not is_packed(file.read(4)):
                 return None
     file = path.open("rb")
     try:

@@ -12,7 +12,7 @@ from attrs import frozen
 from appcues_async.bulk.entries import RunPlan
 from appcues_async.bulk.frames import is_frame
 from appcues_async.bulk.sending import Sending
-from appcues_async.bulk.sources import STDIN, Reading, can_be_read_twice, size_of
+from appcues_async.bulk.sources import STDIN, Reading, can_be_read_twice, is_path, size_of
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
@@ -53,6 +53,7 @@ class Plan:
         concurrency: Uploads at a time.
         chunk_bytes: The most bytes of a chunk, if that was given.
         journal: Where it is written down, if anywhere.
+        rejects: Where all rejected rows go, if anywhere.
         account: Whose rows these are.
         wait: Whether to wait for the jobs.
         ordered: Whether each chunk waits for the job of the one before.
@@ -66,21 +67,42 @@ class Plan:
     concurrency: int
     chunk_bytes: int | None
     journal: Path | None
+    rejects: Path | None
     account: Account
     wait: bool
     ordered: bool
     raises: bool
     listeners: Sequence[Listener]
 
-    def limit_of(self, source: Any) -> int:
-        """The most bytes of a chunk of this source."""
+    def limits(self) -> list[int]:
+        """The most bytes of a chunk of each source."""
         if self.chunk_bytes is not None:
-            return self.chunk_bytes
-        sizes = [size_of(one) for one in self.sources]
-        if size_of(source) is None:
-            return IN_MEMORY
+            return [self.chunk_bytes] * len(self.sources)
+        sizes = self._sizes()
         share = sum(filter(None, sizes)) // (PARTS * self.concurrency)
-        return max(POST_LIMIT, min(FILE_LIMIT, share))
+        of_files = max(POST_LIMIT, min(FILE_LIMIT, share))
+        return [IN_MEMORY if size is None else of_files for size in sizes]
+
+    def bytes_in_all(self) -> int | None:
+        """Bytes of all sources, where that is known before they are read."""
+        sizes = self._sizes()
+        return None if None in sizes else sum(filter(None, sizes))
+
+    def check_rejects(self) -> None:
+        """Makes sure that the file of rejected rows overwrites nothing that is still to be read.
+
+        Raises:
+            InvalidInput: It is one of the sources.
+        """
+        path = self.rejects
+        for source in self.sources:
+            if path is not None and is_path(source) and path.exists() and _are_one(path, source):
+                raise InvalidInput(
+                    f"rejects= is {str(path)!r}, which is one of the sources; name another file"
+                )
+
+    def _sizes(self) -> list[int | None]:
+        return [size_of(source) for source in self.sources]
 
     def written_down(self) -> RunPlan:
         """The run as a journal knows it.
@@ -92,7 +114,7 @@ class Plan:
         for source in self.sources:
             if not can_be_read_twice(source) or hasattr(source, "read_next_batch"):
                 what = f"a {type(source).__name__}"
-                if isinstance(source, str | os.PathLike):
+                if is_path(source):
                     what = "the standard input" if source == STDIN else f"{source}, no plain file"
                 raise InvalidInput(
                     f"source is {what}, which can be read only once, and journal= needs one that a "
@@ -104,8 +126,7 @@ class Plan:
             endpoint=sending.path,
             sources=[_name_of(source) for source in self.sources],
             fingerprint=[
-                stamp_of(Path(source)) if isinstance(source, str | os.PathLike) else None
-                for source in self.sources
+                stamp_of(Path(source)) if is_path(source) else None for source in self.sources
             ],
             options={
                 "check": reading.check,
@@ -113,12 +134,19 @@ class Plan:
                 "format": reading.format,
                 "chunk_bytes": self.chunk_bytes,
             },
-            limits=[self.limit_of(source) for source in self.sources],
+            limits=self.limits(),
         )
 
 
+def _are_one(path: Path, source: str | os.PathLike[str]) -> bool:
+    try:
+        return path.samefile(source)
+    except OSError:
+        return False
+
+
 def _name_of(source: Any) -> str:
-    if isinstance(source, str | os.PathLike):
+    if is_path(source):
         return str(Path(source).absolute())
     if is_frame(source):
         return "the frame"

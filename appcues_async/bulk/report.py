@@ -91,7 +91,8 @@ class Report:
         rejects: The first 1,000 of these.
         outcomes: The chunks in their order, save those that had not been sent when a run was cancelled.
         seconds: How long the run took.
-        cancelled: Whether it ended before its source did.
+        read_to_end: Whether every chunk of its sources has had its turn.
+        cancelled: Whether it was stopped before that, or before all its jobs had ended.
     """
 
     kind: str
@@ -100,6 +101,7 @@ class Report:
     rejects: list[Reject] = field(factory=list, repr=False)
     outcomes: list[Outcome] = field(factory=list, repr=False)
     seconds: float = 0
+    read_to_end: bool = False
     cancelled: bool = False
 
     @property
@@ -184,7 +186,8 @@ class Report:
         if self.resumed:
             lines.append(f"{self.resumed:,} of them had been sent in an earlier run")
         if self.cancelled:
-            lines.append("cancelled before the end of the source")
+            rest = "all its jobs had ended" if self.read_to_end else "the end of the source"
+            lines.append(f"stopped before {rest}")
         lines += [
             f"chunk {one.chunk}, rows {one.first:,} to {one.last:,} of {one.source}: "
             f"{one.status}: {one.error}"
@@ -211,6 +214,7 @@ class Report:
             "resumed": self.resumed,
             "seconds": round(self.seconds, 3),
             "rows_per_second": round(self.rows_per_second, 1),
+            "read_to_end": self.read_to_end,
             "cancelled": self.cancelled,
         }
 

@@ -79,7 +79,8 @@ class BulkOptions(TypedDict, total=False):
             be uploaded itself once its rows are mended.
         on_reject: `raise` ends the run at the first rejected row, before anything is sent where the
             source can be read twice; `report` (when left out) goes on.
-        ordered: Send each chunk after the job of the one before has ended.
+        ordered: Send each chunk after the job of the one before has ended; the run stops where that
+            is not known to have ended. Not with `wait=False`.
         types: `infer` gives CSV cells the types that they look like, and sends NDJSON.
         format: How a file is written, when its name or content does not show it.
         on_unknown: What to do when nothing says whether a chunk was accepted; what the client does when
@@ -222,6 +223,12 @@ class Bulk:
         _one_of("format", written, (None, *MEDIA))
         _one_of("on_unknown", on_unknown, (None, *get_args(OnUnknown)))
         concurrency = whole_number(options.get("concurrency", CONCURRENCY), "concurrency", 1, 64)
+        wait, ordered = options.get("wait", True), options.get("ordered", False)
+        if ordered and not wait:
+            raise InvalidInput(
+                "ordered is True and wait is False; a chunk that is sent after the job of the one "
+                "before has ended has to wait for it: leave one of them out"
+            )
         chunk_bytes = options.get("chunk_bytes")
         if chunk_bytes is not None:
             chunk_bytes = whole_number(chunk_bytes, "chunk_bytes", 1, FILE_LIMIT)
@@ -229,7 +236,8 @@ class Bulk:
         sending = Sending(self._jobs_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown)
         journal, rejects = options.get("journal"), options.get("rejects")
         raises = on_reject == "raise"
-        tally = Tally(None if rejects is None else Path(rejects), raise_on_reject=raises)
+        rejects = None if rejects is None else Path(rejects)
+        tally = Tally(rejects, raise_on_reject=raises)
         reading = Reading(kind, check, types, written, Sizes(FILE_LIMIT), tally)
         listeners = (self._listener, options.get("on_notice"))
         return BulkRun(
@@ -240,9 +248,10 @@ class Bulk:
                 concurrency,
                 chunk_bytes,
                 journal=None if journal is None else Path(journal),
+                rejects=rejects,
                 account=self._account,
-                wait=options.get("wait", True),
-                ordered=options.get("ordered", False),
+                wait=wait,
+                ordered=ordered,
                 raises=raises,
                 listeners=[one for one in listeners if one is not None],
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,6 @@ from appcues_async.bulk.sources import (
     can_be_read_twice,
     chunks,
     look_at,
-    size_of,
 )
 from appcues_async.bulk.tally import Stopped
 from appcues_async.errors import (
@@ -64,6 +63,22 @@ class _Place:
             self.room.release()
 
 
+@define
+class _Sent:
+    """What has been accepted so far, kept up to date since nobody is to add up all chunks each time."""
+
+    rows: int = 0
+    bytes: int = 0
+    ingested: int = 0
+
+    def put(self, outcome: Outcome, sign: int = 1) -> None:
+        """Adds an outcome, or takes it away again (-1)."""
+        if outcome.handle is not None:
+            self.rows += sign * outcome.rows
+            self.bytes += sign * outcome.size
+            self.ingested += sign * outcome.ingested
+
+
 class BulkRun:
     """Rows on their way: `report = await run`, or `async for outcome in run`.
 
@@ -83,7 +98,10 @@ class BulkRun:
         self._task: asyncio.Task[None] | None = None
         self._ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
         self._outcomes: dict[int, Outcome] = {}
-        self._began = 0.0
+        self._sent = _Sent()
+        self._bytes_in_all: int | None = None
+        self._limits: Sequence[int] = ()
+        self._closing = False
         self._number = 0
         self._ledger: Ledger | None = None
         self._held = asyncio.Semaphore(plan.concurrency)
@@ -119,7 +137,8 @@ class BulkRun:
         if self._task is None:
             self._report.cancelled = True
         elif not self._task.done():
-            self._task.cancel()
+            if not self._closing:
+                self._task.cancel()
             await asyncio.wait([self._task])
         return self.report
 
@@ -140,12 +159,11 @@ class BulkRun:
         return self._task
 
     async def _run(self) -> None:
-        self._began = time.monotonic()
+        began = time.monotonic()
         try:
             if self._report.cancelled:
                 return
-            for source in self._plan.sources:
-                await asyncio.to_thread(look_at, source, self._plan.reading)
+            self._bytes_in_all = await asyncio.to_thread(self._look_at_sources)
             if self._plan.journal is not None:
                 self._ledger = await self._open(self._plan.journal)
             if self._plan.raises:
@@ -154,19 +172,34 @@ class BulkRun:
         except (asyncio.CancelledError, Stopped):
             self._report.cancelled = True
         finally:
-            self._report.seconds = time.monotonic() - self._began
+            self._closing = True
+            self._report.seconds = time.monotonic() - began
             self._tally.stop.set()
             self._tally.close()
-            if self._ledger is not None:
-                await self._ledger.close()
-            await asyncio.to_thread(self._plan.reading.apart.close)
-            self._ended.put_nowait(None)
+            try:
+                if self._ledger is not None:
+                    await self._ledger.close()
+                await asyncio.to_thread(self._plan.reading.apart.close)
+            finally:
+                self._ended.put_nowait(None)
+
+    def _look_at_sources(self) -> int | None:
+        plan = self._plan
+        plan.check_rejects()
+        for source in plan.sources:
+            look_at(source, plan.reading)
+        if plan.journal is None:
+            # A journal keeps the limits that its run began with.
+            self._limits = plan.limits()
+        return plan.bytes_in_all()
 
     async def _open(self, path: Path) -> Ledger:
         account, plan = self._plan.account, await asyncio.to_thread(self._plan.written_down)
-        return await Ledger.open(
+        ledger = await Ledger.open(
             path, plan, origin=account.origin, account_id=account.id, clock=account.clock
         )
+        self._limits = ledger.run.limits
+        return ledger
 
     async def _read_ahead(self) -> None:
         """Reads what can be read twice for the sake of its rejected rows alone."""
@@ -186,11 +219,7 @@ class BulkRun:
         return evolve(self._plan.reading.sizes, taken=set())
 
     def _reading_of(self, index: int, sizes: Sizes) -> Reading:
-        if self._ledger is not None:
-            limit = self._ledger.run.limits[index]
-        else:
-            limit = self._plan.limit_of(self._plan.sources[index])
-        return evolve(self._plan.reading, sizes=sizes.of(limit))
+        return evolve(self._plan.reading, sizes=sizes.of(self._limits[index]))
 
     async def _send_all(self) -> None:
         failure: Exception | None = None
@@ -216,6 +245,7 @@ class BulkRun:
         room, sizes = asyncio.Semaphore(self._plan.concurrency), self._sizes()
         for index in range(len(self._plan.sources)):
             await self._send(index, sizes, room, group)
+        self._report.read_to_end = True
         if self._ledger is not None:
             await self._ledger.finish(self._number)
 
@@ -241,13 +271,16 @@ class BulkRun:
                     place = _Place(self._held, taken=isinstance(chunk.body, Blocks))
                     if place.taken:
                         await self._held.acquire()
-                following = self._follow(self._number, chunk, entry, place, room)
-                self._number += 1
+                number, self._number = self._number, self._number + 1
+                following = self._follow(number, chunk, entry, place, room)
                 del chunk
-                if self._plan.ordered:
-                    await following
-                else:
+                if not self._plan.ordered:
                     group.create_task(following)
+                    continue
+                await following
+                if self._outcomes[number].status in {"accepted", "unknown"}:
+                    # What comes next may not be applied before it, and nobody knows when that is.
+                    raise Stopped
 
     async def _follow(
         self,
@@ -321,29 +354,28 @@ class BulkRun:
         return Multipart(body, f"{self._report.kind.replace(' ', '-')}.{suffix}")
 
     def _keep(self, outcome: Outcome) -> None:
+        # What its job has taken is counted at its end only, and does not change then.
+        if (former := self._outcomes.get(outcome.chunk)) is not None:
+            self._sent.put(former, -1)
+        self._sent.put(outcome)
         self._outcomes[outcome.chunk] = outcome
         self._tell()
 
     def _tell(self) -> None:
         if not self._plan.listeners:
             return
-        tally, sent = self._tally, [one for one in self._outcomes.values() if one.handle]
         self._notify(
             BulkProgressed(
                 kind=self._report.kind,
-                rows_read=tally.rows,
-                bytes_read=tally.bytes,
-                rows_rejected=tally.rejected,
-                rows_sent=sum(one.rows for one in sent),
-                bytes_sent=sum(one.size for one in sent),
-                rows_ingested=sum(one.ingested for one in sent),
-                bytes_in_all=self._bytes_in_all(),
+                rows_read=self._tally.rows,
+                bytes_read=self._tally.bytes,
+                rows_rejected=self._tally.rejected,
+                rows_sent=self._sent.rows,
+                bytes_sent=self._sent.bytes,
+                rows_ingested=self._sent.ingested,
+                bytes_in_all=self._bytes_in_all,
             )
         )
-
-    def _bytes_in_all(self) -> int | None:
-        sizes = [size_of(one) for one in self._plan.sources]
-        return None if None in sizes else sum(filter(None, sizes))
 
     def _notify(self, notice: BulkProgressed | ChunkEnded) -> None:
         for listener in self._plan.listeners:

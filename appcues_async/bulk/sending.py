@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from typing import Any, Final
 
+from attrs import evolve
+
 from appcues_async.api.jobs import Jobs
 from appcues_async.bulk.entries import Entry
 from appcues_async.bulk.ledger import Ledger
@@ -118,7 +120,8 @@ class Sending:
             AppcuesError: It was not accepted, or nothing says whether it was.
         """
         before = await self._listed_before()
-        request = self._endpoint.request(body, **self._ids)  # type: ignore[arg-type]
+        asked = self._endpoint.request(body, **self._ids)  # type: ignore[arg-type]
+        request = evolve(asked, outlasts=True)
         ledger = self.ledger
         if ledger is None or entry is None:
             now = self._jobs.lost_answers.now()

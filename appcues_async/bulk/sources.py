@@ -26,7 +26,7 @@ from appcues_async.bulk.apart import Apart, Task
 from appcues_async.bulk.checks import Check, Checker, CsvChecker, NdjsonChecker, cells_of
 from appcues_async.bulk.chunks import Chunk, Cutting, Sizes, cut
 from appcues_async.bulk.edges import row_blocks, row_spans
-from appcues_async.bulk.feeds import AnyFeed, FileFeed, MemoryFeed, open_stream
+from appcues_async.bulk.feeds import AnyFeed, FileFeed, MemoryFeed, is_packed, open_stream
 from appcues_async.bulk.frames import batches_of_frame, is_frame
 from appcues_async.bulk.infer import batches_of_csv
 from appcues_async.bulk.rows import AT_ONCE, Batch, Encoder, chunks_of
@@ -43,6 +43,7 @@ __all__ = [
     "batches_of_rows",
     "can_be_read_twice",
     "chunks",
+    "is_path",
     "look_at",
     "parts_of",
     "size_of",
@@ -81,10 +82,10 @@ class Reading:
 
 def parts_of(source: Any) -> list[Any]:
     """A source as a list of sources; only a list of paths is more than one."""
-    if _is_path(source) and str(source) != STDIN:
+    if is_path(source) and str(source) != STDIN:
         # It stays the same file, whatever becomes of the folder that this process is in.
         return [Path(source).absolute()]
-    if isinstance(source, list | tuple) and source and all(map(_is_path, source)):
+    if isinstance(source, list | tuple) and source and all(map(is_path, source)):
         paths = [str(one) for one in source]
         # Ids are text as well, so text is a path only where it can be nothing else.
         if all(isinstance(one, os.PathLike) for one in source) or all(
@@ -94,22 +95,28 @@ def parts_of(source: Any) -> list[Any]:
     return [source]
 
 
-def _is_path(one: object) -> TypeGuard[str | os.PathLike[str]]:
+def is_path(one: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether a source is a path, or `-`."""
     return isinstance(one, str | os.PathLike)
 
 
 def size_of(source: Any) -> int | None:
-    """Bytes of a source, where that is known before it is read."""
+    """Bytes of the rows of a source, where that is known before it is read."""
     if isinstance(source, bytes | bytearray | memoryview):
         return len(source)
-    if _is_path(source) and str(source) != STDIN and Path(source).is_file():
-        return Path(source).stat().st_size
-    return None
+    if not is_path(source) or not can_be_read_twice(source):
+        return None
+    try:
+        with Path(source).open("rb") as file:
+            return None if is_packed(file.read(4)) else os.fstat(file.fileno()).st_size
+    except OSError:
+        # Whoever reads it finds the words for that.
+        return None
 
 
 def can_be_read_twice(source: Any) -> bool:
     """Whether reading it once more gives the same rows."""
-    if _is_path(source):
+    if is_path(source):
         return str(source) != STDIN and Path(source).is_file()
     return isinstance(source, bytes | bytearray | memoryview | list | tuple) or is_frame(source)
 
@@ -124,7 +131,7 @@ async def chunks(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
     Raises:
         InvalidInput: The source is refused, or cannot be read.
     """
-    if _is_path(source) or isinstance(source, bytes | bytearray | memoryview):
+    if is_path(source) or isinstance(source, bytes | bytearray | memoryview):
         found: AsyncGenerator[Chunk] = _of_bytes(source, reading)
     elif is_frame(source):
         encoder = Encoder(reading.kind, reading.check, "the frame", reading.tally)
@@ -257,7 +264,7 @@ def open_feed(source: Any, tally: Tally) -> AnyFeed:
     Raises:
         InvalidInput: It cannot be opened.
     """
-    if not _is_path(source):
+    if not is_path(source):
         return MemoryFeed(memoryview(source), "the data", tally.stop)
     if str(source) == STDIN:
         return open_stream(None, tally.stop) or MemoryFeed(memoryview(b""), STDIN, tally.stop)
@@ -280,9 +287,9 @@ def look_at(source: Any, reading: Reading) -> None:
     Raises:
         InvalidInput: It is refused.
     """
-    if not (_is_path(source) or isinstance(source, bytes | bytearray | memoryview)):
+    if not (is_path(source) or isinstance(source, bytes | bytearray | memoryview)):
         return
-    if _is_path(source) and not can_be_read_twice(source) and Path(source).exists():
+    if is_path(source) and not can_be_read_twice(source) and Path(source).exists():
         return
     if str(source) != STDIN:
         feed = open_feed(source, reading.tally)
@@ -299,7 +306,7 @@ def _prepare(feed: AnyFeed, source: Any, reading: Reading) -> tuple[Cutting, Seq
     text = feed.read(0, HEAD)
     whole = len(text) < HEAD
     start = len(BOM) if text.startswith(BOM) else 0
-    given = reading.format or (_format_of(Path(source)) if _is_path(source) else None)
+    given = reading.format or (_format_of(Path(source)) if is_path(source) else None)
     found = check_head(
         text[start:], whole=whole, kind=kind, given=given, name=feed.name, first_row=False
     )

@@ -285,6 +285,7 @@ class Request:
         accept: The media type asked for.
         into: The file that a successful answer's body is written to, instead of memory.
         authorization: What to authorize with, instead of the account's key.
+        outlasts: Whether it is repeated for as long as an outage may take (`RetryPolicy.outage`).
     """
 
     endpoint: Endpoint
@@ -293,6 +294,7 @@ class Request:
     accept: str = JSON
     into: Path | None = None
     authorization: Secret | None = field(default=None, repr=False)
+    outlasts: bool = False
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.endpoint.route}"

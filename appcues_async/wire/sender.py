@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeVar
 
 from attrs import define, evolve, field
@@ -183,6 +184,10 @@ class _Repeats:
     pause: float | None = None
     maybe_applied: bool = False
     history: list[Attempt] = field(factory=list)
+    began: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.began = self.sender.clock.time()
 
     async def go_on(self, read: Callable[[Reply], T], failure: AppcuesError) -> T:
         """Repeats as far as the policy lets it, beginning with its word on the first failure."""
@@ -250,14 +255,22 @@ class _Repeats:
     def _pause_after(self, error: AppcuesError) -> float | None:
         sender = self.sender
         resend = sender.on_unknown == "resend"
-        return pause_before_next(
+        may_be_next = partial(
+            pause_before_next,
             error,
             repeat=Repeat.SAFE if resend else self.request.endpoint.repeat,
             number=self.number,
-            left=sender.timeouts.budget - self.spent,
             policy=sender.retry,
             draw=sender.draw(),
         )
+        pause = may_be_next(left=sender.timeouts.budget - self.spent)
+        if pause is None and self.request.outlasts and sender.retry.attempts > 1:
+            left = sender.retry.outage - (sender.clock.time() - self.began)
+            patient = evolve(sender.retry, attempts=self.number + 1)
+            if (pause := may_be_next(left=left, policy=patient)) is not None:
+                # The next attempt has all the time that one may take.
+                self.spent = 0
+        return pause
 
     def _wait(self, _: RetryCallState) -> float:
         return self.pause or 0

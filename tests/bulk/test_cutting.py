@@ -205,9 +205,10 @@ def test_chunks_have_row_counts_of_their_own(tmp_path: Path) -> None:
     tally = Tally()
     feed = FileFeed(path, tally.stop)
     chunks = chunks_of(feed, path, 20_000, "ids", tally)
-    counts = [chunk.rows for chunk in chunks]
-    assert len(set(counts)) == len(counts) > 20
     feed.close()
+    # The last one is what is left over, which nobody can choose.
+    counts = [chunk.rows for chunk in chunks[:-1]]
+    assert len(set(counts)) == len(counts) > 20
 
 
 def test_bad_rows_leave_holes_in_the_byte_ranges_and_nothing_is_copied(tmp_path: Path) -> None:

@@ -578,7 +578,7 @@ Ledger.on_step = staticmethod(on_step)
 async def main():
     async with AppcuesClient(
         "sandbox-account", "sandbox-key", "sandbox-secret", base_url=url,
-        retry=RetryPolicy(base=0.001, cap=0.001), timeouts=Timeouts(settle=1.5),
+        retry=RetryPolicy(base=0.001, cap=0.001, outage=0), timeouts=Timeouts(settle=1.5),
         polling=PollPolicy(first=0, low=0.01, high=0.05, grace=0.05),
     ) as client:
         report = await client.bulk.import_events(

@@ -6,7 +6,9 @@ import asyncio
 import gzip
 import itertools
 import json
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,16 @@ import pyarrow as pa
 import pytest
 import zstandard
 
-from appcues_async import AppcuesClient, InvalidInput, JobFailed, OutcomeUnknown
+from appcues_async import (
+    AppcuesClient,
+    InvalidInput,
+    JobFailed,
+    JobPending,
+    OutcomeUnknown,
+    RetryPolicy,
+    ServerError,
+    Timeouts,
+)
 from appcues_async.notices import BulkProgressed, ChunkEnded, Notice
 from appcues_async.sandbox import Answer, JobPlan, Reset, Sandbox, Stall
 from tests.conftest import AT_ONCE, SOON
@@ -290,6 +301,74 @@ async def _awaited(run: Any) -> Any:
     return await run
 
 
+async def test_ordered_stops_where_a_job_is_not_known_to_have_ended() -> None:
+    async with (
+        Sandbox(rate_limit=None, job_seconds=3600) as sandbox,
+        AppcuesClient(
+            **sandbox.credentials, polling=AT_ONCE, timeouts=Timeouts(wait=0.05)
+        ) as client,
+    ):
+        report = await client.bulk.import_profiles(CSV, ordered=True, chunk_bytes=2_000)
+    (outcome,) = report.outcomes
+    assert outcome.status == "accepted"
+    assert isinstance(outcome.error, JobPending)
+    assert (report.cancelled, report.read_to_end) == (True, False)
+    assert "stopped before the end of the source" in report.summary()
+
+
+async def test_ordered_goes_on_after_a_chunk_that_was_refused(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    sandbox.faults.add(Answer(400), method="POST")
+    report = await client.bulk.import_profiles(CSV, ordered=True, chunk_bytes=2_000)
+    statuses = [outcome.status for outcome in report.outcomes]
+    assert statuses == ["refused", *["completed"] * (report.chunks - 1)]
+    assert report.read_to_end
+
+
+async def test_ordered_without_waiting_is_refused(client: AppcuesClient) -> None:
+    with pytest.raises(InvalidInput, match="ordered is True and wait is False"):
+        client.bulk.import_profiles(CSV, ordered=True, wait=False)
+
+
+class Hurried:
+    """A clock on which five minutes pass in a second."""
+
+    def time(self) -> float:
+        return time.monotonic() * 300
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self.time(), UTC)
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
+        return asyncio.get_running_loop().call_later(delay / 300, callback)
+
+
+async def test_uploads_that_may_be_repeated_outlast_an_outage_of_five_minutes(
+    sandbox: Sandbox,
+) -> None:
+    sandbox.faults.add(Answer(503), times=None)
+    asyncio.get_running_loop().call_later(1, sandbox.faults.clear)
+    async with AppcuesClient(**sandbox.credentials, clock=Hurried()) as client:
+        report = await client.bulk.import_profiles(CSV, chunk_bytes=5_000)
+    assert report.ok
+    assert set(sandbox.profiles) == IDS
+    refused = [one for one in sandbox.requests if one.status == 503]
+    assert len(refused) < 100
+
+
+async def test_what_the_server_never_takes_is_given_up(sandbox: Sandbox) -> None:
+    sandbox.faults.add(Answer(503), times=None)
+    async with AppcuesClient(
+        **sandbox.credentials, clock=Hurried(), retry=RetryPolicy(outage=60)
+    ) as client:
+        report = await client.bulk.import_profiles(CSV)
+    (outcome,) = report.outcomes
+    assert outcome.status == "unknown"
+    assert isinstance(outcome.error, ServerError)
+    assert len(outcome.error.attempts) > 5
+
+
 async def test_cancelling_says_what_had_been_accepted() -> None:
     async with (
         Sandbox(rate_limit=None) as sandbox,
@@ -323,6 +402,22 @@ async def test_cancelling_says_what_had_been_accepted() -> None:
         assert (await run).cancelled
 
 
+async def test_cancelling_while_jobs_run_says_that_all_had_been_sent() -> None:
+    async with (
+        Sandbox(rate_limit=None, job_seconds=3600) as sandbox,
+        AppcuesClient(**sandbox.credentials, polling=AT_ONCE) as client,
+    ):
+        run = client.bulk.import_profiles(CSV, chunk_bytes=2_000)
+        task = asyncio.ensure_future(_awaited(run))
+        async with asyncio.timeout(10):
+            while run.report.accepted < 1000:  # noqa: ASYNC110 - it would have to be iterated over
+                await asyncio.sleep(0.001)
+        report = await run.cancel()
+        assert (await task).cancelled
+    assert (report.cancelled, report.read_to_end, report.accepted) == (True, True, 1000)
+    assert "stopped before all its jobs had ended" in report.summary()
+
+
 async def test_three_hundred_jobs_at_once() -> None:
     async with (
         Sandbox(rate_limit=None, job_seconds=0.2) as sandbox,
@@ -344,6 +439,30 @@ async def test_progress_is_told(sandbox: Sandbox) -> None:
     assert last.rows_read == last.rows_sent == last.rows_ingested == 1000
     assert last.bytes_in_all == len(CSV)
     assert sum(notice.rows for notice in seen if isinstance(notice, ChunkEnded)) == 1000
+
+
+async def test_what_is_in_all_is_not_told_of_what_is_packed(
+    sandbox: Sandbox, client: AppcuesClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "users.csv.gz"
+    path.write_bytes(gzip.compress(CSV))
+    seen: list[Notice] = []
+    await client.bulk.import_profiles(path, on_notice=seen.append)
+    told = [notice for notice in seen if isinstance(notice, BulkProgressed)]
+    assert {notice.bytes_in_all for notice in told} == {None}
+    assert told[-1].bytes_read == len(CSV) - len(b"user_id,plan\n")
+
+
+async def test_rejected_rows_do_not_overwrite_a_source(
+    sandbox: Sandbox, client: AppcuesClient, tmp_path: Path
+) -> None:
+    path, link = tmp_path / "users.csv", tmp_path / "link"
+    path.write_bytes(CSV + b",pro\n")
+    link.symlink_to(path)
+    with pytest.raises(InvalidInput, match="is one of the sources; name another file"):
+        await client.bulk.import_profiles(path, rejects=link)
+    assert path.read_bytes() == CSV + b",pro\n"
+    assert not sandbox.requests
 
 
 @pytest.mark.parametrize(
