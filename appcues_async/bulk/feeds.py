@@ -22,6 +22,8 @@ _PATIENCE: Final = 0.2
 """Seconds that a pipe may say nothing before it is looked whether anybody still wants to hear."""
 _AT_ONCE: Final = 1 << 17
 """Bytes that are taken from a stream at a time."""
+_PACKED_AT_ONCE: Final = 1 << 12
+"""Of zstd, which may unpack to 30,000 times as many."""
 
 
 class FileFeed:
@@ -217,6 +219,39 @@ class _Plain:
         """Leaves it open."""
 
 
+class _Zstd(io.RawIOBase):
+    """What is zstd-compressed, frame by frame.
+
+    The library's own reader takes a frame that ends half way for a whole one.
+    """
+
+    def __init__(self, below: Any, begin: Callable[[], Any]) -> None:
+        self._from = below
+        self._begin = begin
+        self._frame: Any = None
+        self._packed = b""
+        self._text = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, into: Any) -> int:
+        while not self._text:
+            packed = self._packed or self._from.read(_PACKED_AT_ONCE)
+            if not packed:
+                if self._frame is not None:
+                    raise EOFError("it ends in the middle of a zstd frame")
+                return 0
+            if self._frame is None:
+                self._frame = self._begin()
+            self._text, self._packed = memoryview(self._frame.decompress(packed)), b""
+            if self._frame.eof:
+                self._packed, self._frame = self._frame.unused_data, None
+        size = min(len(into), len(self._text))
+        into[:size], self._text = self._text[:size], self._text[size:]
+        return size
+
+
 def _zstd(name: str) -> Callable[[Any], Any]:
     try:
         import zstandard  # noqa: PLC0415 - an extra
@@ -224,6 +259,5 @@ def _zstd(name: str) -> Callable[[Any], Any]:
         raise InvalidInput(
             f"{name} is zstd-compressed; pip install 'appcues-async[zstd]' brings what reads it"
         ) from None
-    return lambda stream: zstandard.ZstdDecompressor().stream_reader(
-        stream, read_across_frames=True, closefd=False
-    )
+    unpack = zstandard.ZstdDecompressor()
+    return lambda stream: io.BufferedReader(_Zstd(stream, unpack.decompressobj), _AT_ONCE)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import itertools
 import json
+import random
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -495,13 +496,28 @@ async def test_one_file_that_is_refused_means_that_nothing_is_sent(
     assert not sandbox.requests
 
 
-async def test_a_damaged_archive_ends_the_run_with_an_error(
-    sandbox: Sandbox, client: AppcuesClient, tmp_path: Path
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+@pytest.mark.parametrize("missing", [1, 20, 2_000])
+async def test_an_archive_that_ends_half_way_ends_the_run_with_an_error(
+    client: AppcuesClient, tmp_path: Path, pack: Callable[[bytes], bytes], missing: int
 ) -> None:
-    path = tmp_path / "users.csv.gz"
-    path.write_bytes(gzip.compress(CSV * 50)[:-20])
+    path = tmp_path / "users.csv.packed"
+    path.write_bytes(
+        pack(b"user_id\n" + random.Random(1).randbytes(50_000).hex(b"\n").encode())[:-missing]
+    )
     with pytest.raises(InvalidInput, match="cannot be"):
-        await client.bulk.import_profiles(path)
+        await client.bulk.import_profiles(path, format="csv")
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+async def test_an_archive_may_have_several_parts(
+    sandbox: Sandbox, client: AppcuesClient, tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "users.csv.packed"
+    path.write_bytes(pack(CSV[:3000]) + pack(CSV[3000:5000]) + pack(CSV[5000:]))
+    report = await client.bulk.import_profiles(path, format="csv")
+    assert report.ok
+    assert set(sandbox.profiles) == IDS
 
 
 async def test_an_option_that_does_not_exist_is_named_with_the_one_that_was_meant(
