@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import chain
 from operator import itemgetter
 from typing import Annotated, Any, Final
 
@@ -22,10 +21,12 @@ from appcues_async.rows.values import check_event_name, iso_time
 
 __all__ = ["are_ids", "judged"]
 
-_PLAIN: Final = frozenset({str, int, bool, float, type(None)})
+_INFINITE: Final = frozenset({int, float})
+"""What may be no finite number."""
+_NUMBERS: Final = _INFINITE | {bool}
+_PLAIN: Final = _NUMBERS | {str, type(None)}
 _MOMENT: Final = frozenset({datetime, type(None)})
-_LARGE: Final = 1 << 1000
-"""Numbers beyond it take a closer look."""
+_VISIBLE: Final = bytes(range(0x21, 0x7F))
 _Moments: Final = list[Annotated[datetime, msgspec.Meta(tz=True)]]
 
 
@@ -40,7 +41,7 @@ def judged(rows: Sequence[Any], kind: Kind) -> Sequence[Any] | None:
         The rows as they are to be encoded, moments as text; None where some row takes a closer look.
     """
     if kind.is_list:
-        return rows if set(map(type, rows)) == {str} and are_ids(rows) else None
+        return rows if are_ids(rows) else None
     if set(map(type, rows)) != {dict}:
         return None
     columns, count = _columns_of(rows), len(rows)
@@ -58,10 +59,17 @@ def judged(rows: Sequence[Any], kind: Kind) -> Sequence[Any] | None:
     return _with_text(rows, moments) if moments else rows
 
 
-def are_ids(ids: Sequence[str]) -> bool:
-    """Whether texts are ids, for certain."""
-    text = "".join(ids)
-    if not text.isprintable() or "" in ids:
+def are_ids(ids: Sequence[Any]) -> bool:
+    """Whether values are ids, for certain."""
+    try:
+        text = "".join(ids)
+    except TypeError:
+        return False
+    if not all(ids):
+        return False
+    if text.isascii() and not text.encode().translate(None, _VISIBLE):
+        return True
+    if not text.isprintable():
         return False
     # Where there is no blank at all, none of them is only that.
     return text.split(None, 1) == [text] or "" not in map(str.strip, ids)
@@ -69,11 +77,11 @@ def are_ids(ids: Sequence[str]) -> bool:
 
 def _columns_of(rows: Sequence[dict[Any, Any]]) -> dict[Any, Sequence[Any]]:
     """The values of each name, in rows that have it."""
-    names = tuple(rows[0])
-    if len(names) > 1 and set(map(len, rows)) == {len(names)}:
+    lengths = set(map(len, rows))
+    if len(lengths) == 1:
         # As many names as the first row has, and all of those: the same names.
         try:
-            return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
+            return {name: list(map(itemgetter(name), rows)) for name in rows[0]}
         except KeyError:
             pass
     return {name: [row[name] for row in rows if name in row] for name in set().union(*rows)}
@@ -90,65 +98,53 @@ def _is_plain(column: Sequence[Any]) -> bool:
         return True
     if not types <= _PLAIN:
         return False
-    if float in types:
-        floats = column if len(types) == 1 else [one for one in column if type(one) is float]
-        if not _are_finite(floats):
-            return False
-    if int in types:
-        integers = column if len(types) == 1 else [one for one in column if type(one) is int]
-        return min(integers) > -_LARGE and max(integers) < _LARGE
-    return True
-
-
-def _are_finite(floats: Sequence[float]) -> bool:
+    if types.isdisjoint(_INFINITE):
+        return True
+    if not types <= _NUMBERS:
+        column = [one for one in column if type(one) in _NUMBERS]
     try:
-        return math.isfinite(math.fsum(floats))
+        return math.isfinite(math.fsum(column))
     except (OverflowError, ValueError):
         return False
 
 
 def _are_attributes(column: Sequence[Any]) -> bool:
     """Whether these are attributes of events that are nested no further, for certain."""
-    some = [one for one in column if one is not None]
-    if set(map(type, some)) - {dict}:
+    types = set(map(type, column))
+    if type(None) in types:
+        column = [one for one in column if one is not None]
+    if not types <= {dict, type(None)}:
         return False
-    names = set().union(*some)
-    return all(type(name) is str and name for name in names) and _is_plain(
-        list(chain.from_iterable(map(dict.values, some)))
+    return all(
+        type(name) is str and name and _is_plain(values)
+        for name, values in _columns_of(column).items()
     )
 
 
 def _have_ids(columns: Mapping[Any, Sequence[Any]], count: int) -> bool:
     ids = [columns[name] for name in USER_ID if name in columns]
     # Two names for it may name two users.
-    return (
-        len(ids) == 1
-        and len(ids[0]) == count
-        and set(map(type, ids[0])) == {str}
-        and are_ids(ids[0])
-    )
+    return len(ids) == 1 and len(ids[0]) == count and are_ids(ids[0])
 
 
 def _are_events(columns: Mapping[Any, Sequence[Any]], count: int) -> bool:
     names, times = columns.get("name", ()), columns.get("timestamp", ())
-    if len(names) != count or len(times) != count or set(map(type, names)) != {str}:
+    if len(names) != count or len(times) != count:
         return False
     try:
         for name in set(names):
             check_event_name(name)
-        return _are_times(times)
-    except InvalidInput:
+    except (InvalidInput, TypeError):
         return False
+    return _are_times(times)
 
 
 def _are_times(times: Sequence[Any]) -> bool:
-    types = set(map(type, times))
-    if types == {datetime}:
+    try:
+        text = "".join(times)
+    except TypeError:
         # Each is looked at when it is written as text.
-        return True
-    if types != {str}:
-        return False
-    text = "".join(times)
+        return set(map(type, times)) == {datetime}
     # The decoder takes more than ISO 8601 does: a blank or a `t` between date and time, and a `z`.
     if text.count("T") != len(times) or " " in text or "t" in text or "z" in text or "_" in text:
         return False

@@ -183,11 +183,12 @@ async def batches_of_rows(source: Any) -> AsyncGenerator[Batch]:
             if len(batch) == AT_ONCE:
                 yield Batch(batch)
                 batch = []
+                # What waits for nothing, or a long list, must not hold the loop.
+                await asyncio.sleep(0)
     elif isinstance(source, Iterable):
         rows = iter(source)
         while batch := list(itertools.islice(rows, AT_ONCE)):
             yield Batch(batch)
-            # A long list must not hold the loop.
             await asyncio.sleep(0)
     else:
         raise InvalidInput(

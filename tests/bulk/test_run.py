@@ -370,6 +370,23 @@ async def test_what_the_server_never_takes_is_given_up(sandbox: Sandbox) -> None
     assert len(outcome.error.attempts) > 5
 
 
+async def test_a_source_that_waits_for_nothing_does_not_hold_the_loop(
+    client: AppcuesClient,
+) -> None:
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.ensure_future(count())
+    await client.bulk.import_profiles(later(50_000))
+    counting.cancel()
+    assert turns > 90
+
+
 async def test_cancelling_says_what_had_been_accepted() -> None:
     async with (
         Sandbox(rate_limit=None) as sandbox,
