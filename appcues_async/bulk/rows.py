@@ -9,25 +9,38 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import attrs
 import msgspec
 from attrs import frozen
 
-from appcues_async.bulk.checks import Check
+from appcues_async.bulk.checks import Check, check_ids
 from appcues_async.bulk.chunks import Chunk, Gathered, Sizes
 from appcues_async.bulk.columns import judged
 from appcues_async.bulk.edges import row_spans
 from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import Kind
+from appcues_async.rows.values import free_attributes
 from appcues_async.wire.request import NDJSON, Blocks
 
-__all__ = ["AT_ONCE", "Batch", "Encoder", "chunks_of"]
+__all__ = ["AT_ONCE", "Batch", "Encoder", "Unread", "chunks_of"]
 
 AT_ONCE: Final = 512
 """Rows that are checked and encoded together."""
+
+
+class Unread(NamedTuple):
+    """What takes the place of a row that could not be read as one.
+
+    Attributes:
+        reason: Why not.
+        row: What there is of it.
+    """
+
+    reason: str
+    row: Any
 
 
 @frozen
@@ -35,7 +48,7 @@ class Batch:
     """A few rows.
 
     Attributes:
-        rows: Mappings, attrs objects or ids.
+        rows: Mappings, attrs objects or ids, or `Unread`.
         lines: The line that each begins on, if they are from a file.
         size: Bytes that they took where they were read, if that is known.
     """
@@ -86,12 +99,23 @@ class Encoder:
     def _checked(self, rows: Sequence[Any], batch: Batch, before: int) -> list[Any]:
         good = []
         for index, row in enumerate(rows):
+            line = None if batch.lines is None else batch.lines[index]
+            if isinstance(row, Unread):
+                self.reject(before + index + 1, line, row.reason, row.row)
+                continue
             try:
-                good.append(self._kind.check(row, "the row"))
+                good.append(self._taken(row))
             except InvalidInput as error:
-                line = None if batch.lines is None else batch.lines[index]
                 self.reject(before + index + 1, line, str(error), row)
         return good
+
+    def _taken(self, row: Any) -> Any:
+        if self._check == "full" or self._kind.is_list:
+            return self._kind.check(row, "the row")
+        taken = free_attributes(row, "the row", strict=False)
+        if self._check == "ids":
+            check_ids(taken, self._kind)
+        return taken
 
     def reject(self, number: int, line: int | None, reason: str, row: Any) -> None:
         """Puts a row aside."""
