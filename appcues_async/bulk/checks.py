@@ -33,7 +33,16 @@ from appcues_async.rows.values import (
 if TYPE_CHECKING:
     from appcues_async.bulk.marks import CsvMarks, JsonMarks
 
-__all__ = ["Bad", "Check", "Checked", "Checker", "CsvChecker", "NdjsonChecker", "cells_of"]
+__all__ = [
+    "Bad",
+    "Check",
+    "Checked",
+    "Checker",
+    "CsvChecker",
+    "NdjsonChecker",
+    "cells_of",
+    "check_ids",
+]
 
 Check = Literal["full", "ids", "none"]
 """How much of each row is checked: everything, whether it has what its kind needs, or nothing."""
@@ -141,11 +150,16 @@ class NdjsonChecker:
             found = self._decode(block)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self.one_by_one(block)
-        if self._passes(block, marks, found):
+        if self._has_a_line_each(block, marks, found) and self._passes(block, marks, found):
             if self._check == "ids":
                 self._learn(block)
             return Checked(len(found))
         return self.one_by_one(block)
+
+    def _has_a_line_each(self, block: bytes, marks: JsonMarks | None, found: list[Any]) -> bool:
+        """Whether no line holds two rows; the decoder takes them as well, and the API does not."""
+        rows = None if marks is None else marks.rows
+        return len(found) == (lines_of(block) if rows is None else rows)
 
     def _proved(self, block: bytes, marks: JsonMarks | None) -> int:
         """How many rows there are, if the bytes alone prove that each begins with its user's id.
@@ -222,7 +236,7 @@ class NdjsonChecker:
             return said, "the line is no JSON value; write each row on one line"
         try:
             if self._check == "ids":
-                _check_ids(row, self._kind)
+                check_ids(row, self._kind)
             else:
                 self._kind.check(row, "the row")
         except InvalidInput as error:
@@ -256,20 +270,26 @@ class CsvChecker:
         """Judges one block."""
         if self._check == "none":
             return Checked(_count_rows(block) if marks is None else marks.rows or 0)
-        if marks is not None and (rows := self._proved_by(marks, block)):
+        # Nothing proves a row good that goes on to the end of the file for want of a quote.
+        if marks is None:
+            is_open = bool(block.count(b'"') & 1)
+            rows = _count_rows(block) if self._check == "ids" and self._proved(block) else 0
+        else:
+            is_open, rows = marks.is_open, self._proved_by(marks, block)
+        if not is_open and (rows or (rows := self._good(block))):
             return Checked(rows)
-        if marks is None and self._check == "ids" and self._proved(block):
-            return Checked(_count_rows(block))
-        try:
-            rows_of = cells_of(block)
-        except (csv.Error, UnicodeDecodeError):
-            return self.one_by_one(block)
-        there = [row for row in rows_of if row]
-        # A quote in the middle of a cell may mean one thing here, and another to who reads the file.
-        agreed = b'"' not in block or len(there) == _count_rows(block)
-        if agreed and all(self._reason(row) is None for row in there):
-            return Checked(len(there))
         return self.one_by_one(block)
+
+    def _good(self, block: bytes) -> int:
+        """How many rows there are, if all of them are good."""
+        try:
+            rows = [row for row in cells_of(block) if row]
+        except (csv.Error, UnicodeDecodeError):
+            return 0
+        # A quote in the middle of a cell may mean one thing here, and another to who reads the file; so
+        # may a carriage return.
+        agreed = len(rows) == _count_rows(block)
+        return len(rows) if agreed and all(self._reason(row) is None for row in rows) else 0
 
     def _proved(self, block: bytes) -> bool:
         """Whether the bytes alone prove that no row's id is missing: it is first, and never empty."""
@@ -343,9 +363,19 @@ class CsvChecker:
         for start, stop in row_spans(block, csv=True):
             text = block[start:stop]
             try:
-                cells = next(iter(cells_of(text)), [])
+                read = [row for row in cells_of(text) if row]
+                cells = read[0] if read else []
                 row: Any = named_cells(self.header, cells, self._kind)
                 reason = self._reason(cells) if cells else None
+                if (len(read) > 1 and self._check == "full") or text.count(b'"') & 1:
+                    # Where it was meant to end, only its author knows.
+                    row, reason = (
+                        text.decode(),
+                        (
+                            "a quote in it is never closed, or a carriage return alone ends a row; "
+                            "double a quote within a cell, and end rows with a line feed"
+                        ),
+                    )
             except (csv.Error, UnicodeDecodeError) as error:
                 cells, row = [""], text.decode(errors="replace")
                 reason = f"the row is no CSV in UTF-8 ({error}); check its quotes and its encoding"
@@ -403,7 +433,8 @@ def _count_rows(block: bytes) -> int:
     return lines_of(b'"'.join(block.split(b'"')[::2]))
 
 
-def _check_ids(row: Any, kind: Kind) -> None:
+def check_ids(row: Any, kind: Kind) -> None:
+    """Refuses a row that has not what its kind needs."""
     if kind.is_list:
         check_user_id(row, "the row")
         return

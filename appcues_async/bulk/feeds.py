@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import select
 import sys
 import threading
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -23,7 +25,7 @@ _PATIENCE: Final = 0.2
 _AT_ONCE: Final = 1 << 17
 """Bytes that are taken from a stream at a time."""
 _PACKED_AT_ONCE: Final = 1 << 12
-"""Of zstd, which may unpack to 30,000 times as many."""
+"""Bytes that are unpacked at a time: what the worst of them can become still fits in memory."""
 
 
 class FileFeed:
@@ -123,7 +125,7 @@ class StreamFeed:
     def _more(self, size: int) -> bytes:
         try:
             block = self._stream.read(size)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             raise InvalidInput(f"{self.name} cannot be read: {error}") from None
         except Exception as error:
             # zstandard's own error is no OSError, and is not imported here.
@@ -163,7 +165,7 @@ def open_stream(path: Path | None, stop: threading.Event) -> StreamFeed | None:
         with path.open("rb") as file:
             if not is_packed(file.read(4)):
                 return None
-    file = path.open("rb")
+    file = os.fdopen(_open_at_once(path), "rb")
     try:
         return StreamFeed(file, str(path), stop)
     except BaseException:
@@ -171,12 +173,22 @@ def open_stream(path: Path | None, stop: threading.Event) -> StreamFeed | None:
         raise
 
 
+def _open_at_once(path: Path) -> int:
+    """Opens a pipe that nobody writes to yet without a wait; `_Pipe` waits, and can be stopped."""
+    if sys.platform != "linux":
+        # Elsewhere such a pipe is at its end at once.
+        return os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(file, True)
+    return file
+
+
 def _unpacked(buffered: Any, name: str) -> Any:
     magic = buffered.peek(4)[:4]
     if magic.startswith(_GZIP):
         return gzip.GzipFile(fileobj=buffered)
     if magic.startswith(_ZSTD):
-        return _zstd(name)(buffered)
+        return _Zstd(buffered, _zstd(name))
     return _Plain(buffered)
 
 
@@ -219,45 +231,46 @@ class _Plain:
         """Leaves it open."""
 
 
-class _Zstd(io.RawIOBase):
-    """What is zstd-compressed, frame by frame.
+class _Zstd:
+    """Zstandard frames, one after the other.
 
-    The library's own reader takes a frame that ends half way for a whole one.
+    The library's own reader takes a frame without its end for a whole one, and rows would be missing
+    without a word.
     """
 
-    def __init__(self, below: Any, begin: Callable[[], Any]) -> None:
-        self._from = below
-        self._begin = begin
+    def __init__(self, buffered: io.BufferedReader, new_frame: Callable[[], Any]) -> None:
+        self._from = buffered
+        self._new_frame = new_frame
         self._frame: Any = None
         self._packed = b""
-        self._text = memoryview(b"")
 
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, into: Any) -> int:
-        while not self._text:
-            packed = self._packed or self._from.read(_PACKED_AT_ONCE)
+    def read(self, size: int) -> bytes:
+        """Reads about so many bytes, none only at the end."""
+        blocks: list[bytes] = []
+        while size > 0:
+            packed = self._packed or self._from.read1(_PACKED_AT_ONCE)
             if not packed:
                 if self._frame is not None:
-                    raise EOFError("it ends in the middle of a zstd frame")
-                return 0
-            if self._frame is None:
-                self._frame = self._begin()
-            self._text, self._packed = memoryview(self._frame.decompress(packed)), b""
-            if self._frame.eof:
-                self._packed, self._frame = self._frame.unused_data, None
-        size = min(len(into), len(self._text))
-        into[:size], self._text = self._text[:size], self._text[size:]
-        return size
+                    raise EOFError("it is cut off before its end")
+                break
+            frame = self._frame = self._frame or self._new_frame()
+            block = frame.decompress(packed)
+            self._packed = b""
+            if frame.eof:
+                self._packed, self._frame = frame.unused_data, None
+            blocks.append(block)
+            size -= len(block)
+        return b"".join(blocks)
+
+    def close(self) -> None:
+        """Leaves what it reads from open."""
 
 
-def _zstd(name: str) -> Callable[[Any], Any]:
+def _zstd(name: str) -> Callable[[], Any]:
     try:
         import zstandard  # noqa: PLC0415 - an extra
     except ImportError:
         raise InvalidInput(
             f"{name} is zstd-compressed; pip install 'appcues-async[zstd]' brings what reads it"
         ) from None
-    unpack = zstandard.ZstdDecompressor()
-    return lambda stream: io.BufferedReader(_Zstd(stream, unpack.decompressobj), _AT_ONCE)
+    return zstandard.ZstdDecompressor().decompressobj

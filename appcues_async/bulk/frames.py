@@ -34,7 +34,16 @@ def batches_of_frame(source: Any, kind: Kind) -> Iterator[Batch]:
             f"source is a {type(source).__name__}; pip install 'appcues-async[frames]' brings what "
             "reads it"
         ) from None
-    reader = pa.RecordBatchReader.from_stream(source)
+    try:
+        reader = pa.RecordBatchReader.from_stream(source)
+    except pa.ArrowInvalid as error:
+        if kind.is_list and not hasattr(source, "columns"):
+            # One column by itself, such as `frame["user_id"]`.
+            return _ids(pa.chunked_array(source))
+        raise InvalidInput(
+            f"source is a {type(source).__name__} that is no frame, or has a column of mixed types: "
+            f"{error.args[0]}"
+        ) from None
     names = list(reader.schema.names)
     missing = kind.missing(names)
     ids = [name for name in names if name in USER_ID] or (names if len(names) == 1 else [])
@@ -43,6 +52,12 @@ def batches_of_frame(source: Any, kind: Kind) -> Iterator[Batch]:
     if missing:
         raise InvalidInput(f"the frame has no {', no '.join(missing)}; it has: {', '.join(names)}")
     return _batches(reader, ids[0] if kind.is_list else None)
+
+
+def _ids(column: Any) -> Iterator[Batch]:
+    for start in range(0, len(column), AT_ONCE):
+        some = column.slice(start, AT_ONCE)
+        yield Batch(some.to_pylist(), None, some.nbytes)
 
 
 def _batches(reader: Any, only: str | None) -> Iterator[Batch]:

@@ -10,12 +10,14 @@ from typing import Any, Final
 
 from appcues_async.bulk.chunks import Cutting
 from appcues_async.bulk.edges import row_blocks, row_spans
-from appcues_async.bulk.rows import AT_ONCE, Batch
+from appcues_async.bulk.rows import AT_ONCE, Batch, Unread
 from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
 
 __all__ = ["batches_of_csv", "inferred"]
 
-_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_DIGITS: Final = 15
+"""Readers of JSON that take every number as a float keep so many."""
+_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
 """What no reader would write back in another way: no leading zeros, no plus, no exponent."""
 _WORDS: Final = {"true": True, "false": False, "null": None}
@@ -25,12 +27,14 @@ _ROW_LIMIT: Final = 20_000_000
 def inferred(cell: str) -> Any:
     """The value that a cell looks like: a boolean, null, a number, or else its text.
 
-    `007`, `+7`, `1e5` and `-0` stay text, for they would not come back as they were.
+    `007`, `+7`, `1e5`, `-0` and numbers of more than 15 digits, as ids of other systems are, stay text,
+    for they would not come back as they were.
     """
     if cell[:1] in "-0123456789":
         if _INTEGER.fullmatch(cell) and cell != "-0":
             return int(cell)
-        return float(cell) if _DECIMAL.fullmatch(cell) else cell
+        digits = len(cell.lstrip("-0.")) - 1
+        return float(cell) if digits <= _DIGITS and _DECIMAL.fullmatch(cell) else cell
     return _WORDS.get(cell.lower(), cell) if len(cell) < 6 else cell
 
 
@@ -50,10 +54,8 @@ def batches_of_csv(source: Cutting, header: Sequence[str], kind: Kind) -> Iterat
         rows: list[Any] = []
         lines: list[int] = []
         if block is None:
-            rows, lines = (
-                [f"a row of more than {_ROW_LIMIT:,} bytes, up to byte {end:,}"],
-                [line + 1],
-            )
+            reason = f"the row has more than {_ROW_LIMIT:,} bytes, up to byte {end:,}"
+            rows, lines = [Unread(reason, None)], [line + 1]
             line += 1
         else:
             for cells, after in _rows_of(block):
@@ -69,7 +71,11 @@ def batches_of_csv(source: Cutting, header: Sequence[str], kind: Kind) -> Iterat
 
 def _typed(columns: list[tuple[str, bool]], cells: list[str]) -> Any:
     if any(cells[len(columns) :]):
-        return f"{len(cells)} cells under a header of {len(columns)}: {cells!r}"
+        return Unread(
+            f"the row has {len(cells)} cells, and the header {len(columns)}; "
+            "put a cell that holds a comma in quotes",
+            cells,
+        )
     return {
         name: (cell.strip() if name != "name" else cell) if as_text else inferred(cell)
         for (name, as_text), cell in zip(columns, cells, strict=False)
@@ -77,23 +83,37 @@ def _typed(columns: list[tuple[str, bool]], cells: list[str]) -> Any:
     }
 
 
-def _rows_of(block: bytes) -> Iterator[tuple[list[str] | str, int]]:
-    """The rows of a block, each with the number of lines before it; text where one cannot be read."""
+def _rows_of(block: bytes) -> Iterator[tuple[list[str] | Unread, int]]:
+    """The rows of a block, each with the number of lines before it."""
     try:
-        reader = csv.reader(io.StringIO(block.decode(), newline=""))
-        before, found = 0, []
-        for cells in reader:
-            found.append((cells, before))
-            before = reader.line_num
+        found = _read(block)
     except (csv.Error, UnicodeDecodeError):
-        before = 0
-        for start, stop in row_spans(block, csv=True):
-            text = block[start:stop]
-            try:
-                for cells in csv.reader(io.StringIO(text.decode(), newline="")):
-                    yield cells, before
-            except (csv.Error, UnicodeDecodeError):
-                yield text.decode(errors="replace"), before
-            before += text.count(b"\n")
+        pass
     else:
-        yield from found
+        # Only the last row of a file can end in quotes.
+        if not block.count(b'"') & 1:
+            yield from found
+            return
+    before = 0
+    for start, stop in row_spans(block, csv=True):
+        text = block[start:stop]
+        try:
+            rows = _read(text)
+            if text.count(b'"') & 1:
+                reason = "a quote in the row is never closed; close it, or double it within a cell"
+                yield Unread(reason, text.decode()), before
+            else:
+                yield from ((cells, before + line) for cells, line in rows)
+        except (csv.Error, UnicodeDecodeError) as error:
+            reason = f"the row is no CSV in UTF-8 ({error}); check its quotes and its encoding"
+            yield Unread(reason, text.decode(errors="replace")), before
+        before += text.count(b"\n")
+
+
+def _read(block: bytes) -> list[tuple[list[str], int]]:
+    reader = csv.reader(io.StringIO(block.decode(), newline=""))
+    before, found = 0, []
+    for cells in reader:
+        found.append((cells, before))
+        before = reader.line_num
+    return found

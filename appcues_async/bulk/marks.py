@@ -186,6 +186,12 @@ class CsvMarks(Marks):
             self._quoted = bits.odd_up_to(self._quotes)
         self.edge: int = len(block) if at_end else bits.last(self._ends)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the last row ends inside quotes, which only that of a file can do."""
+        inside = self._quoted is not None and bool(self._quoted[-1] >> 63)
+        return inside and self.edge == len(self._block)
+
     @cached_property
     def _ends(self) -> Words:
         return self._breaks if self._quoted is None else self._breaks & ~self._quoted

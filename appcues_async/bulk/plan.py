@@ -112,7 +112,7 @@ class Plan:
         """
         reading, sending = self.reading, self.sending
         for source in self.sources:
-            if not can_be_read_twice(source) or hasattr(source, "read_next_batch"):
+            if not can_be_read_twice(source):
                 what = f"a {type(source).__name__}"
                 if is_path(source):
                     what = "the standard input" if source == STDIN else f"{source}, no plain file"

@@ -242,7 +242,7 @@ class Bulk:
         listeners = (self._listener, options.get("on_notice"))
         return BulkRun(
             Plan(
-                parts_of(source),
+                parts_of(source, kind),
                 reading,
                 sending,
                 concurrency,

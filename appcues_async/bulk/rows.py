@@ -9,25 +9,38 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import attrs
 import msgspec
 from attrs import frozen
 
-from appcues_async.bulk.checks import Check
+from appcues_async.bulk.checks import Check, check_ids
 from appcues_async.bulk.chunks import Chunk, Gathered, Sizes
 from appcues_async.bulk.columns import judged
 from appcues_async.bulk.edges import row_spans
 from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import Kind
+from appcues_async.rows.values import free_attributes
 from appcues_async.wire.request import NDJSON, Blocks
 
-__all__ = ["AT_ONCE", "Batch", "Encoder", "chunks_of"]
+__all__ = ["AT_ONCE", "Batch", "Encoder", "Unread", "chunks_of"]
 
 AT_ONCE: Final = 512
 """Rows that are checked and encoded together."""
+
+
+class Unread(NamedTuple):
+    """What takes the place of a row that could not be read as one.
+
+    Attributes:
+        reason: Why not.
+        row: What there is of it.
+    """
+
+    reason: str
+    row: Any
 
 
 @frozen
@@ -35,7 +48,7 @@ class Batch:
     """A few rows.
 
     Attributes:
-        rows: Mappings, attrs objects or ids.
+        rows: Mappings, attrs objects or ids, or `Unread`.
         lines: The line that each begins on, if they are from a file.
         size: Bytes that they took where they were read, if that is known.
     """
@@ -64,17 +77,19 @@ class Encoder:
         self._encode = msgspec.json.Encoder().encode_lines
         self.number: int = 0
 
-    def encode(self, batch: Batch) -> tuple[bytes, int]:
-        """Encodes a batch as lines; returns them, and how many there are."""
+    def encode(self, batch: Batch) -> tuple[bytes, Sequence[int]]:
+        """Encodes a batch as lines; returns them, and the number of the row of each."""
         rows = _as_mappings(batch.rows)
         before, self.number = self.number, self.number + len(rows)
         good: Sequence[Any] | None = judged(rows, self._kind)
         block = None if good is None else self._encoded(good)
+        numbers: Sequence[int] = range(before + 1, self.number + 1)
         if block is None or good is None:
-            good = self._checked(rows, batch, before)
+            taken = self._checked(rows, batch, before)
+            numbers, good = [number for number, _ in taken], [row for _, row in taken]
             block = self._encode(good) if good else b""
         self._tally.passed(len(rows), batch.size or len(block))
-        return block, len(good)
+        return block, numbers
 
     def _encoded(self, rows: Sequence[Any]) -> bytes | None:
         try:
@@ -83,15 +98,26 @@ class Encoder:
             # A closer look finds out which row it is, and why.
             return None
 
-    def _checked(self, rows: Sequence[Any], batch: Batch, before: int) -> list[Any]:
+    def _checked(self, rows: Sequence[Any], batch: Batch, before: int) -> list[tuple[int, Any]]:
         good = []
         for index, row in enumerate(rows):
+            number, line = before + index + 1, None if batch.lines is None else batch.lines[index]
+            if isinstance(row, Unread):
+                self.reject(number, line, row.reason, row.row)
+                continue
             try:
-                good.append(self._kind.check(row, "the row"))
+                good.append((number, self._taken(row)))
             except InvalidInput as error:
-                line = None if batch.lines is None else batch.lines[index]
-                self.reject(before + index + 1, line, str(error), row)
+                self.reject(number, line, str(error), row)
         return good
+
+    def _taken(self, row: Any) -> Any:
+        if self._check == "full" or self._kind.is_list:
+            return self._kind.check(row, "the row")
+        taken = free_attributes(row, "the row", strict=False)
+        if self._check == "ids":
+            check_ids(taken, self._kind)
+        return taken
 
     def reject(self, number: int, line: int | None, reason: str, row: Any) -> None:
         """Puts a row aside."""
@@ -107,25 +133,18 @@ async def chunks_of(
     gathered = Gathered(sizes, source, b"")
     async with aclosing(batches):
         async for batch in batches:
-            before = encoder.number
-            block, rows = encoder.encode(batch)
-            whole = rows == encoder.number - before
-            while rows:
+            block, numbers = encoder.encode(batch)
+            while numbers:
                 if gathered.has_room(len(block)) and len(block) <= sizes.limit:
-                    gathered.add([block], rows, before + 1, encoder.number)
+                    gathered.add([block], len(numbers), numbers[0], numbers[-1])
                     break
-                edge, count = _fit(block, gathered, encoder, before)
+                edge, count = _fit(block, gathered, encoder, numbers[0])
                 if count:
-                    last = before + count if whole else encoder.number
-                    gathered.add([block[:edge]], count, before + 1, last)
-                block, rows = block[edge:], rows - count
-                if whole:
-                    before += count
+                    gathered.add([block[:edge]], count, numbers[0], numbers[count - 1])
+                # Bytes without rows are a row over the limit, which was left out.
+                block, numbers = block[edge:], numbers[max(count, edge and 1) :]
                 if gathered.rows:
                     yield gathered.take(_make)
-                elif edge:
-                    # A row over the limit was left out.
-                    rows, before = rows - 1, before + whole
     if gathered.rows:
         yield gathered.take(_make)
 
@@ -134,7 +153,7 @@ def _make(parts: list[Any]) -> Blocks:
     return Blocks(parts, NDJSON)
 
 
-def _fit(block: bytes, gathered: Gathered, encoder: Encoder, before: int) -> tuple[int, int]:
+def _fit(block: bytes, gathered: Gathered, encoder: Encoder, first: int) -> tuple[int, int]:
     """How much of a block goes to the chunk at hand: bytes and rows.
 
     All that fits where blocks are large beside the limit; else what makes its number of rows its own.
@@ -151,7 +170,7 @@ def _fit(block: bytes, gathered: Gathered, encoder: Encoder, before: int) -> tup
                 reason = (
                     f"the row has {stop - start:,} bytes; at most {sizes.limit:,} fit in a request"
                 )
-                encoder.reject(before + 1, None, reason, block[:200].decode(errors="replace"))
+                encoder.reject(first, None, reason, block[:200].decode(errors="replace"))
                 return stop, 0
             break
         edge, rows = stop, rows + 1

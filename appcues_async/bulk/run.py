@@ -82,8 +82,8 @@ class _Sent:
 class BulkRun:
     """Rows on their way: `report = await run`, or `async for outcome in run`.
 
-    It begins when it is first awaited or iterated over. Cancelling the task that awaits it stops the
-    reading and ends the uploads in flight; `report` then says what had been accepted.
+    It begins when it is first awaited or iterated over. Cancelling the task that waits for it in either
+    way stops the reading and ends the uploads in flight; `report` then says what had been accepted.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -125,11 +125,18 @@ class BulkRun:
             InvalidInput: A source is refused or cannot be read.
         """
         self._begin()
-        while (outcome := await self._ended.get()) is not None:
+        while (outcome := await self._next()) is not None:
             yield outcome
         # For whoever else iterates.
         self._ended.put_nowait(None)
         await self._finish()
+
+    async def _next(self) -> Outcome | None:
+        try:
+            return await self._ended.get()
+        except asyncio.CancelledError:
+            await self.cancel()
+            raise
 
     async def cancel(self) -> Report:
         """Stops reading, ends the uploads in flight, and says what had been accepted."""

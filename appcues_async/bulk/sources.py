@@ -9,6 +9,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     Callable,
+    Generator,
     Iterable,
     Iterator,
     Mapping,
@@ -80,7 +81,7 @@ class Reading:
     apart: Apart = field(factory=Apart)
 
 
-def parts_of(source: Any) -> list[Any]:
+def parts_of(source: Any, kind: Kind) -> list[Any]:
     """A source as a list of sources; only a list of paths is more than one."""
     if is_path(source) and str(source) != STDIN:
         # It stays the same file, whatever becomes of the folder that this process is in.
@@ -88,10 +89,12 @@ def parts_of(source: Any) -> list[Any]:
     if isinstance(source, list | tuple) and source and all(map(is_path, source)):
         paths = [str(one) for one in source]
         # Ids are text as well, so text is a path only where it can be nothing else.
-        if all(isinstance(one, os.PathLike) for one in source) or all(
-            path == STDIN or Path(path).is_file() for path in paths
+        if (
+            not kind.is_list
+            or all(isinstance(one, os.PathLike) for one in source)
+            or all(path == STDIN or Path(path).is_file() for path in paths)
         ):
-            return [part for one in source for part in parts_of(one)]
+            return [part for one in source for part in parts_of(one, kind)]
     return [source]
 
 
@@ -118,7 +121,10 @@ def can_be_read_twice(source: Any) -> bool:
     """Whether reading it once more gives the same rows."""
     if is_path(source):
         return str(source) != STDIN and Path(source).is_file()
-    return isinstance(source, bytes | bytearray | memoryview | list | tuple) or is_frame(source)
+    if is_frame(source):
+        # A reader of batches hands each of them out once.
+        return not hasattr(source, "read_next_batch")
+    return isinstance(source, bytes | bytearray | memoryview | list | tuple)
 
 
 async def chunks(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
@@ -177,25 +183,33 @@ async def batches_of_rows(source: Any) -> AsyncGenerator[Batch]:
     if isinstance(source, Mapping | str):
         raise InvalidInput("source is a single row; give a list of rows, even of one")
     batch: list[Any] = []
-    if isinstance(source, AsyncIterable):
-        async for row in source:
-            batch.append(row)
-            if len(batch) == AT_ONCE:
+    try:
+        if isinstance(source, AsyncIterable):
+            async for row in source:
+                batch.append(row)
+                if len(batch) == AT_ONCE:
+                    yield Batch(batch)
+                    batch = []
+                    # What waits for nothing, or a long list, must not hold the loop.
+                    await asyncio.sleep(0)
+        elif isinstance(source, Iterable):
+            rows = iter(source)
+            while batch := list(itertools.islice(rows, AT_ONCE)):
                 yield Batch(batch)
-                batch = []
-                # What waits for nothing, or a long list, must not hold the loop.
                 await asyncio.sleep(0)
-    elif isinstance(source, Iterable):
-        rows = iter(source)
-        while batch := list(itertools.islice(rows, AT_ONCE)):
+        else:
+            raise InvalidInput(
+                f"source is a {type(source).__name__}; give a path, bytes, a frame, or an iterable of "
+                "rows"
+            )
+        if batch:
             yield Batch(batch)
-            await asyncio.sleep(0)
-    else:
-        raise InvalidInput(
-            f"source is a {type(source).__name__}; give a path, bytes, a frame, or an iterable of rows"
-        )
-    if batch:
-        yield Batch(batch)
+    finally:
+        # One that is not read to its end lets go of its cursor now, not when it is collected.
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
+        elif isinstance(source, Generator):
+            source.close()
 
 
 async def _of_bytes(source: Any, reading: Reading) -> AsyncGenerator[Chunk]:
@@ -315,7 +329,7 @@ def _prepare(feed: AnyFeed, source: Any, reading: Reading) -> tuple[Cutting, Seq
     head, lines = b"", 0
     checker: Checker
     if found == "csv":
-        header, head, begin = _header_of(text[start:], kind)
+        header, head, begin = _header_of(text[start:], kind, feed.name)
         if len(head) > reading.sizes.limit // 2:
             raise InvalidInput(
                 f"{feed.name} has a header of {len(head):,} bytes, which leaves too little of "
@@ -340,12 +354,23 @@ def _format_of(path: Path) -> Format | None:
     return SUFFIXES.get(name.suffix.lower())
 
 
-def _header_of(text: bytes, kind: Kind) -> tuple[list[str], bytes, int]:
+def _header_of(text: bytes, kind: Kind, name: str) -> tuple[list[str], bytes, int]:
     """A CSV's columns, the bytes that name them, and where its rows begin."""
     for start, stop in row_spans(text, csv=True):
-        cells = [cell.strip() for row in cells_of(text[start:stop]) for cell in row]
+        rows = [row for row in cells_of(text[start:stop]) if row]
+        if len(rows) > 1:
+            # All of it would pass for the header, and none of it for a row.
+            raise InvalidInput(
+                f"{name} ends its lines with a carriage return alone; save it with line feeds, as "
+                "Unix and Windows have them"
+            )
+        cells = [cell.strip() for row in rows for cell in row]
         if not any(cells):
             continue
+        twice = {cell for cell in cells if cell and cells.count(cell) > 1}
+        if twice:
+            # Which of them is meant, nobody can say; the other would be lost without a word.
+            raise InvalidInput(f"{name} has the column {min(twice)!r} twice; rename or drop one")
         if kind.is_list and cells[0] not in USER_ID:
             return [USER_ID[0]], b"", start
         return cells, text[start:stop], stop

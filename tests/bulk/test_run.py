@@ -435,7 +435,7 @@ async def test_cancelling_while_jobs_run_says_that_all_had_been_sent() -> None:
         run = client.bulk.import_profiles(CSV, chunk_bytes=2_000)
         task = asyncio.ensure_future(_awaited(run))
         async with asyncio.timeout(10):
-            while run.report.accepted < 1000:  # noqa: ASYNC110 - it would have to be iterated over
+            while not run.report.read_to_end or run.report.accepted < 1000:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
         report = await run.cancel()
         assert (await task).cancelled

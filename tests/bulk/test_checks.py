@@ -1,0 +1,42 @@
+"""Rows that would be sent as something else than they are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appcues_async.bulk.checks import Check, CsvChecker, NdjsonChecker
+from appcues_async.bulk.marks import CsvMarks, JsonMarks
+from appcues_async.rows.kinds import PROFILES
+
+
+@pytest.fixture(params=[True, False], ids=["with marks", "without"])
+def marked(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.mark.parametrize("check", ["full", "ids"])
+@pytest.mark.parametrize("between", [b"", b"\r", b" "])
+def test_two_rows_on_one_line_are_rejected(check: Check, between: bytes, marked: bool) -> None:
+    block = b'{"user_id":"1"}' + between + b'{"user_id":"2"}\n{"user_id":"3"}\n'
+    marks: Any = JsonMarks(block, at_end=True) if marked else None
+    found = NdjsonChecker(PROFILES, check).check(block, marks)
+    assert (found.rows, [bad.index for bad in found.bad]) == (2, [0])
+
+
+@pytest.mark.parametrize("check", ["full", "ids"])
+def test_a_quote_that_is_never_closed_takes_no_other_rows_along(check: Check, marked: bool) -> None:
+    block = b'1,pro\n2,"pro\n3,pro\n4,pro\n'
+    marks: Any = CsvMarks(block, at_end=True) if marked else None
+    found = CsvChecker(PROFILES, check, ["user_id", "plan"]).check(block, marks)
+    assert found.rows == 2
+    assert [bad.row for bad in found.bad] == ['2,"pro\n3,pro\n4,pro\n']
+    assert found.pieces == [(0, 6)]
+
+
+def test_quotes_within_cells_take_no_other_rows_along(marked: bool) -> None:
+    block = b'1,5" wide\n2,pro\n3,6" wide\n4,pro\n'
+    marks: Any = CsvMarks(block, at_end=True) if marked else None
+    found = CsvChecker(PROFILES, "full", ["user_id", "size"]).check(block, marks)
+    assert [bad.row for bad in found.bad] == ['1,5" wide\n2,pro\n3,6" wide\n']
