@@ -19,7 +19,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
 from appcues_async.rows.values import check_event_name, iso_time
 
-__all__ = ["are_ids", "judged"]
+__all__ = ["are_ids", "judged", "moments_of"]
 
 _INFINITE: Final = frozenset({int, float})
 """What may be no finite number."""
@@ -44,10 +44,31 @@ def judged(rows: Sequence[Any], kind: Kind) -> Sequence[Any] | None:
         return rows if are_ids(rows) else None
     if set(map(type, rows)) != {dict}:
         return None
-    columns, count = _columns_of(rows), len(rows)
+    moments = moments_of(_columns_of(rows), len(rows), kind)
+    if not moments:
+        return None if moments is None else rows
+    return [
+        {**row, **dict(zip(moments, texts, strict=True))}
+        for row, texts in zip(rows, zip(*moments.values(), strict=True), strict=True)
+    ]
+
+
+def moments_of(
+    columns: Mapping[Any, Sequence[Any]], count: int, kind: Kind
+) -> dict[str, list[str | None]] | None:
+    """Takes rows, given by columns, that are good for certain.
+
+    Args:
+        columns: The values of each name, in the rows that have it.
+        count: How many rows there are.
+        kind: What they are.
+
+    Returns:
+        The columns that hold moments, as text; None where some row takes a closer look.
+    """
     if not _have_ids(columns, count) or (kind is EVENTS and not _are_events(columns, count)):
         return None
-    moments = {}
+    moments: dict[str, Sequence[Any]] = {}
     for name, column in columns.items():
         if kind is EVENTS and name == "attributes":
             good = _are_attributes(column)
@@ -56,7 +77,7 @@ def judged(rows: Sequence[Any], kind: Kind) -> Sequence[Any] | None:
             moments[name] = column
         if not good or type(name) is not str or not name:
             return None
-    return _with_text(rows, moments) if moments else rows
+    return _as_text(moments)
 
 
 def are_ids(ids: Sequence[Any]) -> bool:
@@ -155,16 +176,12 @@ def _are_times(times: Sequence[Any]) -> bool:
     return True
 
 
-def _with_text(rows: Sequence[dict[str, Any]], moments: Mapping[str, Sequence[Any]]) -> Any:
-    """The rows with moments as text; None where one of them is none that the API takes."""
+def _as_text(moments: Mapping[str, Sequence[Any]]) -> dict[str, list[str | None]] | None:
+    """Moments as text; None where one of them is none that the API takes."""
     try:
-        columns = [
-            [None if one is None else iso_time(one) for one in column]
-            for column in moments.values()
-        ]
+        return {
+            name: [None if one is None else iso_time(one) for one in column]
+            for name, column in moments.items()
+        }
     except InvalidInput:
         return None
-    return [
-        {**row, **dict(zip(moments, texts, strict=True))}
-        for row, texts in zip(rows, zip(*columns, strict=True), strict=True)
-    ]

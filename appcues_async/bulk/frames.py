@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from appcues_async.bulk.rows import AT_ONCE, Batch
+from appcues_async.bulk.rows import AT_ONCE, Batch, Columns, Shape
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import USER_ID, Kind
 
@@ -17,7 +17,7 @@ def is_frame(source: object) -> bool:
     return hasattr(source, "__arrow_c_stream__")
 
 
-def batches_of_frame(source: Any, kind: Kind) -> Iterator[Batch]:
+def batches_of_frame(source: Any, kind: Kind) -> Iterator[Batch | Columns]:
     """Reads a frame a few rows at a time; it never becomes one list.
 
     Args:
@@ -51,7 +51,12 @@ def batches_of_frame(source: Any, kind: Kind) -> Iterator[Batch]:
         missing = [" or ".join(USER_ID)]
     if missing:
         raise InvalidInput(f"the frame has no {', no '.join(missing)}; it has: {', '.join(names)}")
-    return _batches(reader, ids[0] if kind.is_list else None)
+    if kind.is_list:
+        return _ids_of(reader, ids[0])
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidInput(f"the frame has two columns named {twice!r}; rename one of them")
+    return _rows_of(reader, names)
 
 
 def _ids(column: Any) -> Iterator[Batch]:
@@ -60,10 +65,21 @@ def _ids(column: Any) -> Iterator[Batch]:
         yield Batch(some.to_pylist(), None, some.nbytes)
 
 
-def _batches(reader: Any, only: str | None) -> Iterator[Batch]:
+def _ids_of(reader: Any, name: str) -> Iterator[Batch]:
+    for batch in reader:
+        yield from _ids(batch.column(name))
+
+
+def _rows_of(reader: Any, names: list[str]) -> Iterator[Batch | Columns]:
+    try:
+        shape = Shape(names)
+    except ValueError:
+        # A name with quotes in it, say.
+        shape = None
     for batch in reader:
         for start in range(0, batch.num_rows, AT_ONCE):
             some = batch.slice(start, AT_ONCE)
-            yield Batch(
-                some.column(only).to_pylist() if only else some.to_pylist(), None, some.nbytes
-            )
+            if shape is None:
+                yield Batch(some.to_pylist(), None, some.nbytes)
+            else:
+                yield Columns(shape, [column.to_pylist() for column in some.columns], some.nbytes)

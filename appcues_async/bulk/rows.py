@@ -7,7 +7,7 @@ cost six times as much as what is in them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final, NamedTuple
 
@@ -17,7 +17,7 @@ from attrs import frozen
 
 from appcues_async.bulk.checks import Check, check_ids
 from appcues_async.bulk.chunks import Chunk, Gathered, Sizes
-from appcues_async.bulk.columns import judged
+from appcues_async.bulk.columns import judged, moments_of
 from appcues_async.bulk.edges import row_spans
 from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.errors import InvalidInput
@@ -25,7 +25,7 @@ from appcues_async.rows.kinds import Kind
 from appcues_async.rows.values import free_attributes
 from appcues_async.wire.request import NDJSON, Blocks
 
-__all__ = ["AT_ONCE", "Batch", "Encoder", "Unread", "chunks_of"]
+__all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "chunks_of"]
 
 AT_ONCE: Final = 512
 """Rows that are checked and encoded together."""
@@ -57,6 +57,57 @@ class Batch:
     lines: Sequence[int] | None = None
     size: int = 0
 
+    def ready(self, kind: Kind) -> Sequence[Any] | None:
+        """The rows as they are to be encoded; None where some row takes a closer look."""
+        return judged(_as_mappings(self.rows), kind)
+
+
+class Shape:
+    """Makes what is encoded of rows that come column by column, all with the same names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Prepares for rows with these names.
+
+        Raises:
+            ValueError: JSON cannot hold one of the names as it stands.
+        """
+        self.names: Sequence[str] = names
+        fields = {f"column{index}": name for index, name in enumerate(names)}
+        self.row: Callable[..., Any] = msgspec.defstruct(
+            "Row", [(field, Any) for field in fields], rename=fields, gc=False
+        )
+
+
+@frozen
+class Columns:
+    """A few rows, column by column: they are never made one by one if there is nothing odd in them.
+
+    Attributes:
+        shape: What they are named.
+        values: The values of each name.
+        size: Bytes that they took where they were read.
+    """
+
+    shape: Shape
+    values: Sequence[Sequence[Any]]
+    size: int
+    lines: None = None
+
+    @property
+    def rows(self) -> Sequence[Any]:
+        """The same row by row."""
+        return [
+            dict(zip(self.shape.names, row, strict=True)) for row in zip(*self.values, strict=True)
+        ]
+
+    def ready(self, kind: Kind) -> Sequence[Any] | None:
+        """The rows as they are to be encoded; None where some row takes a closer look."""
+        columns = dict(zip(self.shape.names, self.values, strict=True))
+        moments = moments_of(columns, len(self.values[0]), kind)
+        if moments is None:
+            return None
+        return list(map(self.shape.row, *{**columns, **moments}.values()))
+
 
 class Encoder:
     """Checks and encodes the rows of one source."""
@@ -77,18 +128,22 @@ class Encoder:
         self._encode = msgspec.json.Encoder().encode_lines
         self.number: int = 0
 
-    def encode(self, batch: Batch) -> tuple[bytes, Sequence[int]]:
+    def encode(self, batch: Batch | Columns) -> tuple[bytes, Sequence[int]]:
         """Encodes a batch as lines; returns them, and the number of the row of each."""
-        rows = _as_mappings(batch.rows)
-        before, self.number = self.number, self.number + len(rows)
-        good: Sequence[Any] | None = judged(rows, self._kind)
-        block = None if good is None else self._encoded(good)
-        numbers: Sequence[int] = range(before + 1, self.number + 1)
-        if block is None or good is None:
-            taken = self._checked(rows, batch, before)
-            numbers, good = [number for number, _ in taken], [row for _, row in taken]
-            block = self._encode(good) if good else b""
-        self._tally.passed(len(rows), batch.size or len(block))
+        before, ready = self.number, batch.ready(self._kind)
+        block = None if ready is None else self._encoded(ready)
+        numbers: Sequence[int]
+        if block is None or ready is None:
+            rows = batch.rows
+            taken = self._checked(_as_mappings(rows), batch.lines)
+            numbers = [number for number, _ in taken]
+            block = self._encode([row for _, row in taken]) if taken else b""
+            count = len(rows)
+        else:
+            count = len(ready)
+            numbers = range(before + 1, before + count + 1)
+        self.number = before + count
+        self._tally.passed(count, batch.size or len(block))
         return block, numbers
 
     def _encoded(self, rows: Sequence[Any]) -> bytes | None:
@@ -98,10 +153,10 @@ class Encoder:
             # A closer look finds out which row it is, and why.
             return None
 
-    def _checked(self, rows: Sequence[Any], batch: Batch, before: int) -> list[tuple[int, Any]]:
+    def _checked(self, rows: Sequence[Any], lines: Sequence[int] | None) -> list[tuple[int, Any]]:
         good = []
         for index, row in enumerate(rows):
-            number, line = before + index + 1, None if batch.lines is None else batch.lines[index]
+            number, line = self.number + index + 1, None if lines is None else lines[index]
             if isinstance(row, Unread):
                 self.reject(number, line, row.reason, row.row)
                 continue
@@ -127,7 +182,7 @@ class Encoder:
 
 
 async def chunks_of(
-    batches: AsyncGenerator[Batch], encoder: Encoder, source: str, sizes: Sizes
+    batches: AsyncGenerator[Batch | Columns], encoder: Encoder, source: str, sizes: Sizes
 ) -> AsyncGenerator[Chunk]:
     """Gathers batches of rows into chunks."""
     gathered = Gathered(sizes, source, b"")

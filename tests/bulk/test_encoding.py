@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from appcues_async import InvalidInput
 from appcues_async.bulk.columns import judged
-from appcues_async.bulk.rows import Batch, Encoder
+from appcues_async.bulk.rows import Batch, Columns, Encoder, Shape
 from appcues_async.bulk.tally import Tally
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.wire.codec import encode
@@ -101,6 +101,34 @@ PLAIN: dict[str, tuple[Kind, list[Any]]] = {
     ),
     "ids": (USER_IDS, ["1", "ü 2", "007"]),
 }
+
+
+@pytest.mark.parametrize("kind", [PROFILES, EVENTS], ids=["profiles", "events"])
+@settings(max_examples=300, deadline=None)
+@given(
+    columns=st.dictionaries(
+        NAME | st.sampled_from(['"', "\\", "\n", "ü"]),
+        st.lists(VALUE, min_size=3, max_size=3),
+        min_size=1,
+    ),
+    good=st.booleans(),
+    time=st.sampled_from(["2026-07-14T12:34:56Z", AWARE, AWARE.replace(tzinfo=None), None]),
+)
+def test_columns_are_encoded_as_their_rows_are_one_by_one(
+    kind: Kind, columns: dict[str, list[Any]], good: bool, time: Any
+) -> None:
+    if good:
+        columns |= {"user_id": ["1", "2", "3"], "name": ["Paid"] * 3, "timestamp": [time] * 3}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    with contextlib.suppress(ValueError):
+        batch = Columns(Shape(list(columns)), list(columns.values()), 1)
+        assert list(map(repr, batch.rows)) == list(map(repr, rows))
+        block, numbers = Encoder(kind, "full", "the frame", Tally()).encode(batch)
+        taken = one_by_one(rows, kind)
+        assert [json.loads(line) for line in block.splitlines()] == [
+            json.loads(encode(row)) for row in taken
+        ]
+        assert len(numbers) == len(taken)
 
 
 @pytest.mark.parametrize(("kind", "rows"), PLAIN.values(), ids=PLAIN)
