@@ -126,6 +126,23 @@ class LocalOwners:
                 names={kind: dict(shown) for kind, shown in self._names.items()},
             )
 
+    def misses(self, listed: Collection[str], kind: str, since: float, until: float) -> bool:
+        """Whether a list lacks a job that it should show, since the server said that it is ours.
+
+        Args:
+            listed: The ids of the jobs that were listed.
+            kind: The route that started it.
+            since: When it was accepted at the earliest, in seconds since 1970.
+            until: When at the latest.
+        """
+        with self._mutex:
+            for job_id, (started_by, when) in reversed(self._jobs.items()):
+                if when < since:
+                    return False
+                if started_by == kind and when <= until and job_id not in listed:
+                    return True
+        return False
+
     def _tidy(self, claim: Claim) -> None:
         """Forgets what no request that is open can meet any more."""
         now = claim.began if claim.ended is None else claim.ended

@@ -165,6 +165,22 @@ async def test_an_export_is_found_by_the_list_too(sandbox: Sandbox, client: Appc
     assert uploads(sandbox, "export/events") == 3
 
 
+async def test_a_list_that_lacks_a_later_job_of_ours_does_not_show_that_there_was_none(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    lose(sandbox, Reset(applied=True))
+    lost = asyncio.create_task(client.imports.events(ndjson("Paid")))
+    while not sandbox.jobs:  # noqa: ASYNC110 - a server has no such event
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(SETTLE / 10)
+    await client.imports.events(ndjson("Left"))
+    # So many were started by others that neither is among the recent ones any more.
+    sandbox.jobs.clear()
+    with pytest.raises(OutcomeUnknown, match="does not reach back"):
+        await lost
+    assert uploads(sandbox) == 2
+
+
 async def test_an_analytics_export_is_in_no_list_and_so_is_unknown_at_once(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
