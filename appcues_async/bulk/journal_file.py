@@ -92,9 +92,9 @@ def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.
         was_made = existed and locks_of(path).exists()
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         try:
+            if was_made:
+                _check_not_emptied(path, db)
             if _is_new(path, db):
-                if was_made and _stays_new(path, db):
-                    raise InvalidInput(_damaged(path))
                 _make(db, (secrets.token_hex(8), origin, account_id, now))
             _check(path, db, origin, account_id)
         except BaseException:
@@ -204,14 +204,13 @@ def _is_new(path: Path, db: sqlite3.Connection) -> bool:
     return not application
 
 
-def _stays_new(path: Path, db: sqlite3.Connection) -> bool:
-    """Whether nobody is making it, beside the locks of another one that was taken away."""
+def _check_not_emptied(path: Path, db: sqlite3.Connection) -> None:
+    # Somebody may be making it, beside the locks of another one that was taken away.
     until = time.monotonic() + _MAKING
     while _is_new(path, db):
         if time.monotonic() > until:
-            return True
+            raise InvalidInput(_damaged(path))
         time.sleep(0.02)
-    return False
 
 
 def _make(db: sqlite3.Connection, about: tuple[str, str, str, float]) -> None:

@@ -27,6 +27,7 @@ def moved_source(
 
 
 def stamp_text(stamp: Sequence[int] | None) -> str:
+    """Size and time of change, as people read them."""
     if stamp is None:
         return "no file"
     return f"{stamp[0]:,} bytes of {moment_text(stamp[1] / 1e9)}"

@@ -523,11 +523,11 @@ def test_a_source_under_another_name_is_not_taken_for_another(
     here, there, link, copy = (tmp_path / name for name in ("here", "there", "link", "copy"))
     there.touch()
     journal.begin(evolve(PLAN, sources=[str(here)]), 1000)
-    with pytest.raises(InvalidInput, match="here in run 1, which is gone, and .*there looks like"):
+    with pytest.raises(InvalidInput, match=r"here in run 1, which is gone, and .*there looks like"):
         journal.begin(evolve(PLAN, sources=[str(there)]), 1000)
     here.touch()
     link.symlink_to(here)
-    with pytest.raises(InvalidInput, match="here in run 1, which is the same file as .*link"):
+    with pytest.raises(InvalidInput, match=r"here in run 1, which is the same file as .*link"):
         journal.begin(evolve(PLAN, sources=[str(link)]), 1000)
     # Two that are there are two, however alike they look.
     copy.touch()
