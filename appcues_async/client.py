@@ -108,7 +108,8 @@ class AppcuesClient(Resources):
             on_unknown: What to do when nothing says whether an unsafe request was applied.
             session: An aiohttp session of yours to send everything with. It is never closed, and
                 decides about proxies and certificates; the middlewares that it may have do not see GET
-                and DELETE requests.
+                and DELETE requests. One with credentials of its own (`auth=`, or a `.netrc` through
+                `trust_env=True`) is refused when a request is made.
             on_notice: Called with everything that happens, on the loop (see `notices`).
             clock: What to measure and sleep by, for tests.
 
