@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pytest
 import trustme
-from aiohttp import BasicAuth, ClientSession, TCPConnector, web
+from aiohttp import ClientSession, TCPConnector, web
 
 from appcues_async import (
     AppcuesClient,
