@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 from urllib.parse import quote
 
-from appcues_async.api.jobs import Jobs
+from appcues_async.api.jobs import Jobs, job_id_of
 from appcues_async.api.lookup import look_at, sight_jobs
-from appcues_async.api.lost_answers import LostAnswers
+from appcues_async.api.lost_answers import LostAnswers, Question
 from appcues_async.api.resources import Resources
 from appcues_async.bulk.plan import Account
 from appcues_async.bulk.resource import Bulk
@@ -33,6 +33,7 @@ from appcues_async.settings import (
 from appcues_async.waiting.handle import JobAddress
 from appcues_async.waiting.inquiry import Inquiries
 from appcues_async.waiting.owners import LocalOwners, shared_owners
+from appcues_async.waiting.reconcile import Claim
 from appcues_async.waiting.watcher import Watcher
 from appcues_async.wire.codec import Sighting, encode
 from appcues_async.wire.opened import Opened, Shared, open_wire
@@ -107,7 +108,8 @@ class AppcuesClient(Resources):
             on_unknown: What to do when nothing says whether an unsafe request was applied.
             session: An aiohttp session of yours to send everything with. It is never closed, and
                 decides about proxies and certificates; the middlewares that it may have do not see GET
-                and DELETE requests.
+                and DELETE requests. One with credentials of its own (`auth=`, or a `.netrc` through
+                `trust_env=True`) is refused when a request is made.
             on_notice: Called with everything that happens, on the loop (see `notices`).
             clock: What to measure and sleep by, for tests.
 
@@ -317,10 +319,13 @@ class AppcuesClient(Resources):
         except UnicodeEncodeError:
             raise InvalidInput(f"path is {path!r}, which no server can read as UTF-8") from None
         self._open()
-        return await self._sender.send(
-            Request(endpoint, filled.path.replace("{path}", quoted), body, accept),
-            lambda reply: reply,
-        )
+        request = Request(endpoint, filled.path.replace("{path}", quoted), body, accept)
+        if repeat is Repeat.SAFE:
+            return await self._sender.send(request, lambda reply: reply)
+        # It may start a job, which then is no other request's.
+        question = Question(request=request, read=lambda reply: reply, id_of=job_id_of, ask=None)
+        claim = Claim(kind=path, began=self._lost_answers.now())
+        return await self._lost_answers.send(question, claim)
 
     def _open(self) -> _Opened:
         if self._opened is None:
@@ -336,6 +341,7 @@ class AppcuesClient(Resources):
         # Of a client with other options it is not the one that was opened.
         self._sender = sender
         jobs = self._jobs(sender)
+        self._lost_answers = jobs.lost_answers
         self._hand_out_resources(sender, jobs)
         credentials = self._credentials
         account = Account(credentials.origin, credentials.account_id, sender.clock)

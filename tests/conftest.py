@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from appcues_async import AppcuesClient, PollPolicy, RetryPolicy
 from appcues_async.sandbox import Sandbox
+from appcues_async.waiting import owners
 from tests.virtual_clock import VirtualClock
 
 SOON = RetryPolicy(base=0.001, cap=0.001, outage=0)
 """Repeats without a pause that anyone could notice."""
 AT_ONCE = PollPolicy(first=0, low=0.01, high=0.05, grace=0.05)
 """Looks at jobs as often as no real server should be asked."""
+
+
+@pytest.fixture(autouse=True)
+def _nothing_known() -> Iterator[None]:
+    """What a process knows of an account is not handed on to a test whose server has the same port."""
+    yield
+    owners._shared.clear()
 
 
 @pytest.fixture

@@ -78,17 +78,22 @@ async def test_a_redirect_is_followed_nowhere(
 
 
 @pytest.fixture
-def surrounded(monkeypatch: pytest.MonkeyPatch, elsewhere: Sandbox, tmp_path: Path) -> Sandbox:
+def netrc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A file of somebody's names and passwords, good for every server."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login mickey password mouse\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+
+
+@pytest.fixture
+def surrounded(monkeypatch: pytest.MonkeyPatch, elsewhere: Sandbox, netrc: None) -> Sandbox:
     """Variables and files that send other programs through `elsewhere`, as somebody else."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "ws_proxy"):
         monkeypatch.setenv(name, elsewhere.url)
         monkeypatch.setenv(name.upper(), elsewhere.url)
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
-    netrc = tmp_path / "netrc"
-    netrc.write_text("default login mickey password mouse\n")
-    netrc.chmod(0o600)
-    monkeypatch.setenv("NETRC", str(netrc))
     return elsewhere
 
 
@@ -114,6 +119,29 @@ async def test_a_link_is_fetched_without_proxy_and_without_netrc(
         await handle.download(tmp_path / "file")
     assert not sandbox.requests[-1].authorized
     assert not surrounded.requests
+
+
+@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
+@pytest.mark.usefixtures("netrc")
+@pytest.mark.parametrize("name", [name for name in CALLS if name != "v1 activity"])
+async def test_a_session_that_brings_another_key_is_refused(sandbox: Sandbox, name: str) -> None:
+    async with (
+        ClientSession(trust_env=True) as session,
+        AppcuesClient(**sandbox.credentials, session=session) as client,
+    ):
+        with pytest.raises(InvalidInput, match="without auth= and with trust_env=False"):
+            await CALLS[name](client)
+    assert not sandbox.requests
+
+
+@pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
+@pytest.mark.usefixtures("netrc")
+async def test_no_session_shows_a_key_to_the_server_of_v1_activity(sandbox: Sandbox) -> None:
+    sessions = (ClientSession(trust_env=True), ClientSession(headers={"Authorization": "Basic b"}))
+    for one in sessions:
+        async with one as session, AppcuesClient(**sandbox.credentials, session=session) as client:
+            await CALLS["v1 activity"](client)
+    assert [one.authorized for one in sandbox.requests] == [False, False]
 
 
 async def test_a_proxy_is_used_when_it_is_asked_for(surrounded: Sandbox, sandbox: Sandbox) -> None:

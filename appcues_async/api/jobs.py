@@ -23,9 +23,19 @@ from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Request
 from appcues_async.wire.sender import Sender
 
-__all__ = ["Jobs"]
+__all__ = ["Jobs", "job_id_of"]
 
 _read_accepted: Final = reader(Accepted)
+
+
+def job_id_of(reply: Reply) -> str | None:
+    """The id of the job that a success says was started; None where it names none."""
+    if b'"job_id"' not in reply.body:
+        return None
+    try:
+        return _read_accepted(reply).job_id
+    except UnexpectedReply:
+        return None
 
 
 class Jobs:

@@ -146,12 +146,21 @@ class LostAnswers:
                 f"POST {claim.kind}: its answer was lost, and no list shows the jobs it starts"
             )
         ended: dict[str, Job] = {}
+        settled_at: float | None = None
 
         async def look(settled: bool) -> Verdict:
+            nonlocal settled_at
+            if settled and settled_at is None:
+                settled_at = self.now()
             listed, lead = await self.timed(LIST.request(), read_sightings)
             now = self.now()
             owned = await self._whose(listed, others)
             whole = reaches_back(claim, map(job_of, listed.values()), now)
+            if settled_at is not None and self.owners.misses(
+                listed, claim.kind, claim.began, settled_at
+            ):
+                # It lags, or shows fewer jobs than were started since.
+                whole, settled = False, now - settled_at > self._patience.settle
             jobs = [
                 ended.get(one.id) or job_of(one)
                 for one in listed.values()

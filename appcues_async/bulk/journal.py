@@ -22,8 +22,9 @@ from typing import Any, Final
 import attrs
 
 from appcues_async.bulk.entries import BECOMES, Entry, Run, RunPlan, Standing, classes_of
-from appcues_async.bulk.journal_file import connect, moment_text, told
+from appcues_async.bulk.journal_file import connect, locks_of, moment_text, told
 from appcues_async.bulk.locks import Locks
+from appcues_async.bulk.stamps import moved_source, stamp_text
 from appcues_async.errors import InvalidInput
 from appcues_async.waiting.reconcile import Claim, Owned
 
@@ -59,13 +60,14 @@ class Journal:
             InvalidInput: It cannot be opened or written, is damaged or no journal, was made by a newer
                 release, or belongs to another account.
         """
-        self.path: Path = path.absolute()
+        # SQLite follows links, and so must the locks beside it.
+        self.path: Path = Path(os.path.realpath(path))
         self._db = connect(self.path, now=now, origin=origin, account_id=account_id)
         self._before: dict[int, frozenset[str]] = {}
         try:
             with told(self.path):
                 (self._id,) = self._db.execute("SELECT id FROM journal").fetchone()
-                self._locks = Locks(self.path.with_name(f"{self.path.name}-locks"))
+                self._locks = Locks(locks_of(self.path))
         except BaseException:
             self._db.close()
             raise
@@ -249,18 +251,25 @@ class Journal:
     def _found(self, plan: RunPlan) -> int | None:
         """The run of the same sources; one of only some of them would send these twice."""
         runs = self._db.execute(
-            "SELECT id, sources FROM runs WHERE endpoint = ?", (plan.endpoint,)
+            "SELECT id, sources, fingerprint FROM runs WHERE endpoint = ?", (plan.endpoint,)
         ).fetchall()
-        for run_id, text in runs:
+        moved: str | None = None
+        for run_id, text, stamps in runs:
             sources = json.loads(text)
             if sources == list(plan.sources):
                 return int(run_id)
+            moved = moved or moved_source(plan, run_id, sources, json.loads(stamps))
             if both := [name for name in plan.sources if name in sources]:
                 raise InvalidInput(
                     f"the journal {self.path} has {both[0]} in run {run_id}, whose sources are "
                     f"{', '.join(sources)}; give exactly these, in this order, to go on with it, or "
                     "leave out what it has"
                 )
+        if moved is not None:
+            raise InvalidInput(
+                f"the journal {self.path} has {moved}; give it by that name to go on with that run, or "
+                "name another journal to upload all of it afresh"
+            )
         return None
 
     def _made(self, plan: RunPlan, now: float) -> int:
@@ -310,7 +319,7 @@ class Journal:
         self, plan: RunPlan, fingerprint: Sequence[Any], options: Mapping[str, Any]
     ) -> None:
         differs = [
-            f"{name} has changed: it had {_stamp_text(was)}, and has {_stamp_text(now)}"
+            f"{name} has changed: it had {stamp_text(was)}, and has {stamp_text(now)}"
             for name, was, now in zip(plan.sources, fingerprint, plan.fingerprint, strict=True)
             if (None if was is None else tuple(was)) != now
         ]
@@ -375,9 +384,3 @@ def _entries(db: sqlite3.Connection, run: int) -> list[Entry]:
     )
     entries = [Entry(**dict(zip(_ENTRY, row, strict=True))) for row in found]
     return [attrs.evolve(entry, certain=bool(entry.certain)) for entry in entries]
-
-
-def _stamp_text(stamp: Sequence[int] | None) -> str:
-    if stamp is None:
-        return "no file"
-    return f"{stamp[0]:,} bytes of {moment_text(stamp[1] / 1e9)}"

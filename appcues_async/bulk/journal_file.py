@@ -17,7 +17,7 @@ from attrs import frozen
 
 from appcues_async.errors import InvalidInput
 
-__all__ = ["VERSION", "Shown", "connect", "moment_text", "read_journal", "told"]
+__all__ = ["VERSION", "Shown", "connect", "locks_of", "moment_text", "read_journal", "told"]
 
 VERSION: Final = 1
 """The version of the tables below."""
@@ -25,6 +25,8 @@ _APPLICATION: Final = 0x41504355
 """What marks a SQLite file as a journal: `APCU`."""
 _PATIENCE: Final = 30.0
 """Seconds to wait for another process that is writing."""
+_MAKING: Final = 1.0
+"""Seconds that another process takes at the most to make one."""
 
 _TABLES: Final = """
 CREATE TABLE journal (id TEXT NOT NULL, origin TEXT NOT NULL, account TEXT NOT NULL, made REAL NOT NULL);
@@ -79,13 +81,19 @@ def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.
     with told(path):
         if path.is_dir():
             raise InvalidInput(f"the journal {path} cannot be opened: it is a folder; name a file")
+        existed = True
         with suppress(FileExistsError):
             # Made here, for the sake of its mode; SQLite gives the same to the files beside it. One
             # that exists must not be opened here: closing it would give up the locks that SQLite may
             # hold on it in this process.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+            existed = False
+        # Locks are made after the journal: where there were some, an empty file has been a journal.
+        was_made = existed and locks_of(path).exists()
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
         try:
+            if was_made:
+                _check_not_emptied(path, db)
             if _is_new(path, db):
                 _make(db, (secrets.token_hex(8), origin, account_id, now))
             _check(path, db, origin, account_id)
@@ -93,6 +101,11 @@ def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.
             db.close()
             raise
     return db
+
+
+def locks_of(path: Path) -> Path:
+    """The file of the locks of a journal."""
+    return path.with_name(f"{path.name}-locks")
 
 
 def read_journal(path: Path) -> Shown:
@@ -189,6 +202,15 @@ def _is_new(path: Path, db: sqlite3.Connection) -> bool:
     if application not in {0, _APPLICATION} or (tables and not application):
         raise InvalidInput(f"{path} is a database, but no journal; name another file")
     return not application
+
+
+def _check_not_emptied(path: Path, db: sqlite3.Connection) -> None:
+    # Somebody may be making it, beside the locks of another one that was taken away.
+    until = time.monotonic() + _MAKING
+    while _is_new(path, db):
+        if time.monotonic() > until:
+            raise InvalidInput(_damaged(path))
+        time.sleep(0.02)
 
 
 def _make(db: sqlite3.Connection, about: tuple[str, str, str, float]) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
@@ -53,6 +54,7 @@ class Ledger:
         self.run: Run = run
         self.entries: dict[int, Entry] = {}
         self.failure: InvalidInput | None = None
+        self._owed: dict[int, tuple[str, bool]] = {}
 
     @classmethod
     async def open(
@@ -113,14 +115,16 @@ class Ledger:
         return self._clock.now().timestamp()
 
     async def keep_alive(self) -> None:
-        """Shows again and again that this process lives; ends when it is cancelled, or cannot."""
-        while self.failure is None:
+        """Shows again and again that this process lives, until it is cancelled.
+
+        What is under way when the journal cannot be written may still start jobs: a later run must not
+        rule these out because of their time, if it is only for a while that nothing can be written.
+        """
+        while True:
             await sleep_on(self._clock, HEARTBEAT)
-            try:
-                await self._call(self._journal.beat, self.now())
-            except InvalidInput:
-                # It is told to whoever wants to send something next.
-                return
+            # A failure is told to whoever wants to send something next.
+            with suppress(InvalidInput):
+                await self._written(self._journal.beat, self.now())
 
     async def plan(self, number: int, index: int, chunk: Chunk) -> Entry:
         """Writes down a chunk that was cut, or finds it to be what was written down.
@@ -207,7 +211,9 @@ class Ledger:
         Raises:
             InvalidInput: It cannot be written; nothing more can, then.
         """
+        self._owed[number] = (job, certain)
         await self._move(number, "accepted", job=job, certain=certain, error=None)
+        del self._owed[number]
         self.step("accepted", number)
 
     async def refuse(self, number: int, error: AppcuesError) -> None:
@@ -246,7 +252,7 @@ class Ledger:
 
     async def close(self) -> None:
         """Gives the run up to whoever wants it next; waits for what is being written."""
-        closing = self._thread.submit(self._journal.close, self.now())
+        closing = self._thread.submit(self._end, self.now())
         try:
             await asyncio.shield(asyncio.wrap_future(closing))
         except InvalidInput:
@@ -255,18 +261,30 @@ class Ledger:
         finally:
             self._thread.shutdown(wait=False)
 
+    def _end(self, now: float) -> None:
+        try:
+            # There may be room by now for what could not be written when it happened.
+            for number, (job, certain) in self._owed.items():
+                known = {"job": job, "certain": certain, "error": None}
+                self._journal.move(self.run, number, "accepted", now, **known)
+        finally:
+            self._journal.close(now)
+
     async def _move(self, number: int, status: Standing, **values: Any) -> None:
         await self._call(self._journal.move, self.run, number, status, self.now(), **values)
 
     async def _call(self, function: Callable[..., T], *args: Any, **values: Any) -> T:
         if self.failure is not None:
             raise InvalidInput(str(self.failure))
+        return await self._written(function, *args, **values)
+
+    async def _written(self, function: Callable[..., T], *args: Any, **values: Any) -> T:
         # Shielded, since what is under way must not be called off half way, nor in the queue.
         called = self._thread.submit(function, *args, **values)
         try:
             return await asyncio.shield(asyncio.wrap_future(called))
         except InvalidInput as error:
-            self.failure = error
+            self.failure = self.failure or error
             raise
 
     def _compare(self, known: Entry, entry: Entry) -> None:

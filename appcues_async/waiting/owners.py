@@ -1,4 +1,4 @@
-"""Whose a job is: what the clients of an account on one loop know of their own jobs and requests.
+"""Whose a job is: what the clients of an account in this process know of their jobs and requests.
 
 A journal knows the same of several processes; it brings an `Owners` of its own, which is asked beside
 this one.
@@ -6,11 +6,11 @@ this one.
 
 from __future__ import annotations
 
-import asyncio
+import threading
 from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Final, Protocol
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 from appcues_async.waiting.reconcile import LATE, Claim, Owned
 
@@ -24,6 +24,8 @@ NAMES: Final = 20
 """Names of a route that are remembered; a second one says already that names vary."""
 KEPT: Final = 10 * LATE
 """Seconds that a request which was never settled is remembered beyond its end."""
+ACCOUNTS: Final = 100
+"""Accounts that are remembered when no client of theirs is open."""
 
 
 class Named(Protocol):
@@ -54,10 +56,11 @@ class Owners(Protocol):
 
 
 class LocalOwners:
-    """The jobs and requests of one account in this process, on one loop."""
+    """The jobs and requests of one account in this process; for any number of threads."""
 
     def __init__(self) -> None:
         """Begins with nothing known."""
+        self._mutex = threading.Lock()
         self._jobs: dict[str, tuple[str, float]] = {}
         self._unnamed: dict[str, str] = {}
         self._names: dict[str, dict[str, int]] = {}
@@ -66,22 +69,25 @@ class LocalOwners:
 
     def enter(self, claim: Claim) -> None:
         """Remembers a request, from before it is sent; or what is known of it now."""
-        self._loose.pop(claim.id, None)
-        self._claims[claim.id] = claim
+        with self._mutex:
+            self._loose.pop(claim.id, None)
+            self._claims[claim.id] = claim
 
     def leave(self, claim: Claim) -> None:
         """Forgets a request that has started no job that nobody owns."""
-        self._claims.pop(claim.id, None)
-        self._tidy(claim)
+        with self._mutex:
+            self._claims.pop(claim.id, None)
+            self._tidy(claim)
 
     def give_up(self, claim: Claim) -> None:
         """Takes a request for one that will never be settled; it may still have started a job.
 
         It stays a rival of others for as long as its job could be taken for theirs.
         """
-        self._claims.pop(claim.id, None)
-        self._loose[claim.id] = claim
-        self._tidy(claim)
+        with self._mutex:
+            self._claims.pop(claim.id, None)
+            self._loose[claim.id] = claim
+            self._tidy(claim)
 
     def own(self, job_id: str, kind: str, now: float, *, certain: bool = True) -> None:
         """Remembers that a job is ours.
@@ -93,29 +99,49 @@ class LocalOwners:
             certain: Whether the server said so; only then does the job's name say what names of that
                 route are.
         """
-        if job_id in self._jobs:
-            return
-        self._jobs[job_id] = (kind if certain else "", now)
-        if certain:
-            self._unnamed[job_id] = kind
-        if len(self._jobs) > REMEMBERED and not len(self._jobs) % FORGOTTEN:
-            self._forget(now)
+        with self._mutex:
+            if job_id in self._jobs:
+                return
+            self._jobs[job_id] = (kind if certain else "", now)
+            if certain:
+                self._unnamed[job_id] = kind
+            if len(self._jobs) > REMEMBERED and not len(self._jobs) % FORGOTTEN:
+                self._forget(now)
 
     def see(self, jobs: Mapping[str, Named]) -> None:
         """Learns how own jobs are called, from what was seen of jobs, by their ids."""
-        for job_id in self._unnamed.keys() & jobs.keys():
-            if name := jobs[job_id].name:
-                shown = self._names.setdefault(self._unnamed.pop(job_id), {})
-                if name in shown or len(shown) < NAMES:
-                    shown[name] = shown.get(name, 0) + 1
+        with self._mutex:
+            for job_id in self._unnamed.keys() & jobs.keys():
+                if name := jobs[job_id].name:
+                    shown = self._names.setdefault(self._unnamed.pop(job_id), {})
+                    if name in shown or len(shown) < NAMES:
+                        shown[name] = shown.get(name, 0) + 1
 
     def look(self, listed: Collection[str]) -> Owned:
         """Tells what is known now of the jobs that were listed."""
-        return Owned(
-            jobs={job_id: self._jobs[job_id][0] for job_id in listed if job_id in self._jobs},
-            claims=[*self._loose.values(), *self._claims.values()],
-            names={kind: dict(shown) for kind, shown in self._names.items()},
-        )
+        with self._mutex:
+            return Owned(
+                jobs={job_id: self._jobs[job_id][0] for job_id in listed if job_id in self._jobs},
+                claims=[*self._loose.values(), *self._claims.values()],
+                names={kind: dict(shown) for kind, shown in self._names.items()},
+            )
+
+    def misses(self, listed: Collection[str], kind: str, since: float, until: float) -> bool:
+        """Whether a list lacks a job that it should show, since the server said that it is ours.
+
+        Args:
+            listed: The ids of the jobs that were listed.
+            kind: The route that started it.
+            since: When it was accepted at the earliest, in seconds since 1970.
+            until: When at the latest.
+        """
+        with self._mutex:
+            for job_id, (started_by, when) in reversed(self._jobs.items()):
+                if when < since:
+                    return False
+                if started_by == kind and when <= until and job_id not in listed:
+                    return True
+        return False
 
     def _tidy(self, claim: Claim) -> None:
         """Forgets what no request that is open can meet any more."""
@@ -135,20 +161,27 @@ class LocalOwners:
             self._unnamed.pop(job_id, None)
 
 
-_shared: WeakKeyDictionary[
-    asyncio.AbstractEventLoop, WeakValueDictionary[tuple[str, str], LocalOwners]
-] = WeakKeyDictionary()
+_shared: Final[dict[tuple[str, str], LocalOwners]] = {}
+_older: Final[WeakValueDictionary[tuple[str, str], LocalOwners]] = WeakValueDictionary()
+_mutex: Final = threading.Lock()
 
 
 def shared_owners(origin: str, account_id: str) -> LocalOwners:
-    """What is known of an account on the running loop, for as long as somebody holds it.
+    """What is known of an account in this process, whichever loops its clients run on.
+
+    It outlasts them: a client that is opened for each piece of work must not take a job for its own
+    that the one before it has started.
 
     Args:
         origin: The server.
         account_id: Whose jobs it is about.
     """
-    of_loop = _shared.setdefault(asyncio.get_running_loop(), WeakValueDictionary())
-    owners = of_loop.get((origin, account_id))
-    if owners is None:
-        owners = of_loop[origin, account_id] = LocalOwners()
+    key = (origin, account_id)
+    with _mutex:
+        owners = _shared.pop(key, None) or _older.get(key) or LocalOwners()
+        _shared[key] = owners
+        if len(_shared) > ACCOUNTS:
+            oldest = next(iter(_shared))
+            # Its clients may be open still.
+            _older[oldest] = _shared.pop(oldest)
     return owners

@@ -156,10 +156,12 @@ def judge(
         return Verdict(Finding.ABSENT if whole else Finding.UNDECIDED)
     rivals = _rivals(claim, mine, owned, lead)
     if len(mine) == 1 and not rivals:
-        # That there is no other is an absence as well, and counts only from a settled list, save where
-        # the job's own counts speak for it.
-        sure = settled or _counts_are(mine[0], claim.rows)
-        return Verdict(Finding.FOUND if sure else Finding.OPEN, mine)
+        # That there is no other is an absence as well, and counts only from a settled list that reaches
+        # back, save where the job's own counts speak for it.
+        if (settled and whole) or _counts_are(mine[0], claim.rows):
+            return Verdict(Finding.FOUND, mine)
+        if not settled:
+            return Verdict(Finding.OPEN, mine)
     runs = any(not job.ended for job in mine)
     counted = claim.rows is not None or any(rival.rows is not None for rival in rivals)
     if not settled or (runs and counted) or any(_may_answer(rival, now) for rival in rivals):

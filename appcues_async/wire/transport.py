@@ -11,6 +11,7 @@ from aiohttp import (
     ClientConnectorError,
     ClientError,
     ClientHandlerType,
+    ClientMiddlewareType,
     ClientRequest,
     ClientResponse,
     ClientSession,
@@ -19,6 +20,7 @@ from aiohttp import (
     InvalidURL,
     ServerDisconnectedError,
 )
+from aiohttp.hdrs import AUTHORIZATION
 from attrs import field, frozen
 from multidict import CIMultiDict
 from yarl import URL
@@ -35,7 +37,16 @@ from appcues_async.settings import Credentials, Secret, Timeouts
 from appcues_async.wire.download import FileNotWritten, save
 from appcues_async.wire.payload import BodyPayload, BodyStalled
 from appcues_async.wire.reply import Reply, is_page
-from appcues_async.wire.request import BLOCK, JSON, Blocks, Lane, Repeat, Request, Server
+from appcues_async.wire.request import (
+    BLOCK,
+    JSON,
+    Blocks,
+    Endpoint,
+    Lane,
+    Repeat,
+    Request,
+    Server,
+)
 from appcues_async.wire.session import Connections
 
 __all__ = ["Address", "Transport"]
@@ -65,6 +76,12 @@ async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientRes
         if isinstance(error, TimeoutError):
             raise
         raise _Dropped(_reason(error)) from None
+
+
+async def _keyless(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    # A borrowed session may have added what a .netrc says.
+    request.headers.pop(AUTHORIZATION, None)
+    return await handler(request)
 
 
 @frozen
@@ -164,7 +181,7 @@ class Transport:
                 timeout=timeout,
                 allow_redirects=False,
                 raise_for_status=False,
-                middlewares=(_once,) if endpoint.method in {"GET", "DELETE"} else None,
+                middlewares=_middlewares_for(endpoint),
             )
             try:
                 return await _reply_of(response, request)
@@ -174,8 +191,8 @@ class Transport:
             failure = ConnectionFailed(f"{request}: no connection: {_reason(error)}")
         except ConnectionTimeoutError:
             failure = ConnectionFailed(f"{request}: no connection within the connect timeout")
-        except (InvalidURL, UnicodeError):
-            failure = InvalidInput(f"{request}: the path is not one that HTTP can carry")
+        except ValueError as error:
+            failure = _unsendable(request, error)
         except TimeoutError:
             failure = OutcomeUnknown(f"{request}: {_silence(payload)}")
         except FileNotWritten as error:
@@ -254,6 +271,12 @@ class Transport:
         return BodyPayload(body, idle=self._idle, on_sent=on_sent if self._listener else None)
 
 
+def _middlewares_for(endpoint: Endpoint) -> tuple[ClientMiddlewareType, ...] | None:
+    if endpoint.method in {"GET", "DELETE"}:
+        return (_once,)
+    return (_keyless,) if endpoint.server is Server.ACTIVITY else None
+
+
 async def _reply_of(response: ClientResponse, request: Request) -> Reply:
     # A page is no file: it is read, and told of as what it is.
     if request.into is not None and response.status == 200 and not is_page(response.headers):
@@ -284,6 +307,18 @@ async def _read(response: ClientResponse) -> bytes:
             raise _TooLarge
         blocks.append(block)
     return b"".join(blocks)
+
+
+def _unsendable(request: Request, error: ValueError) -> InvalidInput:
+    """What aiohttp does not begin to send; it has no error of its own for all of that."""
+    if isinstance(error, InvalidURL | UnicodeError):
+        return InvalidInput(f"{request}: the path is not one that HTTP can carry")
+    if "AUTHORIZATION" in str(error):
+        return InvalidInput(
+            f"{request}: your session brings credentials of its own, from auth= or a .netrc; give "
+            "one without auth= and with trust_env=False"
+        )
+    raise error
 
 
 def _silence(payload: BodyPayload | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
@@ -164,6 +165,22 @@ async def test_an_export_is_found_by_the_list_too(sandbox: Sandbox, client: Appc
     assert uploads(sandbox, "export/events") == 3
 
 
+async def test_a_list_that_lacks_a_later_job_of_ours_does_not_show_that_there_was_none(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    lose(sandbox, Reset(applied=True))
+    lost = asyncio.create_task(client.imports.events(ndjson("Paid")))
+    while not sandbox.jobs:  # noqa: ASYNC110 - a server has no such event
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(SETTLE / 10)
+    await client.imports.events(ndjson("Left"))
+    # So many were started by others that neither is among the recent ones any more.
+    sandbox.jobs.clear()
+    with pytest.raises(OutcomeUnknown, match="does not reach back"):
+        await lost
+    assert uploads(sandbox) == 2
+
+
 async def test_an_analytics_export_is_in_no_list_and_so_is_unknown_at_once(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
@@ -226,6 +243,51 @@ async def test_clients_of_an_account_know_each_others_jobs(
         await client.imports.events(ndjson("Paid"))
         await (await other.imports.events(ndjson("Left")))
     assert recorded(sandbox) == {"Paid": 1, "Left": 2}
+
+
+async def test_a_job_of_a_client_that_was_left_is_not_taken_for_another(sandbox: Sandbox) -> None:
+    async with opened(sandbox) as client:
+        await client.imports.events(ndjson("Left"))
+    del client
+    gc.collect()
+    lose(sandbox, Reset())
+    async with opened(sandbox) as client:
+        await client.imports.events(ndjson("Paid"))
+    assert recorded(sandbox) == {"Left": 1, "Paid": 1}
+
+
+async def test_a_job_of_another_loop_is_not_taken_for_ours(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    async def start() -> None:
+        async with opened(sandbox) as other:
+            await other.imports.events(ndjson("Left"))
+
+    await asyncio.to_thread(asyncio.run, start())
+    lose(sandbox, Reset())
+    await client.imports.events(ndjson("Paid"))
+    assert recorded(sandbox) == {"Left": 1, "Paid": 1}
+
+
+async def test_a_job_that_client_request_has_started_is_not_taken_for_another(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    await client.request("POST", "export/events", json=LEAST)
+    lose(sandbox, Reset())
+    await client.imports.events(ndjson("Paid"))
+    assert recorded(sandbox) == {"Paid": 1}
+
+
+async def test_a_job_that_client_request_may_have_started_is_taken_for_nobodys(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    lose(sandbox, Reset(applied=True), path="export/events")
+    with pytest.raises(OutcomeUnknown):
+        await client.request("POST", "export/events", json=LEAST)
+    lose(sandbox, Reset())
+    with pytest.raises(OutcomeUnknown) as caught:
+        await client.imports.events(ndjson("Paid"))
+    assert [job.id for job in caught.value.candidates] == list(sandbox.jobs)
 
 
 async def test_another_producers_job_at_the_same_time_makes_it_unknown(

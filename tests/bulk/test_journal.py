@@ -490,3 +490,45 @@ TestChunks = Chunks.TestCase
 TestChunks.settings = settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+def test_a_journal_that_was_emptied_is_not_begun_anew(path: Path) -> None:
+    one = opened(path)
+    one.begin(PLAN, 1000)
+    one.close(1000)
+    path.write_bytes(b"")
+    with pytest.raises(InvalidInput, match="is damaged"):
+        opened(path)
+
+
+def test_a_journal_that_was_taken_away_is_begun_anew(path: Path) -> None:
+    opened(path).close(1000)
+    path.unlink()
+    opened(path).close(1000)
+
+
+def test_a_journal_has_the_same_locks_through_a_link(journal: Journal, path: Path) -> None:
+    journal.begin(PLAN, 1000)
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    other = opened(link)
+    with pytest.raises(InvalidInput, match="another run of this process"):
+        other.begin(PLAN, 1000)
+    other.close(1000)
+
+
+def test_a_source_under_another_name_is_not_taken_for_another(
+    journal: Journal, tmp_path: Path
+) -> None:
+    here, there, link, copy = (tmp_path / name for name in ("here", "there", "link", "copy"))
+    there.touch()
+    journal.begin(evolve(PLAN, sources=[str(here)]), 1000)
+    with pytest.raises(InvalidInput, match=r"here in run 1, which is gone, and .*there looks like"):
+        journal.begin(evolve(PLAN, sources=[str(there)]), 1000)
+    here.touch()
+    link.symlink_to(here)
+    with pytest.raises(InvalidInput, match=r"here in run 1, which is the same file as .*link"):
+        journal.begin(evolve(PLAN, sources=[str(link)]), 1000)
+    # Two that are there are two, however alike they look.
+    copy.touch()
+    assert journal.begin(evolve(PLAN, sources=[str(copy)]), 1000).id == 2

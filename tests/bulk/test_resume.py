@@ -19,6 +19,7 @@ import pyarrow as pa
 import pytest
 
 from appcues_async import AppcuesClient, InvalidInput, OutcomeUnknown, Report, Timeouts
+from appcues_async.bulk import ledger
 from appcues_async.bulk.journal import Journal
 from appcues_async.bulk.journal_file import read_journal
 from appcues_async.bulk.ledger import Ledger, Step
@@ -740,3 +741,29 @@ async def test_what_cannot_be_written_down_is_told_even_of_the_last_chunk(
     assert posts(sandbox) == (at != "intent")
     assert (await client.bulk.import_events(_rows(50), journal=journal)).completed == 50
     assert_each_once(sandbox, 50)
+
+
+async def test_what_could_not_be_written_for_a_while_is_written_at_the_end(
+    sandbox: Sandbox, client: AppcuesClient, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    move, beat = Journal.move, Journal.beat
+    beats: list[float] = []
+
+    def full(self: Journal, run: Any, number: int, status: Any, now: float, **values: Any) -> None:
+        if status == "accepted" and not beats:
+            raise InvalidInput("the disk is full")
+        move(self, run, number, status, now, **values)
+
+    def note(self: Journal, now: float) -> None:
+        beats.append(now)
+        beat(self, now)
+
+    monkeypatch.setattr(ledger, "HEARTBEAT", 0.05)
+    monkeypatch.setattr(Journal, "move", full)
+    monkeypatch.setattr(Journal, "beat", note)
+    sandbox.plan_next_job(JobPlan(seconds=0.3))
+    with pytest.raises(InvalidInput, match="the disk is full"):
+        await client.bulk.import_events(_rows(50), journal=journal)
+    assert len(beats) > 1
+    (chunk,) = read_journal(journal).chunks
+    assert (chunk["status"], chunk["job"]) == ("accepted", next(iter(sandbox.jobs)))

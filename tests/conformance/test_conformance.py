@@ -39,6 +39,7 @@ def cells_of(row: dict[str, Any], fault: dict[str, Any]) -> dict[str, dict[str, 
         # What is named narrows it down, and what is not named does not.
         if (
             row["python"] in exception.get("python", [row["python"]])
+            and row["repeat"] == exception.get("repeat", row["repeat"])
             and row["answer"] in exception.get("answers", [row["answer"]])
             and fault["name"] in exception.get("faults", [fault["name"]])
             and fault["group"] in exception.get("groups", [fault["group"]])
@@ -113,8 +114,10 @@ def usual_trials(fault: dict[str, Any]) -> list[tuple[Trial, list[Cell]]]:
     for trial, cells in all_trials(fault):
         row = trial.row
         method = row["endpoint"].split()[0]
-        kind = (method, row["repeat"], row["answer"], trial.on_unknown, trial.always)
-        if kind not in kinds or not (trial.always or fault.get("kin")):
+        reconciled = trial.on_unknown == "reconcile"
+        made = row.get("makes") if reconciled else None
+        kind = (method, row["repeat"], row["answer"], trial.on_unknown, trial.always, made)
+        if kind not in kinds or not (trial.always or reconciled or fault.get("kin")):
             chosen.append((trial, cells))
         kinds.add(kind)
     return chosen

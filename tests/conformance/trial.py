@@ -27,6 +27,7 @@ from appcues_async.sandbox import (
     Truncate,
 )
 from appcues_async.settings import OnUnknown
+from appcues_async.waiting.owners import _shared
 from appcues_async.wire.request import Lane
 from appcues_async.wire.throttle import Feedback, Turn
 from tests.conformance.calls import CALLS, LARGE, Caller, settle_in
@@ -36,10 +37,11 @@ __all__ = ["Seen", "Servers", "Trial", "as_cell"]
 ATTEMPTS: Final = 3
 RETRY: Final = RetryPolicy(attempts=ATTEMPTS, base=0.001, cap=0.001)
 POLLING: Final = PollPolicy(first=0, low=0.01, high=0.02, grace=0.05)
-UNHURRIED: Final = Timeouts(connect=10, idle=10, budget=60)
-SOON_OVER: Final = Timeouts(connect=0.8, idle=0.8, budget=60)
+SETTLE: Final = 0.1
+UNHURRIED: Final = Timeouts(connect=10, idle=10, budget=60, settle=SETTLE)
+SOON_OVER: Final = Timeouts(connect=0.8, idle=0.8, budget=60, settle=SETTLE)
 """What a silence is sat out with; a request that nothing is wrong with takes a few milliseconds."""
-SOON_OVER_LARGE: Final = Timeouts(connect=1.5, idle=1.5, budget=60)
+SOON_OVER_LARGE: Final = Timeouts(connect=1.5, idle=1.5, budget=60, settle=SETTLE)
 _KINDS: Final[dict[str, Any]] = {
     "amend": Amend,
     "answer": Answer,
@@ -102,7 +104,7 @@ class Trial:
             elsewhere: Where redirects point.
             file: Where a download goes.
         """
-        kind = self.fault["fault"]["kind"]
+        kind, method = self.fault["fault"]["kind"], self.row["endpoint"].split()[0]
         # What was stalled goes on when the fault ends, and must not do so in another trial.
         async with servers.borrow(once=kind in _NO_SERVER or self.is_silent) as server:
             sandbox = server.sandbox
@@ -114,12 +116,12 @@ class Trial:
             else:
                 sandbox.faults.add(
                     fault_of(self.fault["fault"], elsewhere.url),
-                    method=self.row["endpoint"].split()[0],
+                    method=method,
                     path=_path_of(self.row["endpoint"]),
                     times=None if self.always else 1,
                 )
             end = await self._call(server, job, file)
-            seen = sandbox.requests[before:]
+            seen = [one for one in sandbox.requests[before:] if one.method == method]
             applied = sum(request.applied for request in seen)
             made = self._count(sandbox) - held
             if self.row.get("makes") is not None and not self.large:
@@ -257,6 +259,8 @@ class Servers:
             yield server
         finally:
             server.sandbox.reset()
+            # It is another account now, whose requests are not those of the last one.
+            _shared.pop((server.sandbox.url, server.sandbox.credentials["account_id"]), None)
             if once:
                 await server.close()
             else:

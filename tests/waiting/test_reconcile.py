@@ -163,6 +163,15 @@ def test_no_job_says_nothing_in_a_list_that_does_not_reach_back() -> None:
     assert verdict.finding is Finding.UNDECIDED
 
 
+def test_one_job_in_a_list_that_does_not_reach_back_is_ours_only_by_its_counts() -> None:
+    def found(mine: Claim, one: Job) -> Finding:
+        return judge(mine, [one], Owned(), now=NOW, settled=True, whole=False).finding
+
+    assert found(claim(), job()) is Finding.UNDECIDED
+    assert found(claim(rows=10), job()) is Finding.OPEN
+    assert found(claim(rows=10), ended(job(), counted(10))) is Finding.FOUND
+
+
 def test_a_list_reaches_back_for_an_hour_or_as_far_as_it_shows() -> None:
     later = BEGAN + 3601
     assert reaches_back(claim(), [], BEGAN + 3600)
