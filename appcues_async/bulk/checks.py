@@ -107,7 +107,7 @@ class _HasEvent(_User, gc=False, kw_only=True):
     timestamp: _Text
 
 
-_ODD_TIME: Final = re.compile(rb'"timestamp"\s*:\s*"[^T"]*["t ]')
+_ODD_TIME: Final = re.compile(rb'"timestamp"\s*:\s*"[^T"]*(?:["t ]|T[^"]*z)')
 """A time that the decoder takes, and ISO 8601 as the API's documents show it does not."""
 _NAMELESS: Final = re.compile(rb'""\s*:')
 _HUGE: Final = re.compile(rb"[0-9](?:[eE]|[0-9]{63})")

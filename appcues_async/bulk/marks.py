@@ -219,7 +219,15 @@ class CsvMarks(Marks):
         if not self.edge:
             return None
         data = self._all[: self.edge]
-        between = bits.where(data, _COMMA) | bits.where(data, _LINE_BREAK)
+        breaks = bits.where(data, _LINE_BREAK)
+        between = bits.where(data, _COMMA) | breaks
+        if _RETURN in self._block:
+            alone = bits.where(data, _RETURN) & ~bits.sooner(breaks)
+            if self._quoted is not None:
+                alone &= ~self._quoted[: len(alone)]
+            if alone.any():
+                # To some readers it ends a row.
+                return None
         if self._quoted is not None and self._quotes is not None:
             quoted, quotes = self._quoted[: len(between)], bits.where(data, _QUOTE)
             between &= ~quoted

@@ -52,7 +52,10 @@ class Kind:
 
 
 def _user_id(row: Mapping[str, Any], where: str) -> None:
-    given = {name: check_user_id(row[name], f"{where}: {name}") for name in USER_ID if name in row}
+    there = [name for name in USER_ID if name in row]
+    # A null beside an id names nobody.
+    named = [name for name in there if row[name] is not None] or there
+    given = {name: check_user_id(row[name], f"{where}: {name}") for name in named}
     if not given:
         raise InvalidInput(f"{where} has no user_id; every row needs user_id or userId")
     if len(set(given.values())) > 1:

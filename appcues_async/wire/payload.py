@@ -105,9 +105,12 @@ async def _open(
 ) -> AsyncGenerator[bytes | memoryview]:
     match body:
         case Multipart():
-            yield body.head
             part = _open(body.part)
             try:
+                # Where a file is not what it was, nothing has gone out yet.
+                first = await anext(part, b"")
+                yield body.head
+                yield first
                 async for block in part:
                     yield block
             finally:
@@ -119,12 +122,14 @@ async def _open(
                 for start in range(0, len(block), BLOCK):
                     yield block if len(block) <= BLOCK else block[start : start + BLOCK]
         case FileRange() | FilePieces():
-            if isinstance(body, FilePieces) and body.head:
-                yield body.head
             reading = _ReadAhead(body)
             try:
-                while block := await reading.take():
+                block = await reading.take()
+                if isinstance(body, FilePieces) and body.head:
+                    yield body.head
+                while block:
                     yield block
+                    block = await reading.take()
             finally:
                 reading.stop()
 

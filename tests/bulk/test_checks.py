@@ -8,7 +8,7 @@ import pytest
 
 from appcues_async.bulk.checks import Check, CsvChecker, NdjsonChecker
 from appcues_async.bulk.marks import CsvMarks, JsonMarks
-from appcues_async.rows.kinds import PROFILES
+from appcues_async.rows.kinds import EVENTS, PROFILES
 
 
 @pytest.fixture(params=[True, False], ids=["with marks", "without"])
@@ -40,3 +40,27 @@ def test_quotes_within_cells_take_no_other_rows_along(marked: bool) -> None:
     marks: Any = CsvMarks(block, at_end=True) if marked else None
     found = CsvChecker(PROFILES, "full", ["user_id", "size"]).check(block, marks)
     assert [bad.row for bad in found.bad] == ['1,5" wide\n2,pro\n3,6" wide\n']
+
+
+def test_a_carriage_return_alone_does_not_hide_a_second_row(marked: bool) -> None:
+    block = b"1,a,b\r2,c,d\r\n3,e,f\r\n"
+    marks: Any = CsvMarks(block, at_end=True) if marked else None
+    found = CsvChecker(PROFILES, "full", ["user_id", "x", "y"]).check(block, marks)
+    assert [bad.index for bad in found.bad] == [0]
+    block = b"1,a,b\r\n3,e\rg,f\r\n"
+    marks = CsvMarks(block, at_end=True) if marked else None
+    found = CsvChecker(PROFILES, "full", ["user_id", "x", "y"]).check(block, marks)
+    assert [bad.index for bad in found.bad] == [1]
+
+
+def test_a_row_is_judged_the_same_whatever_is_beside_it(marked: bool) -> None:
+    time = b'{"user_id":"1","name":"Paid","timestamp":"2026-07-14T12:00:00%s"}\n'
+    user = b'{"user_id":"1","userId":null}\n'
+    for kind, row, bad in [
+        (EVENTS, time % b"Z", 0),
+        (EVENTS, time % b"z", 1),
+        (PROFILES, user, 0),
+    ]:
+        checker = NdjsonChecker(kind, "full")
+        marks: Any = JsonMarks(row, at_end=True) if marked else None
+        assert len(checker.check(row, marks).bad) == len(checker.one_by_one(row).bad) == bad

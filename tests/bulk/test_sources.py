@@ -160,3 +160,17 @@ async def test_check_says_how_much_of_rows_in_memory_is_looked_at(
     report = await client.bulk.import_profiles(rows, check=check)
     # JSON has no NaN, whoever looks.
     assert (report.accepted, report.rejected) == (accepted, 3 - accepted)
+
+
+async def test_chunks_of_a_file_that_is_gone_were_not_sent(
+    sandbox: Sandbox, client: AppcuesClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "users.csv"
+    path.write_bytes(b"user_id,plan\n" + b"".join(b"%06d,pro\n" % one for one in range(10_000)))
+    run = client.bulk.import_profiles(path, chunk_bytes=20_000, concurrency=1, ordered=True)
+    async for _ in run:
+        path.unlink(missing_ok=True)
+    report = await run
+    assert report.failed > 0
+    assert report.unknown == 0
+    assert report.completed == len(sandbox.profiles) == report.rows - report.failed
