@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
 from urllib.parse import quote
+from weakref import WeakSet
 
 from appcues_async.api.jobs import Jobs, job_id_of
 from appcues_async.api.lookup import look_at, sight_jobs
@@ -15,6 +16,7 @@ from appcues_async.api.lost_answers import LostAnswers, Question
 from appcues_async.api.resources import Resources
 from appcues_async.bulk.plan import Account
 from appcues_async.bulk.resource import Bulk
+from appcues_async.bulk.run import BulkRun
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Job
@@ -345,7 +347,13 @@ class AppcuesClient(Resources):
         self._hand_out_resources(sender, jobs)
         credentials = self._credentials
         account = Account(credentials.origin, credentials.account_id, sender.clock)
-        self.bulk = Bulk(jobs_of, account, on_unknown=self._on_unknown, listener=self._listener)
+        self.bulk = Bulk(
+            jobs_of,
+            account,
+            on_unknown=self._on_unknown,
+            runs=self._open().runs,
+            listener=self._listener,
+        )
 
     def _jobs(self, sender: Sender) -> Jobs:
         opened, patience = self._open(), self._timeouts.wait
@@ -372,17 +380,22 @@ class _Opened:
         self.watcher = watcher
         self.owners = owners
         self.inquiries = inquiries
+        self.runs: WeakSet[BulkRun] = WeakSet()
 
     @property
     def sender(self) -> Sender:
         return self.wire.sender
 
     async def close(self) -> None:
-        self.inquiries.close()
         try:
-            await self.watcher.close()
+            for run in [run for run in self.runs if run.is_running]:
+                await run.cancel()
         finally:
-            await self.wire.close()
+            self.inquiries.close()
+            try:
+                await self.watcher.close()
+            finally:
+                await self.wire.close()
 
 
 def _check(on_unknown: object) -> None:

@@ -19,7 +19,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
 from appcues_async.rows.values import check_event_name, iso_time
 
-__all__ = ["are_ids", "judged", "moments_of"]
+__all__ = ["are_ids", "judged", "moments_of", "none_is_blank"]
 
 _INFINITE: Final = frozenset({int, float})
 """What may be no finite number."""
@@ -90,10 +90,14 @@ def are_ids(ids: Sequence[Any]) -> bool:
         return False
     if text.isascii() and not text.encode().translate(None, _VISIBLE):
         return True
-    if not text.isprintable():
-        return False
+    return text.isprintable() and none_is_blank(ids)
+
+
+def none_is_blank(texts: Sequence[str]) -> bool:
+    """Whether each holds something that is no blank."""
+    text = "".join(texts)
     # Where there is no blank at all, none of them is only that.
-    return text.split(None, 1) == [text] or "" not in map(str.strip, ids)
+    return text.split(None, 1) == [text] or "" not in map(str.strip, texts)
 
 
 def _columns_of(rows: Sequence[dict[Any, Any]]) -> dict[Any, Sequence[Any]]:

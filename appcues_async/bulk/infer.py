@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from appcues_async.bulk.chunks import Cutting
+from appcues_async.bulk.csv_checks import cells_of
 from appcues_async.bulk.edges import row_blocks, row_spans
 from appcues_async.bulk.rows import AT_ONCE, Batch, Unread
 from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
@@ -98,12 +99,12 @@ def _rows_of(block: bytes) -> Iterator[tuple[list[str] | Unread, int]]:
     for start, stop in row_spans(block, csv=True):
         text = block[start:stop]
         try:
-            rows = _read(text)
+            rows = cells_of(text)
             if text.count(b'"') & 1:
                 reason = "a quote in the row is never closed; close it, or double it within a cell"
                 yield Unread(reason, text.decode()), before
             else:
-                yield from ((cells, before + line) for cells, line in rows)
+                yield from ((cells, before) for cells in rows)
         except (csv.Error, UnicodeDecodeError) as error:
             reason = f"the row is no CSV in UTF-8 ({error}); check its quotes and its encoding"
             yield Unread(reason, text.decode(errors="replace")), before

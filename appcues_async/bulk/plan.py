@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -88,19 +87,6 @@ class Plan:
         sizes = self._sizes()
         return None if None in sizes else sum(filter(None, sizes))
 
-    def check_rejects(self) -> None:
-        """Makes sure that the file of rejected rows overwrites nothing that is still to be read.
-
-        Raises:
-            InvalidInput: It is one of the sources.
-        """
-        path = self.rejects
-        for source in self.sources:
-            if path is not None and is_path(source) and path.exists() and _are_one(path, source):
-                raise InvalidInput(
-                    f"rejects= is {str(path)!r}, which is one of the sources; name another file"
-                )
-
     def _sizes(self) -> list[int | None]:
         return [size_of(source) for source in self.sources]
 
@@ -136,13 +122,6 @@ class Plan:
             },
             limits=self.limits(),
         )
-
-
-def _are_one(path: Path, source: str | os.PathLike[str]) -> bool:
-    try:
-        return path.samefile(source)
-    except OSError:
-        return False
 
 
 def _name_of(source: Any) -> str:

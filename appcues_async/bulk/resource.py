@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping, MutableSet, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import (
@@ -115,6 +115,7 @@ class Bulk:
         account: Account,
         *,
         on_unknown: OnUnknown,
+        runs: MutableSet[BulkRun],
         listener: Listener | None = None,
     ) -> None:
         """Is made by the client.
@@ -123,11 +124,13 @@ class Bulk:
             jobs_of: Makes what starts jobs, with a way of its own for unknown outcomes.
             account: Whose rows these are.
             on_unknown: What to do about unknown outcomes where a run does not say.
+            runs: Takes up every run, so that those under way end with the client.
             listener: Is told how far every run is.
         """
         self._jobs_of = jobs_of
         self._account = account
         self._on_unknown: OnUnknown = on_unknown
+        self._runs = runs
         self._listener = listener
 
     def import_profiles(self, source: BulkSource, **options: Unpack[BulkOptions]) -> BulkRun:
@@ -240,7 +243,7 @@ class Bulk:
         tally = Tally(rejects, raise_on_reject=raises)
         reading = Reading(kind, check, types, written, Sizes(FILE_LIMIT), tally)
         listeners = (self._listener, options.get("on_notice"))
-        return BulkRun(
+        run = BulkRun(
             Plan(
                 parts_of(source, kind),
                 reading,
@@ -256,6 +259,8 @@ class Bulk:
                 listeners=[one for one in listeners if one is not None],
             )
         )
+        self._runs.add(run)
+        return run
 
 
 def _check_names(method: str, options: Mapping[str, object]) -> None:

@@ -15,10 +15,11 @@ import attrs
 import msgspec
 from attrs import frozen
 
-from appcues_async.bulk.checks import Check, check_ids
+from appcues_async.bulk.checks import Check
 from appcues_async.bulk.chunks import Chunk, Gathered, Sizes
 from appcues_async.bulk.columns import judged, moments_of
 from appcues_async.bulk.edges import row_spans
+from appcues_async.bulk.ndjson_checks import check_ids
 from appcues_async.bulk.tally import Reject, Tally
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import Kind

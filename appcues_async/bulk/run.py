@@ -25,9 +25,10 @@ from appcues_async.bulk.sources import (
     Reading,
     can_be_read_twice,
     chunks,
+    is_path,
     look_at,
 )
-from appcues_async.bulk.tally import Stopped
+from appcues_async.bulk.tally import Stopped, check_rejects_file
 from appcues_async.errors import (
     AppcuesError,
     Delivery,
@@ -105,6 +106,11 @@ class BulkRun:
         self._number = 0
         self._ledger: Ledger | None = None
         self._held = asyncio.Semaphore(plan.concurrency)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self._task is not None and not self._task.done()
 
     @property
     def report(self) -> Report:
@@ -192,9 +198,13 @@ class BulkRun:
 
     def _look_at_sources(self) -> int | None:
         plan = self._plan
-        plan.check_rejects()
+        if plan.rejects is not None:
+            check_rejects_file(plan.rejects, filter(is_path, plan.sources))
         for source in plan.sources:
             look_at(source, plan.reading)
+        if plan.rejects is not None and plan.rejects.is_file():
+            # What an earlier run has left would pass for this one's.
+            plan.rejects.unlink()
         if plan.journal is None:
             # A journal keeps the limits that its run began with.
             self._limits = plan.limits()

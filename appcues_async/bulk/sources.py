@@ -24,14 +24,16 @@ import msgspec
 from attrs import field, frozen
 
 from appcues_async.bulk.apart import Apart, Task
-from appcues_async.bulk.checks import Check, Checker, CsvChecker, NdjsonChecker, cells_of
+from appcues_async.bulk.checks import Check, Checker
 from appcues_async.bulk.chunks import Chunk, Cutting, Sizes, cut
+from appcues_async.bulk.csv_checks import CsvChecker, cells_of
 from appcues_async.bulk.edges import row_blocks, row_spans
 from appcues_async.bulk.feeds import AnyFeed, FileFeed, MemoryFeed, is_packed, open_stream
 from appcues_async.bulk.frames import batches_of_frame, is_frame
 from appcues_async.bulk.infer import batches_of_csv
+from appcues_async.bulk.ndjson_checks import NdjsonChecker
 from appcues_async.bulk.rows import AT_ONCE, Batch, Encoder, chunks_of
-from appcues_async.bulk.tally import REJECT_FIELDS, Tally
+from appcues_async.bulk.tally import HEAD, REJECT_FIELDS, Tally, are_rejects
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_ID, USER_IDS, Kind
 from appcues_async.rows.sources import BOM, MEDIA, POST_LIMIT, SUFFIXES, Format, check_head
@@ -50,8 +52,6 @@ __all__ = [
     "size_of",
 ]
 
-HEAD: Final = 1 << 20
-"""Bytes at the beginning of a file that show how it is written."""
 STDIN: Final = "-"
 """The path that means the standard input."""
 
@@ -340,7 +340,7 @@ def _prepare(feed: AnyFeed, source: Any, reading: Reading) -> tuple[Cutting, Seq
         checker = CsvChecker(kind, reading.check, header)
     else:
         checker = NdjsonChecker(kind, reading.check)
-        if _is_rejects(text[start:]):
+        if are_rejects(text[start:]):
             header = REJECT_FIELDS
     path = Path(source).absolute() if isinstance(feed, FileFeed) else None
     return (
@@ -375,14 +375,6 @@ def _header_of(text: bytes, kind: Kind, name: str) -> tuple[list[str], bytes, in
             return [USER_ID[0]], b"", start
         return cells, text[start:stop], stop
     raise InvalidInput("the CSV has no header")
-
-
-def _is_rejects(text: bytes) -> bool:
-    try:
-        row = msgspec.json.decode(text.lstrip().split(b"\n", 1)[0])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return isinstance(row, dict) and tuple(row) == REJECT_FIELDS
 
 
 def _put_aside_before(source: Cutting) -> Iterator[Batch]:

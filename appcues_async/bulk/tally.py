@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import threading
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -11,13 +14,23 @@ from attrs import field, frozen
 
 from appcues_async.errors import InvalidInput
 
-__all__ = ["REJECT_FIELDS", "Reject", "Stopped", "Tally"]
+__all__ = [
+    "HEAD",
+    "REJECT_FIELDS",
+    "Reject",
+    "Stopped",
+    "Tally",
+    "are_rejects",
+    "check_rejects_file",
+]
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
     """The run was cancelled while its source was being read."""
 
 
+HEAD: Final = 1 << 20
+"""Bytes at the beginning of a file that show how it is written."""
 REJECTS_KEPT: Final = 1_000
 """Rejected rows that stay in memory; all of them are counted, and written to a file if one is named."""
 
@@ -48,6 +61,39 @@ class Reject:
         """Its place, for people."""
         line = "" if self.line is None else f" (line {self.line:,})"
         return f"{self.source}: row {self.number:,}{line}"
+
+
+def check_rejects_file(path: Path, sources: Iterable[str | os.PathLike[str]]) -> None:
+    """Makes sure that a file can take rejected rows, and that nothing else is lost by it.
+
+    Raises:
+        InvalidInput: It is in no folder, is one of the sources, or holds something else.
+    """
+    if path.is_dir() or not path.parent.is_dir():
+        raise InvalidInput(f"rejects is {str(path)!r}; give a file in a folder that is there")
+    if not path.is_file():
+        return
+    for source in sources:
+        with suppress(OSError):
+            if path.samefile(source):
+                raise InvalidInput(
+                    f"rejects is {str(path)!r}, which is one of the sources; name another file"
+                )
+    with path.open("rb") as file:
+        head = file.readline(HEAD)
+    if head and not are_rejects(head):
+        raise InvalidInput(
+            f"rejects is {str(path)!r}, which holds something else than rejected rows; name another file"
+        )
+
+
+def are_rejects(head: bytes) -> bool:
+    """Whether a file that begins like this holds rejected rows."""
+    try:
+        row = msgspec.json.decode(head.lstrip().split(b"\n", 1)[0])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return isinstance(row, dict) and tuple(row) == REJECT_FIELDS
 
 
 class Tally:

@@ -16,7 +16,7 @@ from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.sources import STDIN, Reading, look_at
-from appcues_async.bulk.tally import Tally
+from appcues_async.bulk.tally import Tally, check_rejects_file
 from appcues_async.cli.bulk_options import BulkOptions
 from appcues_async.cli.display import Display, Silent
 from appcues_async.cli.failures import JOB, CommandFailed, failure_of, message_of
@@ -185,7 +185,7 @@ def _check_files(files: Sequence[Path], kind: Kind, bulk: BulkOptions) -> None:
     if [str(file) for file in files].count(STDIN) > 1:
         raise InvalidInput("- is given more than once; stdin can be read once only")
     if bulk.rejects is not None:
-        _check_rejects(bulk.rejects, files)
+        check_rejects_file(bulk.rejects, files)
     limit = bytes_of(bulk.chunk_bytes) or FILE_LIMIT
     reading = Reading(kind, bulk.check, bulk.types, bulk.format, Sizes(limit), Tally())
     refused: list[str] = []
@@ -203,18 +203,6 @@ def _check_files(files: Sequence[Path], kind: Kind, bulk: BulkOptions) -> None:
         f"{len(refused)} of {len(files)} files are refused, and nothing was sent: "
         f"{'; '.join(refused[:_NAMED])}{more}"
     )
-
-
-def _check_rejects(path: Path, files: Sequence[Path]) -> None:
-    """Refuses a file for rejected rows that could not be written, or would take the place of a source.
-
-    Raises:
-        InvalidInput: It is one.
-    """
-    if path.is_dir() or not path.parent.is_dir():
-        raise InvalidInput(f"--rejects is {str(path)!r}; give a file in a folder that is there")
-    if path.exists() and any(file.exists() and file.samefile(path) for file in files):
-        raise InvalidInput(f"--rejects is {str(path)!r}, which is a FILE too; give another name")
 
 
 def _accepted(report: Report) -> Iterator[tuple[Outcome, JobHandle]]:

@@ -217,7 +217,7 @@ def check_head(
         kind: What its rows are.
         given: How it is said to be written, if it is.
         name: What it is called, for messages.
-        first_row: Whether a first row that is not good is a reason to refuse the file.
+        first_row: Whether a row that is not good is a reason to refuse the file, as far as it is seen.
 
     Raises:
         InvalidInput: It is refused.
@@ -227,7 +227,8 @@ def check_head(
             raise InvalidInput(
                 f"{name} is {what}-compressed, which the API does not take; unpack it"
             )
-    if b"\0" in head:
+    sure = head if first_row else head.lstrip().split(b"\n", 1)[0]
+    if b"\0" in sure:
         raise InvalidInput(
             f"{name} holds zero bytes, as UTF-16 and binary files do; save it as UTF-8"
         )
@@ -243,7 +244,7 @@ def check_head(
         if first_row:
             _check_first_line(first, whole, kind, name)
     else:
-        _check_header(head, whole, kind, name)
+        _check_header(head, whole, kind, name, sure)
     return found
 
 
@@ -281,14 +282,15 @@ def _check_first_line(text: bytes, whole: bool, kind: Kind, name: str) -> None:
     _refuse_missing(kind.missing(row), f"{name}: its first line", sorted(row))
 
 
-def _check_header(text: bytes, whole: bool, kind: Kind, name: str) -> None:
+def _check_header(text: bytes, whole: bool, kind: Kind, name: str, sure: bytes) -> None:
     try:
         # Where the text was cut, half a character may be left.
-        decoded = codecs.getincrementaldecoder("utf-8")().decode(text, final=whole)
+        codecs.getincrementaldecoder("utf-8")().decode(sure, final=whole)
     except UnicodeDecodeError as error:
         raise InvalidInput(
             f"{name} is not UTF-8 at byte {error.start:,}; save it as UTF-8"
         ) from None
+    decoded = text.decode(errors="replace")
     rows = (row for row in csv.reader(io.StringIO(decoded, newline="")) if any(map(str.strip, row)))
     try:
         columns = [column.strip() for column in next(rows, [])]

@@ -32,6 +32,8 @@ RESERVED_PREFIX: Final = "appcues:"
 #: The most characters of an event's name.
 NAME_LIMIT: Final = 127
 _USER_ID: Final = ("user_id", "userId")
+_WIDEST: Final = 200_000_000
+"""Characters of a cell, as many as an upload has bytes."""
 
 Fields = dict[str, Any]
 
@@ -212,18 +214,23 @@ def _each_csv_line(text: Spool, take: Callable[[list[str] | None], None]) -> Non
     """Hands on the cells of each line; None for a line that is not CSV."""
     # A TextIOWrapper reads 8 KiB at a time from the file, and each time gives the interpreter away
     # too briefly for the sandbox's loop to get it: the loop then waits for up to a second.
-    reader = csv.reader(map(bytes.decode, text), strict=True)
-    end = False
-    while not end:
-        try:
-            for cells in reader:
-                if len(cells) > 1 or (cells and cells[0].strip()):
-                    take(cells)
-            end = True
-        except csv.Error:
-            take(None)
-        except UnicodeDecodeError as error:
-            raise _not_utf8() from error
+    # Cells may be longer than the csv module lets them be, for the whole program.
+    limit = csv.field_size_limit(max(_WIDEST, csv.field_size_limit()))
+    try:
+        reader = csv.reader(map(bytes.decode, text), strict=True)
+        end = False
+        while not end:
+            try:
+                for cells in reader:
+                    if len(cells) > 1 or (cells and cells[0].strip()):
+                        take(cells)
+                end = True
+            except csv.Error:
+                take(None)
+            except UnicodeDecodeError as error:
+                raise _not_utf8() from error
+    finally:
+        csv.field_size_limit(limit)
 
 
 class _CSVRows:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from appcues_async.bulk.checks import Check, CsvChecker, NdjsonChecker
+from appcues_async.bulk.checks import Check
+from appcues_async.bulk.csv_checks import CsvChecker
 from appcues_async.bulk.marks import CsvMarks, JsonMarks
+from appcues_async.bulk.ndjson_checks import NdjsonChecker
 from appcues_async.rows.kinds import EVENTS, PROFILES
 
 

@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appcues_async.bulk import checks
-from appcues_async.bulk.checks import Check, Checked, CsvChecker, NdjsonChecker
+from appcues_async.bulk import csv_checks, ndjson_checks
+from appcues_async.bulk.checks import Check, Checked
+from appcues_async.bulk.csv_checks import CsvChecker
 from appcues_async.bulk.edges import last_edge, marking
 from appcues_async.bulk.marks import CsvMarks, JsonMarks, mark
+from appcues_async.bulk.ndjson_checks import NdjsonChecker
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 
 CHECKS: list[Check] = ["full", "ids", "none"]
@@ -223,7 +225,7 @@ BLOCKS = {
 def test_good_csv_needs_no_closer_look(
     kind: Kind, header: list[str], block: bytes, check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "cells_of", None)
+    monkeypatch.setattr(csv_checks, "cells_of", None)
     found = CsvChecker(kind, check, header).check(block, CsvMarks(block, at_end=False))
     assert (found.rows, found.pieces) == (2 + (kind is USER_IDS), None)
 
@@ -242,7 +244,7 @@ LINES = {
 def test_good_ndjson_needs_no_closer_look(
     line: bytes, check: Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checks, "row_spans", None)
+    monkeypatch.setattr(ndjson_checks, "row_spans", None)
     block = line * 3
     found = NdjsonChecker(PROFILES, check).check(block, JsonMarks(block, at_end=False))
     assert (found.rows, found.pieces) == (3, None)

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 import pandas as pd
@@ -427,6 +427,17 @@ async def test_cancelling_says_what_had_been_accepted() -> None:
         assert (await run).cancelled
 
 
+async def test_leaving_the_client_ends_its_runs() -> None:
+    async with Sandbox(rate_limit=None) as sandbox:
+        async with AppcuesClient(**sandbox.credentials, polling=AT_ONCE) as client:
+            run = client.bulk.import_profiles(later(100_000), chunk_bytes=20_000)
+            async for _ in run:
+                break
+        report = await run
+        assert report.cancelled
+        assert 0 < report.accepted < 100_000
+
+
 async def test_cancelling_while_jobs_run_says_that_all_had_been_sent() -> None:
     async with (
         Sandbox(rate_limit=None, job_seconds=3600) as sandbox,
@@ -488,6 +499,55 @@ async def test_rejected_rows_do_not_overwrite_a_source(
         await client.bulk.import_profiles(path, rejects=link)
     assert path.read_bytes() == CSV + b",pro\n"
     assert not sandbox.requests
+
+
+async def test_rejected_rows_do_not_take_the_place_of_another_file(
+    sandbox: Sandbox, client: AppcuesClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "precious.txt"
+    path.write_text("poems\n")
+    with pytest.raises(InvalidInput, match="holds something else than rejected rows"):
+        await client.bulk.import_profiles(CSV + b",pro\n", rejects=path)
+    assert path.read_text() == "poems\n"
+    with pytest.raises(InvalidInput, match="a folder that is there"):
+        await client.bulk.import_profiles(CSV, rejects=tmp_path / "none" / "rejects.ndjson")
+    assert not sandbox.requests
+
+
+async def test_rejected_rows_of_an_earlier_run_do_not_stay(
+    client: AppcuesClient, tmp_path: Path
+) -> None:
+    path = tmp_path / "rejects.ndjson"
+    await client.bulk.import_profiles(CSV + b",pro\n", rejects=path)
+    assert path.read_text().count("\n") == 1
+    await client.bulk.import_profiles(CSV, rejects=path)
+    assert not path.exists()
+
+
+async def test_one_byte_that_is_no_utf_8_rejects_its_row_and_no_other(
+    client: AppcuesClient,
+) -> None:
+    report = await client.bulk.import_profiles(CSV + b"1000,caf\xe9\n1001,pro\n")
+    assert (report.rows, report.accepted) == (1002, 1001)
+    assert "no CSV in UTF-8" in report.rejects[0].reason
+    with pytest.raises(InvalidInput, match="is not UTF-8 at byte"):
+        await client.bulk.import_profiles("user_id,café\n1,pro\n".encode("latin-1"))
+
+
+@pytest.mark.parametrize("types", [None, "infer"])
+async def test_a_cell_may_be_of_any_size(
+    sandbox: Sandbox, client: AppcuesClient, types: Literal["infer"] | None
+) -> None:
+    bio = 'says "no", ' * 20_000
+    rows = f'user_id,bio\n1,"{bio.replace(chr(34), chr(34) * 2)}"\n2,{"x" * 200_000}\n,none\n'
+    report = await client.bulk.import_profiles(rows.encode(), types=types)
+    assert (report.accepted, report.rejected) == (2, 1)
+    assert sandbox.profiles == {"1": {"bio": bio}, "2": {"bio": "x" * 200_000}}
+
+
+async def test_cells_without_a_name_stay_with_a_rejected_row(client: AppcuesClient) -> None:
+    report = await client.bulk.import_profiles(b"user_id,plan\n1,pro,large\n2,pro\n")
+    assert [reject.row for reject in report.rejects] == [["1", "pro", "large"]]
 
 
 @pytest.mark.parametrize(

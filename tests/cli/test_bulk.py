@@ -115,7 +115,7 @@ def test_a_size_that_is_none_is_refused(text: str) -> None:
         (("--concurrency", "0"), "at least 1 and at most 64"),
         (("--chunk-bytes", "1GB"), "at most 200,000,000"),
         (("--rejects", "nowhere/rejects.ndjson"), "a folder that is there"),
-        (("--rejects", "many.csv"), "which is a FILE too"),
+        (("--rejects", "many.csv"), "one of the sources"),
     ],
     ids=" ".join,
 )
