@@ -58,6 +58,8 @@ class Claim:
         target: What it makes, where that is no job; only claims on the same are rivals.
         answerable: Whether its answer may still come. Where it may, others wait for it rather than give
             up, for as long as `ended` is not more than 60 seconds old.
+        offset: How far our clock was ahead of one that is never set, when it began; None where that
+            one cannot be compared, as with another process's.
     """
 
     kind: str
@@ -68,6 +70,7 @@ class Claim:
     id: str = field(factory=lambda: secrets.token_hex(8))
     target: str = field(default="", repr=False)
     answerable: bool = True
+    offset: float | None = None
 
 
 @frozen(kw_only=True)
@@ -97,6 +100,10 @@ class Lead:
 
     least: float = 0.0
     most: float = 0.0
+
+    def before(self, step: float) -> Lead:
+        """What it may have been at any time since our clock was set forward by so many seconds."""
+        return Lead(min(self.least, self.least + step), max(self.most, self.most + step))
 
 
 SAME_CLOCK: Final = Lead()

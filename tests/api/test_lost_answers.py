@@ -25,6 +25,7 @@ from appcues_async import (
     Timeouts,
 )
 from appcues_async.api.imports import IMPORT_EVENTS
+from appcues_async.clock import SystemClock
 from appcues_async.notices import AnswerLost, AnswerSettled, Notice
 from appcues_async.rows import kinds
 from appcues_async.rows.sources import body_of
@@ -361,6 +362,28 @@ async def test_a_list_that_lags_is_given_its_time() -> None:
         await client.imports.events(rows("Paid", 3))
         await client.imports.events(rows("Left", 2))
         assert recorded(sandbox) == {"Paid": 3, "Left": 2}
+
+
+class SetBack(SystemClock):
+    """A clock that is 100 seconds ahead until it is set right."""
+
+    ahead = 100.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead)
+
+
+async def test_our_clock_may_be_set_while_an_answer_is_owed(sandbox: Sandbox) -> None:
+    clock = SetBack()
+    async with opened(sandbox, clock=clock) as client:
+        lose(sandbox, Reset(applied=True))
+        lost = asyncio.create_task(client.imports.events(rows("Paid", 3)))
+        while not sandbox.jobs:  # noqa: ASYNC110 - a server has no such event
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(SETTLE / 10)
+        clock.ahead = 0.0
+        await lost
+    assert recorded(sandbox) == {"Paid": 3}
 
 
 async def test_jobs_may_have_any_names() -> None:

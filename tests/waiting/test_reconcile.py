@@ -79,6 +79,11 @@ def test_the_server_may_have_another_time(start: float, lead: Lead) -> None:
     assert possible(claim(), [job(start=start)], Owned(), lead)
 
 
+def test_our_clock_may_have_been_set_meanwhile() -> None:
+    assert Lead(0, 1).before(-30) == Lead(-30, 1)
+    assert Lead(0, 1).before(30) == Lead(0, 31)
+
+
 def test_a_lead_of_the_server_rules_nothing_out() -> None:
     assert possible(claim(), [job()], Owned(), Lead(300, 301))
 
