@@ -306,6 +306,11 @@ class BulkRun:
         finally:
             if isinstance(error, OutcomeUnknown):
                 error.chunk, error.rows = number, (outcome.first, outcome.last)
+            if error is not None:
+                # A traceback shows nothing of the outcome that the error belongs to.
+                error.add_note(
+                    f"chunk {number}, rows {outcome.first:,} to {outcome.last:,} of {outcome.source}"
+                )
             seconds = time.monotonic() - began
             ended = evolve(outcome, status=status, handle=handle, error=error, seconds=seconds)
             self._keep(ended)
