@@ -22,6 +22,7 @@ from appcues_async.waiting.handle import ANALYTICS
 from appcues_async.waiting.inquiry import Inquiries, Patience
 from appcues_async.waiting.owners import LocalOwners, Owners
 from appcues_async.waiting.reconcile import (
+    NO_CLOCK,
     SAME_CLOCK,
     Claim,
     Finding,
@@ -156,17 +157,17 @@ class LostAnswers:
             listed, lead = await self.timed(claim, LIST.request(), read_sightings)
             now = self.now()
             owned = await self._whose(listed, others)
-            whole = reaches_back(claim, map(job_of, listed.values()), now)
+            everyone = [job_of(one) for one in listed.values()]
+            if self.owners.keep_time(everyone, lead):
+                whole = reaches_back(claim, everyone, now)
+            else:
+                lead, whole = NO_CLOCK, reaches_back(claim, (), now)
             if settled_at is not None and self.owners.misses(
                 listed, claim.kind, claim.began, settled_at
             ):
                 # It lags, or shows fewer jobs than were started since.
                 whole, settled = False, now - settled_at > self._patience.settle
-            jobs = [
-                ended.get(one.id) or job_of(one)
-                for one in listed.values()
-                if one.id not in owned.jobs
-            ]
+            jobs = [ended.get(one.id, one) for one in everyone if one.id not in owned.jobs]
             left = possible(claim, jobs, owned, lead)
             if counts_matter(claim, left, owned, lead):
                 # The list leaves out the events, and with them the counts.

@@ -12,6 +12,7 @@ started is nobody's until something decides whose it is.
 from __future__ import annotations
 
 import enum
+import math
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -22,6 +23,7 @@ from appcues_async.models import COMPLETED, Job
 
 __all__ = [
     "LATE",
+    "NO_CLOCK",
     "SAME_CLOCK",
     "Claim",
     "Finding",
@@ -107,6 +109,8 @@ class Lead:
 
 
 SAME_CLOCK: Final = Lead()
+NO_CLOCK: Final = Lead(-math.inf, math.inf)
+"""Of a server whose times say nothing."""
 
 
 class Finding(enum.Enum):

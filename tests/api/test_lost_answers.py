@@ -32,6 +32,7 @@ from appcues_async.rows.sources import body_of
 from appcues_async.sandbox import Answer, Close, Reset, Sandbox, Stall, Truncate
 from appcues_async.sandbox.faults import Fault
 from appcues_async.sandbox.jobs import JobPlan
+from appcues_async.sandbox.routes import jobs as jobs_route
 from appcues_async.waiting.reconcile import Claim, Owned
 from tests.api.conftest import asked
 from tests.conftest import SOON
@@ -384,6 +385,19 @@ async def test_our_clock_may_be_set_while_an_answer_is_owed(sandbox: Sandbox) ->
         clock.ahead = 0.0
         await lost
     assert recorded(sandbox) == {"Paid": 1}
+
+
+async def test_jobs_may_have_the_time_of_another_zone(
+    sandbox: Sandbox, client: AppcuesClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(moment: datetime) -> str:
+        return f"{moment - timedelta(hours=5):%Y-%m-%dT%H:%M:%S}"
+
+    monkeypatch.setattr(jobs_route, "stamp", elsewhere)
+    await client.imports.events(ndjson("First"))
+    lose(sandbox, Reset(applied=True))
+    await client.imports.events(ndjson("Paid"))
+    assert recorded(sandbox) == {"First": 1, "Paid": 1}
 
 
 async def test_jobs_may_have_any_names() -> None:
