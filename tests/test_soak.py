@@ -15,6 +15,7 @@ from benchmarks.soak import DONE, OPEN, REFUSED, UNKNOWN, Said, Sample, Tally, r
     [
         pytest.param(5, "raise"),
         pytest.param(40, "raise", marks=[pytest.mark.long, pytest.mark.timeout(200)]),
+        pytest.param(40, "reconcile", marks=[pytest.mark.long, pytest.mark.timeout(200)]),
     ],
 )
 def test_nothing_is_lost_or_doubled_where_much_goes_wrong(

@@ -22,6 +22,7 @@ from appcues_async.waiting.handle import ANALYTICS
 from appcues_async.waiting.inquiry import Inquiries, Patience
 from appcues_async.waiting.owners import LocalOwners, Owners
 from appcues_async.waiting.reconcile import (
+    NO_CLOCK,
     SAME_CLOCK,
     Claim,
     Finding,
@@ -107,7 +108,8 @@ class LostAnswers:
             OutcomeUnknown: Nothing says whether it was applied.
             AppcuesError: It was not applied; `delivery` says how that is known.
         """
-        course = _Course(self, question, evolve(claim, ended=None, answerable=True))
+        claim = evolve(claim, ended=None, answerable=True, offset=self._offset())
+        course = _Course(self, question, claim)
         return await course.run(self._sender)
 
     async def settle(self, claim: Claim, ask: Ask[T]) -> T | None:
@@ -152,20 +154,20 @@ class LostAnswers:
             nonlocal settled_at
             if settled and settled_at is None:
                 settled_at = self.now()
-            listed, lead = await self.timed(LIST.request(), read_sightings)
+            listed, lead = await self.timed(claim, LIST.request(), read_sightings)
             now = self.now()
             owned = await self._whose(listed, others)
-            whole = reaches_back(claim, map(job_of, listed.values()), now)
+            everyone = [job_of(one) for one in listed.values()]
+            if self.owners.keep_time(everyone, lead):
+                whole = reaches_back(claim, everyone, now)
+            else:
+                lead, whole = NO_CLOCK, reaches_back(claim, (), now)
             if settled_at is not None and self.owners.misses(
                 listed, claim.kind, claim.began, settled_at
             ):
                 # It lags, or shows fewer jobs than were started since.
                 whole, settled = False, now - settled_at > self._patience.settle
-            jobs = [
-                ended.get(one.id) or job_of(one)
-                for one in listed.values()
-                if one.id not in owned.jobs
-            ]
+            jobs = [ended.get(one.id, one) for one in everyone if one.id not in owned.jobs]
             left = possible(claim, jobs, owned, lead)
             if counts_matter(claim, left, owned, lead):
                 # The list leaves out the events, and with them the counts.
@@ -179,15 +181,27 @@ class LostAnswers:
 
         return await self.look(claim, look)
 
-    async def timed(self, request: Request, read: Callable[[Reply], V]) -> tuple[V, Lead]:
-        """Sends a request that only reads, and measures how far the server's clock is ahead."""
+    async def timed(
+        self, claim: Claim, request: Request, read: Callable[[Reply], V]
+    ) -> tuple[V, Lead]:
+        """Sends a request that only reads, and measures how far the server's clock is ahead.
+
+        Args:
+            claim: Since when it is to be known; ours may have been set in the meantime.
+            request: What to send.
+            read: Makes a value of a successful reply.
+        """
         clock = self._sender.clock
         asked = clock.now()
 
         def read_timed(reply: Reply) -> tuple[V, Lead]:
             return read(reply), lead_of(reply, asked, clock.now())
 
-        return await self._sender.send(request, read_timed)
+        value, lead = await self._sender.send(request, read_timed)
+        return value, lead if claim.offset is None else lead.before(self._offset() - claim.offset)
+
+    def _offset(self) -> float:
+        return self.now() - self._sender.clock.time()
 
     async def _whose(self, listed: dict[str, Sighting], others: Owners | None) -> Owned:
         # After the list: whoever may have started a job that it shows was known by then.

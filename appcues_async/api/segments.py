@@ -96,7 +96,7 @@ class Segments:
         alike: dict[str, Segment] = {}
 
         async def look(settled: bool) -> Verdict:
-            listed, lead = await lost.timed(LIST.request(), _read_segments)
+            listed, lead = await lost.timed(claim, LIST.request(), _read_segments)
             alike.clear()
             for one in listed:
                 if _looks_of(one.name, one.description) == looks:

@@ -354,8 +354,8 @@ class BulkRun:
                 unknown = failure.delivery is Delivery.UNKNOWN
                 status = "unknown" if unknown else "refused"
         finally:
-            if isinstance(error, OutcomeUnknown):
-                error.chunk, error.rows = number, (outcome.first, outcome.last)
+            if error is not None:
+                _say_where(error, outcome)
             seconds = time.monotonic() - began
             ended = evolve(outcome, status=status, handle=handle, error=error, seconds=seconds)
             self._keep(ended)
@@ -397,3 +397,12 @@ class BulkRun:
     def _notify(self, notice: BulkProgressed | ChunkEnded) -> None:
         for listener in self._plan.listeners:
             notify(listener, notice)
+
+
+def _say_where(error: AppcuesError, outcome: Outcome) -> None:
+    """Says on an error which rows it is about, for those who see it without its outcome."""
+    if isinstance(error, OutcomeUnknown):
+        error.chunk, error.rows = outcome.chunk, (outcome.first, outcome.last)
+    error.add_note(
+        f"chunk {outcome.chunk}, rows {outcome.first:,} to {outcome.last:,} of {outcome.source}"
+    )

@@ -7,12 +7,13 @@ this one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from typing import Final, Protocol
 from weakref import WeakValueDictionary
 
-from appcues_async.waiting.reconcile import LATE, Claim, Owned
+from appcues_async.models import Job
+from appcues_async.waiting.reconcile import LATE, Claim, Lead, Owned
 
 __all__ = ["LocalOwners", "Owners", "shared_owners"]
 
@@ -24,6 +25,8 @@ NAMES: Final = 20
 """Names of a route that are remembered; a second one says already that names vary."""
 KEPT: Final = 10 * LATE
 """Seconds that a request which was never settled is remembered beyond its end."""
+ZONE: Final = 900.0
+"""Seconds by which two time zones differ at least."""
 ACCOUNTS: Final = 100
 """Accounts that are remembered when no client of theirs is open."""
 
@@ -142,6 +145,24 @@ class LocalOwners:
                 if started_by == kind and when <= until and job_id not in listed:
                     return True
         return False
+
+    def keep_time(self, jobs: Iterable[Job], lead: Lead) -> bool:
+        """Whether own jobs started when they were accepted, and not in another zone's time.
+
+        The API writes times without a zone. Where these are not UTC, no job is ruled out by its time.
+
+        Args:
+            jobs: The jobs that were listed.
+            lead: How far the server's clock is ahead.
+        """
+        with self._mutex:
+            for job in jobs:
+                started_by, when = self._jobs.get(job.id, ("", 0.0))
+                if started_by and job.started_at is not None:
+                    late = job.started_at.timestamp() - when
+                    if not lead.least - ZONE < late < lead.most + ZONE:
+                        return False
+        return True
 
     def _tidy(self, claim: Claim) -> None:
         """Forgets what no request that is open can meet any more."""

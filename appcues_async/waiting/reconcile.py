@@ -12,6 +12,7 @@ started is nobody's until something decides whose it is.
 from __future__ import annotations
 
 import enum
+import math
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -22,6 +23,7 @@ from appcues_async.models import COMPLETED, Job
 
 __all__ = [
     "LATE",
+    "NO_CLOCK",
     "SAME_CLOCK",
     "Claim",
     "Finding",
@@ -58,6 +60,8 @@ class Claim:
         target: What it makes, where that is no job; only claims on the same are rivals.
         answerable: Whether its answer may still come. Where it may, others wait for it rather than give
             up, for as long as `ended` is not more than 60 seconds old.
+        offset: How far our clock was ahead of one that is never set, when it began; None where that
+            one cannot be compared, as with another process's.
     """
 
     kind: str
@@ -68,6 +72,7 @@ class Claim:
     id: str = field(factory=lambda: secrets.token_hex(8))
     target: str = field(default="", repr=False)
     answerable: bool = True
+    offset: float | None = None
 
 
 @frozen(kw_only=True)
@@ -98,8 +103,14 @@ class Lead:
     least: float = 0.0
     most: float = 0.0
 
+    def before(self, step: float) -> Lead:
+        """What it may have been at any time since our clock was set forward by so many seconds."""
+        return Lead(min(self.least, self.least + step), max(self.most, self.most + step))
+
 
 SAME_CLOCK: Final = Lead()
+NO_CLOCK: Final = Lead(-math.inf, math.inf)
+"""Of a server whose times say nothing."""
 
 
 class Finding(enum.Enum):

@@ -25,12 +25,14 @@ from appcues_async import (
     Timeouts,
 )
 from appcues_async.api.imports import IMPORT_EVENTS
+from appcues_async.clock import SystemClock
 from appcues_async.notices import AnswerLost, AnswerSettled, Notice
 from appcues_async.rows import kinds
 from appcues_async.rows.sources import body_of
 from appcues_async.sandbox import Answer, Close, Reset, Sandbox, Stall, Truncate
 from appcues_async.sandbox.faults import Fault
 from appcues_async.sandbox.jobs import JobPlan
+from appcues_async.sandbox.routes import jobs as jobs_route
 from appcues_async.waiting.reconcile import Claim, Owned
 from tests.api.conftest import asked
 from tests.conftest import SOON
@@ -361,6 +363,41 @@ async def test_a_list_that_lags_is_given_its_time() -> None:
         await client.imports.events(rows("Paid", 3))
         await client.imports.events(rows("Left", 2))
         assert recorded(sandbox) == {"Paid": 3, "Left": 2}
+
+
+class SetBack(SystemClock):
+    """A clock that is 100 seconds ahead until it is set right."""
+
+    ahead = 100.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead)
+
+
+async def test_our_clock_may_be_set_while_an_answer_is_owed(sandbox: Sandbox) -> None:
+    clock = SetBack()
+    async with opened(sandbox, clock=clock) as client:
+        lose(sandbox, Reset(applied=True))
+        lost = asyncio.create_task(client.imports.events(ndjson("Paid")))
+        while not sandbox.jobs:  # noqa: ASYNC110 - a server has no such event
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(SETTLE / 10)
+        clock.ahead = 0.0
+        await lost
+    assert recorded(sandbox) == {"Paid": 1}
+
+
+async def test_jobs_may_have_the_time_of_another_zone(
+    sandbox: Sandbox, client: AppcuesClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def elsewhere(moment: datetime) -> str:
+        return f"{moment - timedelta(hours=5):%Y-%m-%dT%H:%M:%S}"
+
+    monkeypatch.setattr(jobs_route, "stamp", elsewhere)
+    await client.imports.events(ndjson("First"))
+    lose(sandbox, Reset(applied=True))
+    await client.imports.events(ndjson("Paid"))
+    assert recorded(sandbox) == {"First": 1, "Paid": 1}
 
 
 async def test_jobs_may_have_any_names() -> None:

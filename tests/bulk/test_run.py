@@ -230,6 +230,7 @@ async def test_an_event_chunk_whose_answer_is_lost_is_unknown_with_its_rows(
     assert (first.status, report.unknown) == ("unknown", first.rows)
     assert isinstance(first.error, OutcomeUnknown)
     assert (first.error.chunk, first.error.rows) == (0, (1, first.last))
+    assert first.error.__notes__ == [f"chunk 0, rows 1 to {first.last} of the rows"]
     assert len(sandbox.events) == 300
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+from datetime import UTC, datetime
 
 import pytest
 
+from appcues_async.models import Job
 from appcues_async.waiting.owners import ACCOUNTS, LocalOwners, shared_owners
+from appcues_async.waiting.reconcile import SAME_CLOCK, Lead
 
 ORIGIN = "https://api.appcues.com"
 
@@ -47,3 +50,23 @@ def test_a_list_may_lack_a_job_that_it_should_show(
     owners.own("b", "import/events", 1010)
     owners.own("c", "import/events", 1020, certain=False)
     assert owners.misses(listed, kind, since, until) is misses
+
+
+@pytest.mark.parametrize(
+    ("late", "lead", "keep"),
+    [
+        (-30, SAME_CLOCK, True),
+        (-3600, SAME_CLOCK, False),
+        (900, SAME_CLOCK, False),
+        (-3600, Lead(-3600, -3599), True),
+    ],
+)
+def test_own_jobs_show_whether_times_are_utc(late: float, lead: Lead, keep: bool) -> None:
+    owners = LocalOwners()
+    owners.own("a", "import/events", 1e6)
+    owners.own("found", "import/events", 1e6, certain=False)
+    jobs = [
+        Job(id=name, status="IN_PROGRESS", started_at=datetime.fromtimestamp(start, UTC))
+        for name, start in (("a", 1e6 + late), ("found", 0), ("another's", 0))
+    ]
+    assert owners.keep_time(jobs, lead) is keep

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from appcues_async.models import Job, JobEvent
 from appcues_async.waiting.owners import LocalOwners
 from appcues_async.waiting.reconcile import (
+    NO_CLOCK,
     Claim,
     Finding,
     Lead,
@@ -77,6 +78,15 @@ def test_a_request_without_a_known_end_may_have_started_any_later_job() -> None:
 def test_the_server_may_have_another_time(start: float, lead: Lead) -> None:
     assert not possible(claim(), [job(start=start)], Owned())
     assert possible(claim(), [job(start=start)], Owned(), lead)
+
+
+def test_times_of_another_zone_rule_nothing_out() -> None:
+    assert len(possible(claim(), [job(start=0), job("job-2", start=2e6)], Owned(), NO_CLOCK)) == 2
+
+
+def test_our_clock_may_have_been_set_meanwhile() -> None:
+    assert Lead(0, 1).before(-30) == Lead(-30, 1)
+    assert Lead(0, 1).before(30) == Lead(0, 31)
 
 
 def test_a_lead_of_the_server_rules_nothing_out() -> None:
