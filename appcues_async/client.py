@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 from urllib.parse import quote
 from weakref import WeakSet
 
@@ -30,6 +30,7 @@ from appcues_async.settings import (
     Region,
     RetryPolicy,
     Timeouts,
+    check_on_unknown,
     guarded,
 )
 from appcues_async.waiting.handle import JobAddress
@@ -120,7 +121,7 @@ class AppcuesClient(Resources):
         """
         # First of all, for the sake of those who write down the variables of a frame that fails.
         api_key, api_secret = guarded(api_key), guarded(api_secret)
-        _check(on_unknown)
+        check_on_unknown(on_unknown)
         self._credentials = Credentials.of(
             account_id, api_key, api_secret, region=region, base_url=base_url
         )
@@ -264,7 +265,7 @@ class AppcuesClient(Resources):
         if polling is not None:
             other._polling = polling
         if on_unknown is not None:
-            _check(on_unknown)
+            check_on_unknown(on_unknown)
             other._on_unknown = on_unknown
         other._hand_out(
             opened.sender.with_options(other._retry, other._timeouts, other._on_unknown)
@@ -396,10 +397,3 @@ class _Opened:
                 await self.watcher.close()
             finally:
                 await self.wire.close()
-
-
-def _check(on_unknown: object) -> None:
-    if on_unknown not in get_args(OnUnknown):
-        raise InvalidInput(
-            f"on_unknown is {on_unknown!r}; it must be 'reconcile', 'raise' or 'resend'"
-        )

@@ -30,6 +30,7 @@ __all__ = [
     "RetryPolicy",
     "Secret",
     "Timeouts",
+    "check_on_unknown",
 ]
 
 Region = Literal["us", "eu"]
@@ -312,3 +313,15 @@ def _try_profiles(path: Path) -> tuple[Mapping[str, Mapping[str, Any]], str | No
 def _no_such_profile(name: str, profiles: Mapping[str, Any], path: Path) -> str:
     known = ", ".join(sorted(profiles)) or "none"
     return f"there is no profile {name!r} in {path}; there are: {known}"
+
+
+def check_on_unknown(on_unknown: object) -> None:
+    """Makes sure that it is one of the ways to deal with unknown outcomes.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    if on_unknown not in get_args(OnUnknown):
+        raise InvalidInput(
+            f"on_unknown is {on_unknown!r}; it must be 'reconcile', 'raise' or 'resend'"
+        )

@@ -14,12 +14,13 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from attrs import define, evolve
+from attrs import evolve
 
 from appcues_async.bulk.chunks import Chunk, Sizes
 from appcues_async.bulk.entries import Entry
 from appcues_async.bulk.ledger import Ledger
 from appcues_async.bulk.plan import Plan
+from appcues_async.bulk.progress import Place, Sent
 from appcues_async.bulk.report import Outcome, Report, Status
 from appcues_async.bulk.sources import (
     Reading,
@@ -43,43 +44,6 @@ from appcues_async.wire.request import Blocks, FilePieces, Multipart
 __all__ = ["BulkRun"]
 
 
-@define
-class _Place:
-    """A place among the uploads at a time, or among those that may have to be sent later."""
-
-    room: asyncio.Semaphore
-    taken: bool = True
-
-    async def move_to(self, room: asyncio.Semaphore) -> None:
-        """Changes it for one elsewhere."""
-        if room is not self.room:
-            self.leave()
-            await room.acquire()
-            self.room, self.taken = room, True
-
-    def leave(self) -> None:
-        """Gives it to the next, if it was not given already."""
-        if self.taken:
-            self.taken = False
-            self.room.release()
-
-
-@define
-class _Sent:
-    """What has been accepted so far, kept up to date since nobody is to add up all chunks each time."""
-
-    rows: int = 0
-    bytes: int = 0
-    ingested: int = 0
-
-    def put(self, outcome: Outcome, sign: int = 1) -> None:
-        """Adds an outcome, or takes it away again (-1)."""
-        if outcome.handle is not None:
-            self.rows += sign * outcome.rows
-            self.bytes += sign * outcome.size
-            self.ingested += sign * outcome.ingested
-
-
 class BulkRun:
     """Rows on their way: `report = await run`, or `async for outcome in run`.
 
@@ -99,7 +63,7 @@ class BulkRun:
         self._task: asyncio.Task[None] | None = None
         self._ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
         self._outcomes: dict[int, Outcome] = {}
-        self._sent = _Sent()
+        self._sent = Sent()
         self._bytes_in_all: int | None = None
         self._limits: Sequence[int] = ()
         self._closing = False
@@ -273,7 +237,7 @@ class BulkRun:
         async with aclosing(found):
             while True:
                 await room.acquire()
-                place = _Place(room)
+                place = Place(room)
                 chunk = await anext(found, None)
                 if chunk is None:
                     place.leave()
@@ -285,7 +249,7 @@ class BulkRun:
                 if self._plan.sending.is_settling(self._number):
                     # It takes a while, and others may go on; but not all are held in memory.
                     place.leave()
-                    place = _Place(self._held, taken=isinstance(chunk.body, Blocks))
+                    place = Place(self._held, taken=isinstance(chunk.body, Blocks))
                     if place.taken:
                         await self._held.acquire()
                 number, self._number = self._number, self._number + 1
@@ -304,7 +268,7 @@ class BulkRun:
         number: int,
         chunk: Chunk,
         entry: Entry | None,
-        place: _Place,
+        place: Place,
         room: asyncio.Semaphore,
     ) -> None:
         """Sends a chunk and follows it to its end."""
