@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
@@ -25,20 +25,22 @@ __all__ = ["NdjsonChecker", "check_ids"]
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class _User(msgspec.Struct, gc=False):
-    user_id: _Text | None = None
-    userId: _Text | None = None  # noqa: N815 - the API's other spelling
+_Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]
+
+_USER: Final[list[_Field]] = [("user_id", _Text), ("userId", None, None)]
+_EITHER_USER: Final[list[_Field]] = [(name, _Text | None, None) for name in USER_ID]
+_NEEDED: Final[list[_Field]] = [("name", _Text), ("timestamp", _Text)]
+_EVENT: Final[list[_Field]] = [
+    ("name", Annotated[str, msgspec.Meta(min_length=1, max_length=127)]),
+    ("timestamp", Annotated[datetime, msgspec.Meta(tz=True)]),
+    ("attributes", dict[str, Any] | None, None),
+]
 
 
-class _Event(_User, gc=False, kw_only=True):
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=127)]
-    timestamp: Annotated[datetime, msgspec.Meta(tz=True)]
-    attributes: dict[str, Any] | None = None
-
-
-class _HasEvent(_User, gc=False, kw_only=True):
-    name: _Text
-    timestamp: _Text
+def _decoder(fields: list[_Field]) -> Callable[[bytes], list[Any]]:
+    """Reads rows that have these fields; what else they have is only looked at for its syntax."""
+    row = msgspec.defstruct("Row", fields, gc=False, kw_only=True)
+    return msgspec.json.Decoder(row).decode_lines
 
 
 _ODD_TIME: Final = re.compile(rb'"timestamp"\s*:\s*"[^T"]*(?:["t ]|T[^"]*z)')
@@ -47,6 +49,7 @@ _NAMELESS: Final = re.compile(rb'""\s*:')
 _HUGE: Final = re.compile(rb"[0-9](?:[eE]|[0-9]{63})")
 """A number that may be too large to be one."""
 
+_id: Final = attrgetter("user_id")
 _other_id: Final = attrgetter("userId")
 
 _decode: Final = msgspec.json.Decoder().decode
@@ -65,13 +68,12 @@ class NdjsonChecker:
         self._kind = kind
         self._check = check
         self._prefix = b""
-        if kind.is_list:
-            shape: Any = _Text
-        elif kind is EVENTS:
-            shape = _Event if check == "full" else _HasEvent
-        else:
-            shape = _User
-        self._decode = msgspec.json.Decoder(shape).decode_lines
+        self._decode: Callable[[bytes], list[Any]] = msgspec.json.Decoder(_Text).decode_lines
+        self._other: Callable[[bytes], list[Any]] | None = None
+        if not kind.is_list:
+            # Nearly always it is user_id alone that names the user.
+            more = [] if kind is not EVENTS else _EVENT if check == "full" else _NEEDED
+            self._decode, self._other = _decoder(_USER + more), _decoder(_EITHER_USER + more)
 
     def check(self, block: bytes, marks: JsonMarks | None = None) -> Checked:
         """Judges one block."""
@@ -80,15 +82,28 @@ class NdjsonChecker:
             return Checked(lines_of(block) if rows is None else rows)
         if self._check == "ids" and (rows := self._proved(block, marks)):
             return Checked(rows)
-        try:
-            found = self._decode(block)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        if (found := self._decoded(block)) is None:
             return self.one_by_one(block)
         if self._has_a_line_each(block, marks, found) and self._passes(block, marks, found):
             if self._check == "ids":
                 self._learn(block)
             return Checked(len(found))
         return self.one_by_one(block)
+
+    def _decoded(self, block: bytes) -> list[Any] | None:
+        try:
+            return self._decode(block)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        if self._other is not None:
+            try:
+                found = self._other(block)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                return None
+            # What the other one takes is probably written like that all the way.
+            self._decode, self._other = self._other, None
+            return found
+        return None
 
     def _has_a_line_each(self, block: bytes, marks: JsonMarks | None, found: list[Any]) -> bool:
         """Whether no line holds two rows; the decoder takes them as well, and the API does not."""
@@ -120,7 +135,9 @@ class NdjsonChecker:
 
     def _passes(self, block: bytes, marks: JsonMarks | None, found: list[Any]) -> bool:
         """Whether nothing that the decoder did not look at may be wrong."""
-        ids = found if self._kind.is_list else _ids_of(found)
+        ids: list[str] | None = found
+        if not self._kind.is_list:
+            ids = list(map(_id, found)) if self._other is not None else _ids_of(found)
         if ids is None:
             return False
         if self._check == "ids":
