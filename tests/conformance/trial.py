@@ -39,7 +39,7 @@ RETRY: Final = RetryPolicy(attempts=ATTEMPTS, base=0.001, cap=0.001)
 POLLING: Final = PollPolicy(first=0, low=0.01, high=0.02, grace=0.05)
 SETTLE: Final = 0.1
 UNHURRIED: Final = Timeouts(connect=10, idle=10, budget=60, settle=SETTLE)
-SOON_OVER: Final = Timeouts(connect=0.8, idle=0.8, budget=60, settle=SETTLE)
+SOON_OVER: Final = Timeouts(connect=1.2, idle=1.2, budget=60, settle=SETTLE)
 """What a silence is sat out with; a request that nothing is wrong with takes a few milliseconds."""
 SOON_OVER_LARGE: Final = Timeouts(connect=1.5, idle=1.5, budget=60, settle=SETTLE)
 _KINDS: Final[dict[str, Any]] = {
