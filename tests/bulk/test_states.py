@@ -244,6 +244,8 @@ class World(RuleBasedStateMachine):
             else:
                 path.write_text("".join(rows))
         self.runner = asyncio.Runner()
+        # What a process that was killed was about to do fails, and nobody is left to see it.
+        self.runner.get_loop().set_exception_handler(lambda _loop, _context: None)
         self.clock = LeapClock()
         self.sandbox = Sandbox(rate_limit=None)
         self.throttle: LocalThrottle | None = None
@@ -430,6 +432,7 @@ class World(RuleBasedStateMachine):
         for key in sorted(self.begun):
             upload = self._begin(key, "reconcile")
             self._go_on(key, None)
+            self.nothing_is_doubled_or_lost()
             self._check_last(upload)
         self.nothing_is_doubled_or_lost()
         self.the_limit_is_kept()
@@ -445,7 +448,8 @@ class World(RuleBasedStateMachine):
                 # What was sent twice, or a job that failed and counts nothing, cannot be told apart.
                 failed = [job for job in one.error.candidates if job.status == "FAILED"]
                 resent = first in self.allowed[key]
-                assert failed or resent, f"chunk at {key}{first} cannot be settled: {one.error}"
+                story = self._story(key, first, one.rows)
+                assert failed or resent, f"chunk at {key}{first}: {one.error}: {story}"
             else:
                 assert one.status in {"completed", "failed"}, f"{key}{first}: {one.error}"
                 failed_job = one.job is not None and one.job.status == "FAILED"
@@ -498,8 +502,6 @@ class World(RuleBasedStateMachine):
         wait: bool = True,
     ) -> Upload:
         options: dict[str, Any] = {
-            "journal": self.journal,
-            "chunk_bytes": CHUNK_BYTES[key],
             "on_unknown": way,
             "concurrency": concurrency,
             "wait": wait,
@@ -516,9 +518,7 @@ class World(RuleBasedStateMachine):
         async def begin() -> Upload:
             live = [one for one in self.processes if not one.dead]
             process = live[-1] if live and not fresh else await self._process()
-            bulk = process.client.bulk
-            method = bulk.import_profiles if key == "p" else bulk.import_events
-            upload = Upload(key, method(self.paths[key], **options), process, way, kill)
+            upload = Upload(key, self._run_of(process, key, **options), process, way, kill)
             upload.begin()
             return upload
 
@@ -618,14 +618,15 @@ class World(RuleBasedStateMachine):
         """Takes note of what has ended, and buries processes."""
         for key, upload in tuple(self.current.items()):
             if upload.process.dead:
-                await asyncio.wait([upload.task])
+                await _ended(upload)
             if upload.task.done():
                 del self.current[key]
                 self._note_end(upload)
         for process in tuple(self.processes):
             if process.dead:
                 self.processes.remove(process)
-                await asyncio.wait([one.task for one in process.uploads])
+                for upload in process.uploads:
+                    await _ended(upload)
                 await process.client.__aexit__(None, None, None)
                 for upload in process.uploads:
                     _forget(upload)
@@ -634,7 +635,7 @@ class World(RuleBasedStateMachine):
         if upload.process.dead:
             # It was seen by nobody.
             for task in (upload.task, upload.run._task):
-                if task is not None and not task.cancelled():
+                if task is not None and task.done() and not task.cancelled():
                     task.exception()
             return
         if upload.cancelled:
@@ -656,24 +657,37 @@ class World(RuleBasedStateMachine):
                 self.done[upload.key].add((one.first - 1, one.last - 1))
 
     async def _refused_while_another_runs(self, key: Key) -> None:
-        await _taken_up(self.current[key])
-        if not self.current[key].run.report.seconds:
-            process = await self._process()
-            bulk = process.client.bulk
-            method = bulk.import_profiles if key == "p" else bulk.import_events
+        first = self.current[key]
+        await _taken_up(first)
+        process = await self._process()
+        second = Upload(key, self._run_of(process, key), process, "reconcile")
+        second.begin()
+        while not (second.task.done() or first.task.done()):
+            await asyncio.wait([first.task, second.task], return_when=asyncio.FIRST_COMPLETED)
+        if first.task.done():
+            # There is nobody to stand back for any more.
+            second.cancelled = True
+            await second.run.cancel()
+            await asyncio.wait([second.task])
+        else:
             with pytest.raises(InvalidInput, match="is working on"):
-                await method(self.paths[key], journal=self.journal, chunk_bytes=CHUNK_BYTES[key])
-            self.processes.remove(process)
-            await process.client.__aexit__(None, None, None)
+                second.task.result()
+        self.processes.remove(process)
+        await process.client.__aexit__(None, None, None)
         await self._reap()
+
+    def _run_of(self, process: Process, key: Key, **options: Any) -> BulkRun:
+        bulk = process.client.bulk
+        upload = bulk.import_profiles if key == "p" else bulk.import_events
+        options = {"journal": self.journal, "chunk_bytes": CHUNK_BYTES[key], **options}
+        return upload(self.paths[key], **options)
 
     async def _close(self) -> None:
         for process in self.processes:
             process.die()
         for process in self.processes:
-            if process.uploads:
-                await asyncio.wait([one.task for one in process.uploads])
             for upload in process.uploads:
+                await _ended(upload)
                 _forget(upload)
             await process.client.__aexit__(None, None, None)
         if self.sandbox._url is not None:
@@ -703,6 +717,23 @@ class World(RuleBasedStateMachine):
             return {(keys[one["source"]], one["first"] - 1): one for one in shown.chunks}
         assert not self.sandbox.requests, "something was sent before there was a journal"
         return {}
+
+    def _story(self, key: Key, first: int, rows: int) -> str:
+        """What was sent of a chunk, and which jobs have as many rows."""
+        sent = [
+            (round(one.arrived, 2), one.status, one.applied)
+            for one in self.sandbox.requests
+            if one.body and (row := FIRST_ROW.search(one.body)) and one.method == "POST"
+            if (row[1].decode(), int(row[2])) == (key, first)
+        ]
+        jobs = [
+            (one.id, one.kind, one.status, one.rows, round(one.started, 2))
+            for one in self.sandbox.jobs.values()
+        ]
+        chunks = [
+            (place, one["rows"], one["status"], one["job"]) for place, one in self._chunks().items()
+        ]
+        return f"{rows} rows, sent {sent}, jobs {jobs}, chunks {chunks}"
 
     def _there(self) -> Counter[str]:
         there = Counter(event["user_id"] for event in self.sandbox.events)
@@ -740,6 +771,12 @@ async def _taken_up(upload: Upload) -> None:
     """Waits until a run has its journal open."""
     while upload.run._ledger is None and not upload.task.done():  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(TICK)
+
+
+async def _ended(upload: Upload) -> None:
+    await asyncio.wait([upload.task])
+    if upload.run._task is not None:
+        await asyncio.wait([upload.run._task])
 
 
 async def _written(process: Process) -> None:
