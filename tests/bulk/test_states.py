@@ -260,7 +260,8 @@ def step(**strategies: Any) -> Callable[[Callable[..., None]], Any]:
             with _told(self, function.__name__):
                 function(self, **values)
 
-        return rule(**strategies)(one)
+        made: Any = rule(**strategies)
+        return made(one)
 
     return remembered
 
@@ -273,7 +274,8 @@ def always(function: Callable[[World], None]) -> Any:
         with _told(self, function.__name__):
             function(self)
 
-    return invariant()(checked)
+    made: Any = invariant()
+    return made(checked)
 
 
 class World(RuleBasedStateMachine):
@@ -885,7 +887,7 @@ HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 def explore(examples: int, steps: int) -> None:
     try:
-        run_state_machine_as_test(  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(
             World,
             settings=settings(
                 max_examples=examples,
