@@ -92,9 +92,12 @@ class Ledger:
         try:
             journal, run, entries = await asyncio.shield(asyncio.wrap_future(beginning))
         except BaseException:
-            # It may have been called off half way, with the journal open by now.
-            thread.submit(close)
+            # It may have been called off half way, with the journal open by now; whoever wants it next
+            # must not find it in the hands of a run that is no more.
+            closing = asyncio.wrap_future(thread.submit(close))
             thread.shutdown(wait=False)
+            await asyncio.wait([closing])
+            closing.exception()
             raise
         ledger = cls(journal, run, plan, thread, clock)
         ledger.entries = {entry.number: entry for entry in entries}

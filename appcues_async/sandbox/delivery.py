@@ -7,6 +7,7 @@ import contextlib
 import socket
 import struct
 from collections.abc import Awaitable, Callable, Mapping
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -84,7 +85,11 @@ class Delivery:
 
     def _encode(self, reply: Reply) -> tuple[bytes, dict[str, str]]:
         body, content_type = reply.encode(csv=self.call.wants_csv)
-        return body, {"Content-Type": content_type, **reply.headers}
+        return body, {"Content-Type": content_type, "Date": self._date(), **reply.headers}
+
+    def _date(self) -> str:
+        """The moment by the sandbox's own clock, which its jobs start by as well."""
+        return format_datetime(self.call.state.clock.now(), usegmt=True)
 
     def _response(self, status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
         response = web.Response(status=status, body=body, headers=headers)
@@ -102,6 +107,7 @@ class Delivery:
         else:
             body = fault.body.encode() if isinstance(fault.body, str) else fault.body
             headers = dict(fault.headers)
+        headers = {"Date": self._date(), **headers}
         self._log(fault.status)
         response = self._response(fault.status, body, headers)
         if fault.close:

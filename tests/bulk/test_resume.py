@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -557,6 +559,31 @@ async def test_cancelling_leaves_what_a_later_run_takes_up(
     async with client_of(sandbox) as client:
         assert_whole(await client.bulk.import_events(events, journal=journal, **OPTIONS))
     assert_each_once(sandbox)
+
+
+@pytest.mark.parametrize("slow", ["begin", "close"])
+async def test_a_run_that_was_cancelled_has_given_its_journal_up(
+    sandbox: Sandbox, client: AppcuesClient, events: Path, journal: Path,
+    monkeypatch: pytest.MonkeyPatch, slow: str,
+) -> None:  # fmt: skip
+    reached = threading.Event()
+    original = getattr(Journal, slow)
+
+    def late(self: Journal, *args: Any) -> Any:
+        done = original(self, *args) if slow == "begin" else None
+        reached.set()
+        time.sleep(0.6)
+        return done if slow == "begin" else original(self, *args)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, slow, late)
+        run = client.bulk.import_events(events, journal=journal, **OPTIONS)
+        waiting = asyncio.ensure_future(_awaited(run))
+        await asyncio.to_thread(reached.wait)
+        await run.cancel()
+    assert_whole(await client.bulk.import_events(events, journal=journal, **OPTIONS))
+    assert_each_once(sandbox)
+    await waiting
 
 
 async def _awaited(run: Any) -> Any:

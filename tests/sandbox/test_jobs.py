@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import aiohttp
 import pytest
@@ -27,6 +29,16 @@ async def test_a_job_that_runs_shows_that_it_started(slow: Caller) -> None:
     assert job["status"] == "IN_PROGRESS"
     assert job["name"] == "Import Profiles"
     assert [(event["name"], event["attributes"]) for event in job["events"]] == [("Ingesting", {})]
+
+
+async def test_answers_are_dated_by_the_clock_that_jobs_start_by(
+    slow: Caller, session: aiohttp.ClientSession
+) -> None:
+    slow.sandbox.advance(86_400)
+    sent = datetime.now(UTC)
+    async with session.get(f"{slow.sandbox.url}/v2/accounts/none/jobs") as answer:
+        date = parsedate_to_datetime(answer.headers["Date"])
+    assert date - sent > timedelta(seconds=86_390)
 
 
 async def test_rows_take_effect_when_the_job_ends(slow: Caller) -> None:
