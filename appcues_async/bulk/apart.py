@@ -79,9 +79,9 @@ class Apart:
     def is_worth(self, size: int, check: str) -> bool:
         """Whether a file of so many bytes is better cut there than here.
 
-        What numpy can tell by itself lets other threads run meanwhile, and needs no process.
+        What numpy finds out by itself lets other threads run meanwhile, and needs no process.
         """
-        if check != "full" and marking() is not None:
+        if check == "none" and marking() is not None:
             return False
         several = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else True
         return size >= PAYS and several and bool(sys.executable) and not hasattr(sys, "frozen")

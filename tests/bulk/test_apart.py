@@ -147,11 +147,12 @@ async def test_a_run_leaves_no_process_behind(
     assert run._plan.reading.apart._process is None
 
 
-def test_it_is_worth_its_while_for_large_files_and_full_checks(
+def test_it_is_worth_its_while_for_large_files_that_are_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert is_worth(Apart(), 64_000_000, "full")
     assert not is_worth(Apart(), 63_999_999, "full")
-    assert not is_worth(Apart(), 64_000_000, "ids")
-    monkeypatch.setattr(apart, "marking", lambda: None)
     assert is_worth(Apart(), 64_000_000, "ids")
+    assert not is_worth(Apart(), 64_000_000, "none")
+    monkeypatch.setattr(apart, "marking", lambda: None)
+    assert is_worth(Apart(), 64_000_000, "none")
