@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from appcues_async.bulk.rows import AT_ONCE, Batch, Columns, Shape
+from appcues_async.bulk.rows import AT_ONCE, Batch, Columns, shape_of
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import USER_ID, Kind
 
@@ -71,11 +71,7 @@ def _ids_of(reader: Any, name: str) -> Iterator[Batch]:
 
 
 def _rows_of(reader: Any, names: list[str]) -> Iterator[Batch | Columns]:
-    try:
-        shape = Shape(names)
-    except ValueError:
-        # A name with quotes in it, say.
-        shape = None
+    shape = shape_of(names)
     for batch in reader:
         for start in range(0, batch.num_rows, AT_ONCE):
             some = batch.slice(start, AT_ONCE)

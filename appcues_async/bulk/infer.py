@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from appcues_async.bulk.chunks import Cutting
 from appcues_async.bulk.csv_checks import cells_of
 from appcues_async.bulk.edges import row_blocks, row_spans
-from appcues_async.bulk.rows import AT_ONCE, Batch, Unread
+from appcues_async.bulk.rows import AT_ONCE, Batch, Columns, Shape, Unread, shape_of
 from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
 
 __all__ = ["batches_of_csv", "inferred"]
@@ -39,7 +41,7 @@ def inferred(cell: str) -> Any:
     return _WORDS.get(cell.lower(), cell) if len(cell) < 6 else cell
 
 
-def batches_of_csv(source: Cutting, header: Sequence[str], kind: Kind) -> Iterator[Batch]:
+def batches_of_csv(source: Cutting, header: Sequence[str], kind: Kind) -> Iterator[Batch | Columns]:
     """Reads CSV as rows with inferred values; empty cells are left out.
 
     Args:
@@ -49,10 +51,11 @@ def batches_of_csv(source: Cutting, header: Sequence[str], kind: Kind) -> Iterat
     """
     as_text = {*USER_ID, *(("name", "timestamp") if kind is EVENTS else ())}
     columns = [(name, name in as_text) for name in header]
+    shape = shape_of([name for name in header if name])
     line = source.lines
     for found in row_blocks(source.feed, source.start, True, _ROW_LIMIT):
         block, end = found.data, found.end
-        rows: list[Any] = []
+        rows: list[list[str] | Unread] = []
         lines: list[int] = []
         if block is None:
             reason = f"the row has more than {_ROW_LIMIT:,} bytes, up to byte {end:,}"
@@ -61,13 +64,44 @@ def batches_of_csv(source: Cutting, header: Sequence[str], kind: Kind) -> Iterat
         else:
             for cells, after in _rows_of(block):
                 if cells:
-                    rows.append(_typed(columns, cells) if isinstance(cells, list) else cells)
+                    rows.append(cells)
                     lines.append(line + after + 1)
             line += block.count(b"\n")
         size = 0 if block is None else len(block)
         for start in range(0, len(rows), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            yield Batch(rows[some], lines[some], size * len(rows[some]) // len(rows))
+            some = rows[start : start + AT_ONCE]
+            yield _batch(
+                columns, shape, some, lines[start : start + AT_ONCE], size * len(some) // len(rows)
+            )
+
+
+def _batch(
+    columns: list[tuple[str, bool]],
+    shape: Shape | None,
+    rows: list[Any],
+    lines: list[int],
+    size: int,
+) -> Batch | Columns:
+    """Rows column by column, where each has as many cells as there are columns; else one by one."""
+    if shape is None or set(map(type, rows)) != {list} or set(map(len, rows)) != {len(columns)}:
+        typed = [_typed(columns, cells) if isinstance(cells, list) else cells for cells in rows]
+        return Batch(typed, lines, size)
+    values, holes = [], False
+    for (name, as_text), cells in zip(columns, zip(*rows, strict=True), strict=True):
+        if name:
+            # The same cells come again and again.
+            known = {cell: _value(name, as_text, cell) for cell in set(cells)}
+            values.append([known[cell] for cell in cells])
+            holes = holes or "" in known
+    return Columns(shape, values, size, lines, holes)
+
+
+def _value(name: str, as_text: bool, cell: str) -> Any:
+    if not cell:
+        return msgspec.UNSET
+    if as_text:
+        return cell if name == "name" else cell.strip()
+    return inferred(cell)
 
 
 def _typed(columns: list[tuple[str, bool]], cells: list[str]) -> Any:
@@ -78,7 +112,7 @@ def _typed(columns: list[tuple[str, bool]], cells: list[str]) -> Any:
             cells,
         )
     return {
-        name: (cell.strip() if name != "name" else cell) if as_text else inferred(cell)
+        name: _value(name, as_text, cell)
         for (name, as_text), cell in zip(columns, cells, strict=False)
         if cell and name
     }

@@ -26,7 +26,7 @@ from appcues_async.rows.kinds import Kind
 from appcues_async.rows.values import free_attributes
 from appcues_async.wire.request import NDJSON, Blocks
 
-__all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "chunks_of"]
+__all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "chunks_of", "shape_of"]
 
 AT_ONCE: Final = 512
 """Rows that are checked and encoded together."""
@@ -79,32 +79,54 @@ class Shape:
         )
 
 
+def shape_of(names: Sequence[str]) -> Shape | None:
+    """What makes rows with these names; None where that is left to mappings, as with quotes in them."""
+    try:
+        return Shape(names) if names else None
+    except ValueError:
+        return None
+
+
 @frozen
 class Columns:
     """A few rows, column by column: they are never made one by one if there is nothing odd in them.
 
     Attributes:
         shape: What they are named.
-        values: The values of each name.
+        values: The values of each name, in the order of the rows.
         size: Bytes that they took where they were read.
+        lines: The line that each begins on, if they are from a file.
+        holes: Whether there are values that are left out, `UNSET`.
     """
 
     shape: Shape
     values: Sequence[Sequence[Any]]
     size: int
-    lines: None = None
+    lines: Sequence[int] | None = None
+    holes: bool = False
 
     @property
     def rows(self) -> Sequence[Any]:
         """The same row by row."""
         return [
-            dict(zip(self.shape.names, row, strict=True)) for row in zip(*self.values, strict=True)
+            {
+                name: value
+                for name, value in zip(self.shape.names, row, strict=True)
+                if value is not msgspec.UNSET
+            }
+            for row in zip(*self.values, strict=True)
         ]
 
     def ready(self, kind: Kind) -> Sequence[Any] | None:
         """The rows as they are to be encoded; None where some row takes a closer look."""
         columns = dict(zip(self.shape.names, self.values, strict=True))
-        moments = moments_of(columns, len(self.values[0]), kind)
+        there = columns
+        if self.holes:
+            there = {
+                name: [value for value in values if value is not msgspec.UNSET]
+                for name, values in columns.items()
+            }
+        moments = moments_of(there, len(self.values[0]), kind)
         if moments is None:
             return None
         return list(map(self.shape.row, *{**columns, **moments}.values()))

@@ -32,7 +32,7 @@ from appcues_async.bulk.feeds import AnyFeed, FileFeed, MemoryFeed, is_packed, o
 from appcues_async.bulk.frames import batches_of_frame, is_frame
 from appcues_async.bulk.infer import batches_of_csv
 from appcues_async.bulk.ndjson_checks import NdjsonChecker
-from appcues_async.bulk.rows import AT_ONCE, Batch, Encoder, chunks_of
+from appcues_async.bulk.rows import AT_ONCE, Batch, Columns, Encoder, chunks_of
 from appcues_async.bulk.tally import HEAD, REJECT_FIELDS, Tally, are_rejects
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_ID, USER_IDS, Kind
@@ -267,7 +267,7 @@ def cut_file(task: Task, tally: Tally) -> Iterator[Chunk]:
 
 
 def _encoded(
-    make: Callable[[], Iterator[Batch]], name: str, reading: Reading
+    make: Callable[[], Iterator[Batch | Columns]], name: str, reading: Reading
 ) -> AsyncGenerator[Chunk]:
     encoder = Encoder(reading.kind, reading.check, name, reading.tally)
     return chunks_of(_in_thread(make), encoder, name, reading.sizes)
