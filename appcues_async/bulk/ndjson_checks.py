@@ -25,10 +25,11 @@ __all__ = ["NdjsonChecker", "check_ids"]
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
+_TextIfAny: TypeAlias = _Text | None
 _Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]
 
 _USER: Final[list[_Field]] = [("user_id", _Text), ("userId", None, None)]
-_EITHER_USER: Final[list[_Field]] = [(name, _Text | None, None) for name in USER_ID]
+_EITHER_USER: Final[list[_Field]] = [(name, _TextIfAny, None) for name in USER_ID]
 _NEEDED: Final[list[_Field]] = [("name", _Text), ("timestamp", _Text)]
 _EVENT: Final[list[_Field]] = [
     ("name", Annotated[str, msgspec.Meta(min_length=1, max_length=127)]),
