@@ -41,7 +41,7 @@ class Imports:
         Every row needs `user_id` or `userId`; its other columns are attributes of that user.
 
         Args:
-            source: A path, bytes, or rows (mappings), of up to 200,000,000 bytes.
+            source: A path, bytes, rows (mappings), or a data frame, of up to 200,000,000 bytes.
             format: How a file or bytes are written, when their name or content does not show it.
 
         Returns:
@@ -68,7 +68,7 @@ class Imports:
         that it was not applied.
 
         Args:
-            source: A path, bytes, or rows (mappings), of up to 200,000,000 bytes.
+            source: A path, bytes, rows (mappings), or a data frame, of up to 200,000,000 bytes.
             format: How a file or bytes are written, when their name or content does not show it.
 
         Returns:

@@ -159,8 +159,8 @@ class Segments:
 
         Args:
             segment_id: Which.
-            source: Ids (text), or a path or bytes: a CSV of one column, or NDJSON with each id in
-                double quotes; up to 200,000,000 bytes.
+            source: Ids (text), a data frame or one column of it, or a path or bytes: a CSV of one
+                column, or NDJSON with each id in double quotes; up to 200,000,000 bytes.
             format: How a file or bytes are written, when their name or content does not show it.
 
         Returns:

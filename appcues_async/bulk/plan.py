@@ -9,12 +9,12 @@ from typing import Any, Final
 from attrs import frozen
 
 from appcues_async.bulk.entries import RunPlan
-from appcues_async.bulk.frames import is_frame
 from appcues_async.bulk.sending import Sending
 from appcues_async.bulk.sources import STDIN, Reading, can_be_read_twice, is_path, size_of
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
+from appcues_async.rows.frames import is_frame
 from appcues_async.rows.sources import FILE_LIMIT, POST_LIMIT
 from appcues_async.wire.request import stamp_of
 

@@ -10,7 +10,6 @@ from typing import (
     Any,
     Final,
     Literal,
-    Protocol,
     TypeAlias,
     TypedDict,
     Unpack,
@@ -29,6 +28,7 @@ from appcues_async.bulk.sources import Reading, parts_of
 from appcues_async.bulk.tally import Tally
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
+from appcues_async.rows.frames import Frame
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT, MEDIA, Format
 from appcues_async.rows.values import shown, whole_number
@@ -45,10 +45,6 @@ OnReject = Literal["report", "raise"]
 """What a rejected row means: a line in the report, or the end of the run."""
 
 
-class _Frame(Protocol):
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-
 BulkSource: TypeAlias = (
     str
     | os.PathLike[str]
@@ -57,7 +53,7 @@ BulkSource: TypeAlias = (
     | bytearray
     | Iterable[Any]
     | AsyncIterable[Any]
-    | _Frame
+    | Frame
 )
 """A path (`-` is the standard input) or many, bytes, rows, or a data frame."""
 

@@ -29,12 +29,13 @@ from appcues_async.bulk.chunks import Chunk, Cutting, Sizes, cut
 from appcues_async.bulk.csv_checks import CsvChecker, cells_of
 from appcues_async.bulk.edges import row_blocks, row_spans
 from appcues_async.bulk.feeds import AnyFeed, FileFeed, MemoryFeed, is_packed, open_stream
-from appcues_async.bulk.frames import batches_of_frame, is_frame
+from appcues_async.bulk.frames import batches_of_frame
 from appcues_async.bulk.infer import batches_of_csv
 from appcues_async.bulk.ndjson_checks import NdjsonChecker
 from appcues_async.bulk.rows import AT_ONCE, Batch, Columns, Encoder, chunks_of
 from appcues_async.bulk.tally import HEAD, REJECT_FIELDS, Tally, are_rejects
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.frames import is_frame
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_ID, USER_IDS, Kind
 from appcues_async.rows.sources import BOM, MEDIA, POST_LIMIT, SUFFIXES, Format, check_head
 from appcues_async.rows.values import shown

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, TypeAlias
 import msgspec
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.frames import Frame, is_frame, slices_of_frame
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import shown
 from appcues_async.wire.request import CSV, NDJSON, Blocks, FileRange, Multipart, stamp_of
@@ -34,8 +35,10 @@ __all__ = [
 Format = Literal["csv", "ndjson"]
 """How rows are written down."""
 
-Source: TypeAlias = str | os.PathLike[str] | bytes | bytearray | Iterable[Any] | AsyncIterable[Any]
-"""A path (text is one too), the bytes of a file, or rows one by one."""
+Source: TypeAlias = (
+    str | os.PathLike[str] | bytes | bytearray | Iterable[Any] | AsyncIterable[Any] | Frame
+)
+"""A path (text is one too), the bytes of a file, rows one by one, or a data frame."""
 
 POST_LIMIT: Final = 20_000_000
 """Bytes that the API takes as a plain POST (reference, "Import Bulk Profile Data")."""
@@ -149,17 +152,21 @@ async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:
         raise InvalidInput("format is 'csv', and rows are sent as NDJSON; leave format out")
     if isinstance(source, Mapping):
         raise InvalidInput("source is one mapping; give a list of rows, even of one")
-    tabular = hasattr(source, "__dataframe__") or hasattr(source, "__arrow_c_stream__")
-    if tabular and hasattr(source, "columns"):
+    batches: AsyncIterator[list[Any]]
+    if is_frame(source):
+        batches = _of_frame(source, kind)
+    elif _is_tabular(source):
         # Iterating over one gives the names of its columns, which would pass for ids.
         raise InvalidInput(
             f"source is a {type(source).__name__}; give its rows as mappings, "
             "or the column of ids as a list"
         )
+    else:
+        batches = _in_batches(source)
     encode = msgspec.json.Encoder().encode_lines
     blocks: list[bytes] = []
     size = number = 0
-    async for some in _in_batches(source):
+    async for some in batches:
         checked = []
         for row in some:
             number += 1
@@ -174,6 +181,18 @@ async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:
     if not blocks:
         raise InvalidInput(f"there are no {kind.name} to send; the source has no rows")
     return Blocks(blocks, NDJSON)
+
+
+def _is_tabular(source: object) -> bool:
+    tabular = hasattr(source, "__dataframe__") or hasattr(source, "__arrow_c_stream__")
+    return tabular and hasattr(source, "columns")
+
+
+async def _of_frame(source: Any, kind: Kind) -> AsyncIterator[list[Any]]:
+    # Some makes copy all of themselves on the way.
+    _, slices = await asyncio.to_thread(slices_of_frame, source, kind, _ROWS_AT_ONCE)
+    for some in slices:
+        yield some.column(0).to_pylist() if kind.is_list else some.to_pylist()
 
 
 async def _in_batches(source: Any) -> AsyncIterator[list[Any]]:

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -290,6 +293,21 @@ class TestRows:
         assert message == (
             "source is a DataFrame; give its rows as mappings, or the column of ids as a list"
         )
+
+    @pytest.mark.parametrize("make", [pl.DataFrame, pd.DataFrame, pa.table])
+    async def test_a_frame_is_sent_as_its_rows(self, make: Callable[[Any], Any]) -> None:
+        frame = make({"user_id": ["007", "008"], "seats": [3, 4], "active": [True, False]})
+        assert sent(await body_of(frame, PROFILES)) == (
+            b'{"user_id":"007","seats":3,"active":true}\n'
+            b'{"user_id":"008","seats":4,"active":false}\n'
+        )
+        assert sent(await body_of(frame, USER_IDS)) == b'"007"\n"008"\n'
+        if hasattr(frame, "__getitem__"):
+            assert sent(await body_of(frame["user_id"], USER_IDS)) == b'"007"\n"008"\n'
+
+    async def test_a_frame_without_a_column_that_is_needed_is_refused(self) -> None:
+        message = await refusal_of(pl.DataFrame({"user_id": ["1"], "name": ["Paid"]}), EVENTS)
+        assert message == "the frame has no timestamp; it has: user_id, name"
 
     async def test_one_column_of_a_dataframe_is_taken(self) -> None:
         series = type(
