@@ -110,6 +110,7 @@ class Gathered:
         first: The number of the first.
         last: The number of the last.
         end: After how many bytes it is to end.
+        tail: The rows that were added last, if all of them are good; the next chunk may have some.
     """
 
     sizes: Sizes
@@ -121,6 +122,7 @@ class Gathered:
     first: int = 0
     last: int = 0
     end: int = 0
+    tail: bytes = b""
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes still belong to this chunk, rather than to the next."""
@@ -149,7 +151,7 @@ class Gathered:
                 break
         return edge
 
-    def add(self, parts: list[Any], rows: int, first: int, last: int) -> None:
+    def add(self, parts: list[Any], rows: int, first: int, last: int, tail: bytes = b"") -> None:
         """Adds rows that there is room for."""
         if not self.rows:
             self.first, self.size = first, len(self.head)
@@ -164,13 +166,58 @@ class Gathered:
                 self.parts.append(part)
         self.rows += rows
         self.last = last
+        self.tail = tail
 
-    def take(self, make: Callable[[list[Any]], Blocks | FilePieces]) -> Chunk:
-        """Makes the chunk, and begins the next."""
+    def take(
+        self, make: Callable[[list[Any]], Blocks | FilePieces], csv: bool, size: int | None = None
+    ) -> Chunk:
+        """Makes the chunk, and begins the next.
+
+        Args:
+            make: Makes its body of the parts.
+            csv: Whether the rows are CSV.
+            size: Bytes that are sure to be in the next; None if this is the last.
+        """
+        room = 0 if size is None else (self.sizes.limit - len(self.head)) // 2 - size
+        spared, rows = self._spare(csv, room)
+        handed = self._split(spared) if rows else None
+        last, self.last = self.last, self.last - rows
+        self.rows -= rows
         self.sizes.take(self.rows)
         chunk = Chunk(self.source, self.first, self.last, self.rows, make(self.parts))
-        self.parts, self.size, self.rows = [], 0, 0
+        self.parts, self.size, self.rows, self.tail = [], 0, 0, b""
+        if handed is not None:
+            self.add([handed], rows, chunk.last + 1, last)
         return chunk
+
+    def _spare(self, csv: bool, room: int) -> tuple[int, int]:
+        """Bytes and rows of the tail that it is better without, as its number is its own then."""
+        best, found = self.sizes.rank_of(self.rows), (0, 0)
+        rows = 0
+        for start, stop in reversed(list(row_spans(self.tail, csv))) if best else ():
+            spared = len(self.tail) - start
+            rows += not self.tail[start:stop].isspace()
+            if spared > room or rows >= self.rows:
+                break
+            rank = self.sizes.rank_of(self.rows - rows)
+            if rank < best:
+                best, found = rank, (spared, rows)
+            if not best:
+                break
+        return found
+
+    def _split(self, size: int) -> Any:
+        """Takes so many bytes off the end."""
+        part = self.parts.pop()
+        if isinstance(part, tuple):
+            offset, kept = part[0], part[1] - size
+            stays, spared = (offset, kept), (offset + kept, size)
+        else:
+            kept = len(part) - size
+            stays, spared = part[:kept], part[kept:]
+        if kept:
+            self.parts.append(stays)
+        return spared
 
 
 @frozen
@@ -271,13 +318,14 @@ def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
                     )
                     pieces = [(begin, stop), *pieces[1:]][begin == stop :]
                     good, first = good - rows, first + rows
-                yield gathered.take(make)
+                yield gathered.take(make, source.csv, sum(stop - start for start, stop in pieces))
             if good:
-                gathered.add(parts(block.offset, data, pieces), good, first, last)
+                tail = data if pieces == [(0, len(data))] else b""
+                gathered.add(parts(block.offset, data, pieces), good, first, last, tail)
         number += checked.rows
         line += block.breaks
     if gathered.rows:
-        yield gathered.take(make)
+        yield gathered.take(make, source.csv)
 
 
 def _beginning_of(feed: AnyFeed, offset: int) -> str:

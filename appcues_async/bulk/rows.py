@@ -214,7 +214,9 @@ async def chunks_of(
             block, numbers = encoder.encode(batch)
             while numbers:
                 if gathered.has_room(len(block)) and len(block) <= sizes.limit:
-                    gathered.add([block], len(numbers), numbers[0], numbers[-1])
+                    first, last = numbers[0], numbers[-1]
+                    tail = block if last - first + 1 == len(numbers) else b""
+                    gathered.add([block], len(numbers), first, last, tail)
                     break
                 edge, count = _fit(block, gathered, encoder, numbers[0])
                 if count:
@@ -222,9 +224,9 @@ async def chunks_of(
                 # Bytes without rows are a row over the limit, which was left out.
                 block, numbers = block[edge:], numbers[max(count, edge and 1) :]
                 if gathered.rows:
-                    yield gathered.take(_make)
+                    yield gathered.take(_make, csv=False, size=len(block))
     if gathered.rows:
-        yield gathered.take(_make)
+        yield gathered.take(_make, csv=False)
 
 
 def _make(parts: list[Any]) -> Blocks:

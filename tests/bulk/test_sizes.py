@@ -30,6 +30,12 @@ async def counts_of(source: Any, sizes: Sizes) -> list[int]:
     return [chunk.rows async for chunk in chunks(source, reading)]
 
 
+def beginning_of(source: Any, rows: int) -> Any:
+    if isinstance(source, list):
+        return source[:rows]
+    return b"".join(source.splitlines(keepends=True)[: rows + source.startswith(b"user_id")])
+
+
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 async def test_where_there_are_fewer_numbers_than_runs_they_differ_within_the_run(
     source: Any,
@@ -37,6 +43,30 @@ async def test_where_there_are_fewer_numbers_than_runs_they_differ_within_the_ru
     counts = await counts_of(source, Sizes(20_000, seed=3, modulus=640, residue=7))
     assert sum(counts) == ROWS
     assert len(set(counts)) == len(counts) > 15
+
+
+@pytest.mark.parametrize(
+    ("source", "limit"),
+    [
+        (CSV, 20_000),
+        (NDJSON, 20_000),
+        # Rows are encoded so many at a time that smaller chunks are cut in the midst of them.
+        ([json.loads(LINE % number) for number in range(20_000)], 1_200_000),
+    ],
+    ids=SOURCES,
+)
+async def test_where_too_few_rows_are_left_a_chunk_leaves_some_to_the_last(
+    source: Any, limit: int
+) -> None:
+    async def counts(rows: int, taken: set[int]) -> list[int]:
+        return await counts_of(beginning_of(source, rows), Sizes(limit, seed=3, taken=taken))
+
+    first, *_ = await counts_of(source, Sizes(limit, seed=3))
+    left = 0
+    while len(await counts(first + left, set())) == 1:
+        left += limit // 20_000
+    taken = set(range(first, first + left + 1))
+    assert await counts(first + left, taken) == [first - 1, left + 1]
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
