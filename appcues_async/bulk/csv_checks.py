@@ -70,8 +70,9 @@ class CsvChecker:
             return 0
         # A quote in the middle of a cell may mean one thing here, and another to who reads the file; so
         # may a carriage return.
-        agreed = len(rows) == _count_rows(block)
-        return len(rows) if agreed and all(self._reason(row) is None for row in rows) else 0
+        if not _are_quotes_around_cells(block) or len(rows) != _count_rows(block):
+            return 0
+        return len(rows) if all(self._reason(row) is None for row in rows) else 0
 
     def _proved(self, block: bytes) -> bool:
         """Whether the bytes alone prove that no row's id is missing: it is first, and never empty."""
@@ -218,6 +219,19 @@ def named_cells(header: Sequence[str], cells: Sequence[str], kind: Kind) -> Any:
         if name in named:
             named[name] = named[name].strip()
     return named
+
+
+def _are_quotes_around_cells(block: bytes) -> bool:
+    """Whether every quote begins a cell, ends one, or is doubled inside of one."""
+    first, *parts = block.split(b'"')
+    if not parts:
+        return True
+    *between, last = parts[1::2]
+    return (
+        first[-1:] in b",\n"
+        and last[:1] in b",\r\n"
+        and all(not part or (part[0] in b",\r\n" and part[-1] in b",\n") for part in between)
+    )
 
 
 def _count_rows(block: bytes) -> int:

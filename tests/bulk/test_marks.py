@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from appcues_async.bulk import csv_checks, ndjson_checks
@@ -110,6 +110,8 @@ def judged(found: Checked) -> Any:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @pytest.mark.parametrize("check", ["full", "ids"])
 @settings(max_examples=200, deadline=None)
+@example(pieces=[b' "\n"\n""'])
+@example(pieces=[b'a"\n"x\ny\nz"\nb"\n'])
 @given(pieces=st.lists(PIECE, min_size=1, max_size=40))
 def test_a_block_of_csv_is_judged_as_its_rows_are_one_by_one(
     kind: Kind, check: Check, pieces: list[bytes]
