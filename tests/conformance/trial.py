@@ -39,9 +39,10 @@ RETRY: Final = RetryPolicy(attempts=ATTEMPTS, base=0.001, cap=0.001)
 POLLING: Final = PollPolicy(first=0, low=0.01, high=0.02, grace=0.05)
 SETTLE: Final = 0.1
 UNHURRIED: Final = Timeouts(connect=10, idle=10, budget=60, settle=SETTLE)
-SOON_OVER: Final = Timeouts(connect=1.2, idle=1.2, budget=60, settle=SETTLE)
+SOON_OVER: Final = Timeouts(connect=0.5, idle=0.5, budget=60, settle=SETTLE)
 """What a silence is sat out with; a request that nothing is wrong with takes a few milliseconds."""
-SOON_OVER_LARGE: Final = Timeouts(connect=1.5, idle=1.5, budget=60, settle=SETTLE)
+SOON_OVER_LARGE: Final = Timeouts(connect=3, idle=3, budget=60, settle=SETTLE)
+"""The same for an upload, which is taken in by other threads."""
 _KINDS: Final[dict[str, Any]] = {
     "amend": Amend,
     "answer": Answer,
