@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -45,6 +46,14 @@ async def client(sandbox: Sandbox) -> AsyncIterator[AppcuesClient]:
         **sandbox.credentials, retry=SOON, polling=AT_ONCE, throttle=None
     ) as opened:
         yield opened
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    """Waits for what happens in another thread or process."""
+    deadline = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 async def arrived(sandbox: Sandbox, requests: int = 1) -> None:

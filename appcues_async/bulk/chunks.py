@@ -115,14 +115,14 @@ class Gathered:
 
     sizes: Sizes
     source: str
-    head: bytes
-    parts: list[Any] = field(factory=list)
+    head: bytes = field(repr=False)
+    parts: list[Any] = field(factory=list, repr=False)
     size: int = 0
     rows: int = 0
     first: int = 0
     last: int = 0
     end: int = 0
-    tail: bytes = b""
+    tail: bytes = field(default=b"", repr=False)
 
     def has_room(self, size: int) -> bool:
         """Whether so many bytes still belong to this chunk, rather than to the next."""

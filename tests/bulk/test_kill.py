@@ -23,6 +23,7 @@ from appcues_async.bulk.journal_file import read_journal
 from appcues_async.bulk.ledger import Step
 from appcues_async.sandbox import Answer, Close, Reset, Sandbox, Stall
 from appcues_async.sandbox.faults import Fault
+from tests.conftest import wait_until
 
 COUNT = 600
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -102,6 +103,10 @@ def finish(sandbox: Sandbox, events: Path, journal: Path) -> None:
             return
         assert "refused: POST import/events" in said, said
     pytest.fail(said)
+
+
+def has_upload(sandbox: Sandbox, *, applied: bool) -> bool:
+    return any(one.method == "POST" and one.applied is applied for one in sandbox.requests)
 
 
 def assert_each_once(sandbox: Sandbox, *users: str) -> None:
@@ -196,7 +201,7 @@ def test_two_workers_share_a_journal_and_one_dies_while_an_answer_is_owed(
         assert first.stdout is not None
         while not first.stdout.readline().startswith("intent"):
             pass
-        time.sleep(0.3)
+        wait_until(lambda: has_upload(sandbox, applied=applied))
         second = begin(sandbox, other, journal)
         first.kill()
         first.communicate(timeout=10)

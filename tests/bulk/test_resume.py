@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -30,7 +29,7 @@ from appcues_async.bulk.sending import _unwritten
 from appcues_async.notices import Notice
 from appcues_async.sandbox import Answer, JobPlan, Reset, Sandbox, Stall
 from appcues_async.waiting.owners import _shared
-from tests.conftest import AT_ONCE, SOON
+from tests.conftest import AT_ONCE, SOON, wait_until
 
 ACCOUNT, COUNT = "sandbox-account", 600
 STEPS: tuple[Step, ...] = get_args(Step)
@@ -94,6 +93,10 @@ def statuses(journal: Path) -> list[str]:
 
 def posts(sandbox: Sandbox) -> int:
     return sum(request.method == "POST" for request in sandbox.requests)
+
+
+def uploads_applied(sandbox: Sandbox) -> int:
+    return sum(one.method == "POST" and one.applied for one in sandbox.requests)
 
 
 def assert_each_once(sandbox: Sandbox, count: int = COUNT, user: str = "u") -> None:
@@ -566,13 +569,13 @@ async def test_a_run_that_was_cancelled_has_given_its_journal_up(
     sandbox: Sandbox, client: AppcuesClient, events: Path, journal: Path,
     monkeypatch: pytest.MonkeyPatch, slow: str,
 ) -> None:  # fmt: skip
-    reached = threading.Event()
+    reached, let_go = threading.Event(), threading.Event()
     original = getattr(Journal, slow)
 
     def late(self: Journal, *args: Any) -> Any:
         done = original(self, *args) if slow == "begin" else None
         reached.set()
-        time.sleep(0.6)
+        let_go.wait(10)
         return done if slow == "begin" else original(self, *args)
 
     with monkeypatch.context() as patched:
@@ -580,7 +583,11 @@ async def test_a_run_that_was_cancelled_has_given_its_journal_up(
         run = client.bulk.import_events(events, journal=journal, **OPTIONS)
         waiting = asyncio.ensure_future(_awaited(run))
         await asyncio.to_thread(reached.wait)
-        await run.cancel()
+        cancelling = asyncio.ensure_future(run.cancel())
+        await asyncio.wait([cancelling], timeout=0.05)
+        assert not cancelling.done()
+        let_go.set()
+        await cancelling
     assert_whole(await client.bulk.import_events(events, journal=journal, **OPTIONS))
     assert_each_once(sandbox)
     await waiting
@@ -640,25 +647,21 @@ def test_kill_9_loses_nothing_and_doubles_nothing(
         assert set(statuses(journal)) == {"completed"}
 
 
+@pytest.mark.parametrize("applied", [True, False], ids=["applied", "not applied"])
 def test_kill_9_while_the_server_holds_its_answer(
-    tmp_path: Path, events: Path, journal: Path
+    events: Path, journal: Path, applied: bool
 ) -> None:
-    for applied in (True, False):
-        with Sandbox(rate_limit=None) as sandbox:
-            journal.unlink(missing_ok=True)
-            stall = Stall("headers" if applied else "request")
-            sandbox.faults.add(stall, method="POST", path="/import/events", skip=2)
-            arguments = ["none", "0", str(events), str(journal), sandbox.url]
-            worker = subprocess.Popen([sys.executable, "-c", WORKER, *arguments])
-            while posts(sandbox) < 3:
-                asyncio.run(asyncio.sleep(0.01))
-            asyncio.run(asyncio.sleep(0.2))
+    with Sandbox(rate_limit=None) as sandbox:
+        stall = Stall("headers" if applied else "request")
+        sandbox.faults.add(stall, method="POST", path="/import/events", skip=2)
+        arguments = ["none", "0", str(events), str(journal), sandbox.url]
+        with subprocess.Popen([sys.executable, "-c", WORKER, *arguments]) as worker:
+            wait_until(lambda: posts(sandbox) >= 3 and uploads_applied(sandbox) >= 2 + applied)
             worker.kill()
-            worker.wait(10)
-            stall.hold.release()
-            done = work(sandbox, events, journal)
-            assert done.returncode == 0, done.stderr
-            assert_each_once(sandbox)
+        stall.hold.release()
+        done = work(sandbox, events, journal)
+        assert done.returncode == 0, done.stderr
+        assert_each_once(sandbox)
 
 
 async def test_others_go_on_while_a_chunk_is_being_settled(

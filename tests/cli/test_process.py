@@ -10,13 +10,13 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from appcues_async.sandbox import JobPlan, Sandbox, Stall
 from tests.cli.conftest import Ran, posts
+from tests.conftest import wait_until
 
 MODULE = (sys.executable, "-m", "appcues_async")
 
@@ -110,9 +110,7 @@ def interrupt_while_waiting(
         assert process.stderr is not None
         lines = [process.stderr.readline()]
         assert "accepted as job" in lines[0]
-        deadline = time.monotonic() + 10
-        while len(posts(account)) < uploads and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: len(posts(account)) >= uploads)
         process.send_signal(signal.SIGINT)
         lines += process.stderr.readlines()
         return process.wait(timeout=20), [line.rstrip("\n") for line in lines]
