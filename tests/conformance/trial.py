@@ -184,13 +184,21 @@ def _path_of(endpoint: str) -> str:
     return start + re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) + "$"
 
 
+def _bound_to(port: int) -> socket.socket:
+    """A socket that keeps a port from other processes, though it may be listened on by ourselves."""
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    one.bind(("127.0.0.1", port))
+    return one
+
+
 @define
 class _Server:
     """A sandbox that can be away for a while, and come back at the same address."""
 
     sandbox: Sandbox = field(init=False)
     url: str = ""
-    _blocked: socket.socket | None = None
+    _kept: socket.socket | None = None
     _waiting: list[socket.socket] = field(factory=list)
     _returns: bool = False
 
@@ -201,41 +209,40 @@ class _Server:
 
     async def close(self) -> None:
         self._unblock()
+        if self._kept is not None:
+            self._kept.close()
         await self.sandbox.__aexit__(None, None, None)
 
     async def leave(self, *, blocked: bool, returns: bool) -> None:
         """Moves to a port that is held for it, where nothing listens or nothing is accepted."""
-        held = socket.socket()
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        host, port = held.getsockname()
+        self._kept = _bound_to(0)
+        host, port = self._kept.getsockname()
         self.url = f"http://{host}:{port}"
         if blocked:
             # Once as many wait as may, the system answers no more of them.
-            held.listen(0)
+            listening = _bound_to(port)
+            listening.listen(0)
+            self._waiting.append(listening)
             for _ in range(4):
                 one = socket.socket()
                 one.setblocking(False)
                 one.connect_ex((host, port))
                 self._waiting.append(one)
             await asyncio.sleep(0.01)
-        self._blocked, self._returns = held, returns
+        self._returns = returns
 
     async def turn(self, number: int) -> None:
         """Comes back for the second request, if it does."""
-        if number == 2 and self._returns and self._blocked is not None:
-            port = self._blocked.getsockname()[1]
-            self._unblock()
+        if number == 2 and self._returns and self._kept is not None:
             await self.sandbox.__aexit__(None, None, None)
-            self.sandbox._port = port
+            self._unblock()
+            self.sandbox._port = self._kept.getsockname()[1]
             await self.sandbox.__aenter__()
 
     def _unblock(self) -> None:
-        for one in (*self._waiting, self._blocked):
-            if one is not None:
-                one.close()
+        for one in self._waiting:
+            one.close()
         self._waiting.clear()
-        self._blocked = None
 
 
 @define
