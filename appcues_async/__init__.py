@@ -5,9 +5,9 @@ One request is paced, retried and answered; one upload becomes a job; and a job 
 """
 
 from appcues_async.api.conditions import Condition, where
+from appcues_async.bulk.rejects import Reject
 from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.run import BulkRun
-from appcues_async.bulk.tally import Reject
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import (
     AppcuesError,

@@ -11,16 +11,18 @@ from urllib.parse import quote
 from weakref import WeakSet
 
 from appcues_async.api.jobs import Jobs, job_id_of
-from appcues_async.api.lookup import look_at, sight_jobs
-from appcues_async.api.lost_answers import LostAnswers, Question
 from appcues_async.api.resources import Resources
-from appcues_async.bulk.plan import Account
 from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
+from appcues_async.bulk.spec import Account
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Job
 from appcues_async.notices import Listener
+from appcues_async.recovery.evidence import Claim
+from appcues_async.recovery.inquiry import Inquiries
+from appcues_async.recovery.ownership import LocalOwners, shared_owners
+from appcues_async.recovery.starting import LostAnswers, RecoverableRequest
 from appcues_async.rows.values import check_json
 from appcues_async.settings import (
     Credentials,
@@ -30,19 +32,17 @@ from appcues_async.settings import (
     Region,
     RetryPolicy,
     Timeouts,
+    as_secret,
     check_on_unknown,
-    guarded,
 )
 from appcues_async.waiting.handle import JobAddress
-from appcues_async.waiting.inquiry import Inquiries
-from appcues_async.waiting.owners import LocalOwners, shared_owners
-from appcues_async.waiting.reconcile import Claim
+from appcues_async.waiting.lookup import list_summaries, look_at
 from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import Sighting, encode
-from appcues_async.wire.opened import Opened, Shared, open_wire
+from appcues_async.wire.codec import JobSummary, encode
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import JSON, Endpoint, Repeat, Request
 from appcues_async.wire.sender import Sender
+from appcues_async.wire.stack import Opened, Shared, open_wire
 from appcues_async.wire.throttle import Throttle
 from appcues_async.wire.transport import Address
 
@@ -120,7 +120,7 @@ class AppcuesClient(Resources):
             InvalidInput: A value is malformed.
         """
         # First of all, for the sake of those who write down the variables of a frame that fails.
-        api_key, api_secret = guarded(api_key), guarded(api_secret)
+        api_key, api_secret = as_secret(api_key), as_secret(api_secret)
         check_on_unknown(on_unknown)
         self._credentials = Credentials.of(
             account_id, api_key, api_secret, region=region, base_url=base_url
@@ -197,8 +197,8 @@ class AppcuesClient(Resources):
             owners.see({job.id: job})
             return job
 
-        async def list_recent() -> Mapping[str, Sighting]:
-            listed = await sight_jobs(sender)
+        async def list_recent() -> Mapping[str, JobSummary]:
+            listed = await list_summaries(sender)
             owners.see(listed)
             return listed
 
@@ -326,7 +326,9 @@ class AppcuesClient(Resources):
         if repeat is Repeat.SAFE:
             return await self._sender.send(request, lambda reply: reply)
         # It may start a job, which then is no other request's.
-        question = Question(request=request, read=lambda reply: reply, id_of=job_id_of, ask=None)
+        question = RecoverableRequest(
+            request=request, read=lambda reply: reply, id_of=job_id_of, ask=None
+        )
         claim = Claim(kind=path, began=self._lost_answers.now())
         return await self._lost_answers.send(question, claim)
 

@@ -82,7 +82,7 @@ def _account_id(_: object, __: Attribute[Any], value: Any) -> None:
         )
 
 
-def guarded(value: Any) -> Any:
+def as_secret(value: Any) -> Any:
     """Makes a secret of text; leaves the rest to be refused."""
     return Secret(value) if isinstance(value, str) else value
 
@@ -160,8 +160,8 @@ class Credentials:
     """
 
     account_id: str = field(validator=_account_id)
-    api_key: Secret = field(converter=guarded, validator=_secret, repr=False)
-    api_secret: Secret = field(converter=guarded, validator=_secret, repr=False)
+    api_key: Secret = field(converter=as_secret, validator=_secret, repr=False)
+    api_secret: Secret = field(converter=as_secret, validator=_secret, repr=False)
     origin: str
 
     @classmethod
@@ -180,7 +180,7 @@ class Credentials:
             InvalidInput: A part is missing or malformed.
         """
         # Before anything can go wrong, for the sake of those who write down a frame's variables.
-        api_key, api_secret = guarded(api_key), guarded(api_secret)
+        api_key, api_secret = as_secret(api_key), as_secret(api_secret)
         if region not in get_args(Region):
             raise InvalidInput(f"region is {region!r}; it must be 'us' or 'eu'")
         return cls(
@@ -275,7 +275,7 @@ class Credentials:
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
     """What is of use here of an environment or a profile, its secrets guarded."""
     known = {name: values.get(name) for name in _KNOWN}
-    return known | {name: guarded(known[name]) for name in _SECRETS}
+    return known | {name: as_secret(known[name]) for name in _SECRETS}
 
 
 def _missing(given: Mapping[str, Any]) -> list[str]:

@@ -29,8 +29,8 @@ import aiohttp
 from attrs import frozen
 
 from appcues_async import AppcuesClient
-from appcues_async.bulk.edges import ndjson_cuts, row_blocks
-from appcues_async.bulk.feeds import FileFeed
+from appcues_async.bulk.reading.inputs import FileFeed
+from appcues_async.bulk.reading.row_edges import ndjson_cuts, row_blocks
 
 ACCEPTED = b'{"status":202,"title":"Accepted","job_id":"job-1","job_url":""}'
 PART = 200_000_000

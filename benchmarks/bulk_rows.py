@@ -31,10 +31,10 @@ import pandas as pd
 import polars as pl
 
 from appcues_async import AppcuesClient
-from appcues_async.bulk.chunks import Sizes
-from appcues_async.bulk.rows import Encoder, chunks_of
-from appcues_async.bulk.sources import batches_of_rows
-from appcues_async.bulk.tally import Tally
+from appcues_async.bulk.chunks import ChunkSizer
+from appcues_async.bulk.reading.encoder import Encoder, chunks_of
+from appcues_async.bulk.reading.sources import batches_of_rows
+from appcues_async.bulk.rejects import RowCounter
 from appcues_async.rows.kinds import EVENTS, PROFILES, Kind
 
 ENCODED, SENT = 200_000, 1_000_000
@@ -88,9 +88,11 @@ async def iterate(make: Callable[[int], Any]) -> None:
 
 
 async def encode(kind: Kind, make: Callable[[int], Any]) -> None:
-    tally = Tally()
+    tally = RowCounter()
     encoder = Encoder(kind, "full", "the rows", tally)
-    found = chunks_of(batches_of_rows(later(make, ENCODED)), encoder, "the rows", Sizes(20_000_000))
+    found = chunks_of(
+        batches_of_rows(later(make, ENCODED)), encoder, "the rows", ChunkSizer(20_000_000)
+    )
     async for _ in found:
         pass
     assert (tally.rows, tally.rejected) == (ENCODED, 0)

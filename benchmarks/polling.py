@@ -33,7 +33,7 @@ from appcues_async import AppcuesClient, PollPolicy
 from appcues_async.clock import SystemClock
 from appcues_async.waiting.handle import JobAddress, JobHandle
 from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import read_sightings
+from appcues_async.wire.codec import read_summaries
 from appcues_async.wire.reply import Reply
 
 SHORTEST, LONGEST = 5.0, 60.0
@@ -186,7 +186,7 @@ async def tick(jobs: int) -> None:
         spent.append(now - before)
         held.append(longest)
         longest, before = 0.0, now
-        return read_sightings(reply)
+        return read_summaries(reply)
 
     async def watch() -> None:
         nonlocal longest

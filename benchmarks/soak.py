@@ -281,7 +281,7 @@ class Sample:
 
 
 @define
-class Tally:
+class RowCounter:
     """Numbers of one kind: what was said of them, and what is wrong."""
 
     done: int = 0
@@ -294,7 +294,7 @@ class Tally:
     never_settled: int = 0
 
     @classmethod
-    def of(cls, said: Said, held: Counter[int]) -> Tally:
+    def of(cls, said: Said, held: Counter[int]) -> RowCounter:
         """Holds what was said against how often each number is there."""
         tally = cls()
         for number, mark in enumerate(said.marks):
@@ -323,7 +323,7 @@ class Outcome:
     """What a run has come to."""
 
     seconds: float
-    tallies: dict[str, Tally]
+    tallies: dict[str, RowCounter]
     calls: Counter[str]
     errors: Counter[str]
     failed_attempts: int
@@ -432,7 +432,7 @@ def run(seconds: float = 600, on_unknown: OnUnknown = "raise", rate: float = RAT
     held = counted(state)
     return Outcome(
         seconds=took,
-        tallies={name: Tally.of(getattr(work, name), found) for name, found in held.items()},
+        tallies={name: RowCounter.of(getattr(work, name), found) for name, found in held.items()},
         calls=work.calls,
         errors=work.errors,
         failed_attempts=failed,

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from appcues_async import AppcuesClient, PollPolicy, RetryPolicy
+from appcues_async.recovery import ownership
 from appcues_async.sandbox import Sandbox
-from appcues_async.waiting import owners
 from tests.virtual_clock import VirtualClock
 
 SOON = RetryPolicy(base=0.001, cap=0.001, outage=0)
@@ -23,7 +23,7 @@ AT_ONCE = PollPolicy(first=0, low=0.01, high=0.05, grace=0.05)
 def _nothing_known() -> Iterator[None]:
     """What a process knows of an account is not handed on to a test whose server has the same port."""
     yield
-    owners._shared.clear()
+    ownership._shared.clear()
 
 
 @pytest.fixture

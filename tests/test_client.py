@@ -22,7 +22,7 @@ from appcues_async import (
     Timeouts,
 )
 from appcues_async.sandbox import Answer, Sandbox
-from appcues_async.wire import opened
+from appcues_async.wire import stack
 from appcues_async.wire.throttle import LocalThrottle
 from tests.conftest import SOON, arrived
 from tests.virtual_clock import VirtualClock
@@ -192,7 +192,7 @@ async def test_a_retry_after_that_the_budget_does_not_allow_holds_nobody_back(
 async def test_a_call_that_still_waits_when_the_client_is_gone_is_not_sent(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(opened, "GRACE", 0.01)
+    monkeypatch.setattr(stack, "GRACE", 0.01)
     throttle = LocalThrottle()
     throttle.hold(0.1)
     async with aiohttp.ClientSession() as session:

@@ -21,6 +21,7 @@ from appcues_async.cli.app import app
 from appcues_async.customerio import CustomerIOClient
 from appcues_async.customerio import segments as customerio_segments
 from appcues_async.sandbox import Sandbox
+from appcues_async.waiting import lookup
 from appcues_async.wire.request import Endpoint, Server
 from tests.cli.conftest import commands
 from tests.test_readme import README
@@ -59,11 +60,11 @@ ROWS = [*rows()]
 def endpoints() -> Iterator[Endpoint]:
     """Every endpoint that a module of the API declares."""
     names = [one.name for one in pkgutil.iter_modules(appcues_async.api.__path__)]
-    modules: list[ModuleType] = [customerio_segments]
+    modules: list[ModuleType] = [customerio_segments, lookup]
     modules += [importlib.import_module(f"appcues_async.api.{name}") for name in names]
     for module in modules:
         for value in vars(module).values():
-            if isinstance(value, Endpoint) and value.server is not Server.OUTSIDE:
+            if isinstance(value, Endpoint) and value.server is not Server.EXTERNAL:
                 yield value
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from appcues_async.settings import OnUnknown
-from benchmarks.soak import DONE, OPEN, REFUSED, UNKNOWN, Said, Sample, Tally, run
+from benchmarks.soak import DONE, OPEN, REFUSED, UNKNOWN, RowCounter, Said, Sample, run
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_nothing_is_lost_or_doubled_where_much_goes_wrong(
 )
 def test_the_soak_would_find_what_is_lost_or_doubled(mark: int, there: int, wrong: int) -> None:
     said = Said(bytearray([mark]))
-    assert Tally.of(said, Counter({0: there})).wrong == wrong
+    assert RowCounter.of(said, Counter({0: there})).wrong == wrong

@@ -10,7 +10,7 @@ from attrs import evolve
 
 from appcues_async.errors import InvalidInput, UnexpectedReply
 from appcues_async.rows.values import check_user_ids
-from appcues_async.settings import Secret, guarded
+from appcues_async.settings import Secret, as_secret
 from appcues_async.wire.codec import encode, nothing, read_object
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Endpoint
@@ -53,7 +53,7 @@ class Gdpr:
             Unauthorized: The key is not the account's Legacy API key.
         """
         # First of all, for the sake of those who write down the variables of a frame that fails.
-        legacy_api_key = guarded(legacy_api_key)
+        legacy_api_key = as_secret(legacy_api_key)
         body = encode({"users": check_user_ids(user_ids)})
         if len(body) >= LIMIT:
             raise InvalidInput(

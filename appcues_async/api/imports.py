@@ -7,10 +7,10 @@ import os
 from typing import Final
 
 from appcues_async.api.jobs import Jobs
+from appcues_async.recovery.evidence import Claim
 from appcues_async.rows.kinds import EVENTS, PROFILES
 from appcues_async.rows.sources import Format, Source, body_of
 from appcues_async.waiting.handle import JobHandle
-from appcues_async.waiting.reconcile import Claim
 from appcues_async.wire.request import BLOCK, Blocks, Body, Endpoint, Lane, Multipart, Repeat
 
 __all__ = ["Imports"]

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator, Iterable
 from functools import partial
 from typing import Final
 
-from appcues_async.api.lookup import download, get_job, list_jobs, sight_jobs
-from appcues_async.api.lost_answers import LostAnswers, Question
 from appcues_async.errors import AppcuesError, JobFailed, JobPending, UnexpectedReply
 from appcues_async.models import Accepted, Job
 from appcues_async.notices import JobStarted
+from appcues_async.recovery.evidence import Claim
+from appcues_async.recovery.ownership import Owners
+from appcues_async.recovery.starting import LostAnswers, RecoverableRequest
 from appcues_async.settings import Credentials, PollPolicy
 from appcues_async.waiting.handle import ANALYTICS, JobAddress, JobHandle
-from appcues_async.waiting.owners import Owners
-from appcues_async.waiting.reconcile import Claim
+from appcues_async.waiting.lookup import download, get_job, list_jobs, list_summaries
 from appcues_async.waiting.watcher import Watcher
 from appcues_async.wire.codec import nothing, reader
 from appcues_async.wire.reply import Reply
@@ -178,7 +178,7 @@ class Jobs:
 
     async def list_ids(self) -> frozenset[str]:
         """Asks for the ids of the account's recent jobs: what was there before a request was sent."""
-        return frozenset(await sight_jobs(self._sender))
+        return frozenset(await list_summaries(self._sender))
 
     async def start(
         self, request: Request, *, claim: Claim | None = None, owners: Owners | None = None
@@ -208,7 +208,7 @@ class Jobs:
         async def ask(claim: Claim) -> JobAddress | None:
             return await self._found(claim, owners)
 
-        question = Question(
+        question = RecoverableRequest(
             request=request,
             read=partial(self._read, kind),
             id_of=lambda address: address.id,
@@ -256,7 +256,7 @@ class Jobs:
             nothing(reply)
             return None
 
-        question = Question(
+        question = RecoverableRequest(
             request=request,
             read=read,
             id_of=lambda address: None if address is None else address.id,

@@ -6,14 +6,14 @@ from functools import partial
 from typing import Any, Final
 
 from appcues_async.api.jobs import Jobs
-from appcues_async.api.lost_answers import Question
 from appcues_async.errors import InvalidInput, OutcomeUnknown
 from appcues_async.models import COMPLETED, Job, Segment
+from appcues_async.recovery.evidence import Claim, Verdict, judge
+from appcues_async.recovery.starting import RecoverableRequest
 from appcues_async.rows.kinds import USER_IDS
 from appcues_async.rows.sources import Format, Source, body_of
 from appcues_async.rows.values import check_text
 from appcues_async.waiting.handle import JobHandle
-from appcues_async.waiting.reconcile import Claim, Verdict, judge
 from appcues_async.wire.codec import encode, nothing, reader, reader_of_list
 from appcues_async.wire.request import Endpoint, Lane, Repeat
 from appcues_async.wire.sender import Sender
@@ -82,7 +82,7 @@ class Segments:
         lost = self._jobs.lost_answers
         # Whoever makes a segment of another name cannot have made this one.
         target = f"segment {_looks_of(name, description)}"
-        question = Question(
+        question = RecoverableRequest(
             request=CREATE.request(encode(body)),
             read=_read_segment,
             id_of=lambda segment: segment.id,

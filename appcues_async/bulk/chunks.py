@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 
-from appcues_async.bulk.checks import Checker
-from appcues_async.bulk.edges import row_blocks, row_spans
-from appcues_async.bulk.feeds import AnyFeed, MemoryFeed, StreamFeed
-from appcues_async.bulk.tally import Reject, Tally
+from appcues_async.bulk.reading.checks import Checker
+from appcues_async.bulk.reading.inputs import ByteSource, MemoryFeed, StreamFeed
+from appcues_async.bulk.reading.row_edges import row_blocks, row_spans
+from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.wire.request import Blocks, FilePieces
 
-__all__ = ["Chunk", "Cutting", "Gathered", "Sizes", "cut"]
+__all__ = ["Chunk", "ChunkBuilder", "ChunkSizer", "PreparedSource", "cut"]
 
 _PIECES: Final = 10_000
 """Stretches of one file in a chunk; a file with more bad rows than that is sent in more chunks."""
@@ -44,7 +44,7 @@ class Chunk:
 
 
 @define
-class Sizes:
+class ChunkSizer:
     """How large the chunks of a run become.
 
     A chunk's end is drawn from the top tenth below the limit, and no two chunks have the same number of
@@ -66,7 +66,7 @@ class Sizes:
     residue: int = 0
     taken: set[int] = field(factory=set[int])
 
-    def of(self, limit: int) -> Sizes:
+    def of(self, limit: int) -> ChunkSizer:
         """Those of a source with another limit, in the same run."""
         return evolve(self, limit=limit)
 
@@ -97,7 +97,7 @@ class Sizes:
 
 
 @define
-class Gathered:
+class ChunkBuilder:
     """The rows of the next chunk, so far.
 
     Attributes:
@@ -113,7 +113,7 @@ class Gathered:
         tail: The rows that were added last, if all of them are good; the next chunk may have some.
     """
 
-    sizes: Sizes
+    sizes: ChunkSizer
     source: str
     head: bytes = field(repr=False)
     parts: list[Any] = field(factory=list, repr=False)
@@ -221,7 +221,7 @@ class Gathered:
 
 
 @frozen
-class Cutting:
+class PreparedSource:
     """A source of bytes, ready to be cut.
 
     Attributes:
@@ -236,7 +236,7 @@ class Cutting:
         stamp: What that file was like when it was looked at.
     """
 
-    feed: AnyFeed
+    feed: ByteSource
     start: int
     lines: int
     csv: bool
@@ -247,7 +247,7 @@ class Cutting:
     stamp: tuple[int, int] = (0, 0)
 
 
-def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
+def cut(source: PreparedSource, sizes: ChunkSizer, tally: RowCounter) -> Iterator[Chunk]:
     """Cuts a source of bytes into chunks; reads each byte once, and copies none of a file.
 
     Args:
@@ -259,7 +259,7 @@ def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
         InvalidInput: It cannot be read, or a rejected row ends the run.
     """
     feed, name = source.feed, source.feed.name
-    gathered = Gathered(sizes, name, source.head)
+    gathered = ChunkBuilder(sizes, name, source.head)
     limit = min(sizes.limit - len(source.head), POST_LIMIT)
     number, line = 0, source.lines
 
@@ -328,7 +328,7 @@ def cut(source: Cutting, sizes: Sizes, tally: Tally) -> Iterator[Chunk]:
         yield gathered.take(make, source.csv)
 
 
-def _beginning_of(feed: AnyFeed, offset: int) -> str:
+def _beginning_of(feed: ByteSource, offset: int) -> str:
     if isinstance(feed, StreamFeed):
         return "a row that has passed by"
     return feed.read(offset, _TOO_LONG).decode(errors="replace")

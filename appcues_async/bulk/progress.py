@@ -8,11 +8,11 @@ from attrs import define
 
 from appcues_async.bulk.report import Outcome
 
-__all__ = ["Place", "Sent"]
+__all__ = ["Slot", "Totals"]
 
 
 @define
-class Place:
+class Slot:
     """A place among the uploads at a time, or among those that may have to be sent later."""
 
     room: asyncio.Semaphore
@@ -33,7 +33,7 @@ class Place:
 
 
 @define
-class Sent:
+class Totals:
     """What has been accepted so far, kept up to date since nobody is to add up all chunks each time."""
 
     rows: int = 0

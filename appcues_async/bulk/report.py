@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from attrs import define, field, frozen
 
-from appcues_async.bulk.tally import Reject
+from appcues_async.bulk.rejects import Reject
 from appcues_async.errors import AppcuesError, InvalidInput
 from appcues_async.models import Job
 from appcues_async.waiting.handle import JobHandle

@@ -19,13 +19,13 @@ from typing import (
 from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
 from appcues_async.api.jobs import Jobs
 from appcues_async.api.segments import ADD, REMOVE
-from appcues_async.bulk.checks import Check
-from appcues_async.bulk.chunks import Sizes
-from appcues_async.bulk.plan import Account, Plan
+from appcues_async.bulk.chunks import ChunkSizer
+from appcues_async.bulk.reading.checks import Check
+from appcues_async.bulk.reading.sources import Reading, parts_of
+from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.run import BulkRun
-from appcues_async.bulk.sending import Sending
-from appcues_async.bulk.sources import Reading, parts_of
-from appcues_async.bulk.tally import Tally
+from appcues_async.bulk.spec import Account, RunSpec
+from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
 from appcues_async.rows.frames import Frame
@@ -232,15 +232,17 @@ class Bulk:
         if chunk_bytes is not None:
             chunk_bytes = whole_number(chunk_bytes, "chunk_bytes", 1, FILE_LIMIT)
         endpoint.request(**ids)
-        sending = Sending(self._jobs_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown)
+        sending = ChunkUploader(
+            self._jobs_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown
+        )
         journal, rejects = options.get("journal"), options.get("rejects")
         raises = on_reject == "raise"
         rejects = None if rejects is None else Path(rejects)
-        tally = Tally(rejects, raise_on_reject=raises)
-        reading = Reading(kind, check, types, written, Sizes(FILE_LIMIT), tally)
+        tally = RowCounter(rejects, raise_on_reject=raises)
+        reading = Reading(kind, check, types, written, ChunkSizer(FILE_LIMIT), tally)
         listeners = (self._listener, options.get("on_notice"))
         run = BulkRun(
-            Plan(
+            RunSpec(
                 parts_of(source, kind),
                 reading,
                 sending,

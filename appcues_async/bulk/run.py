@@ -16,20 +16,20 @@ from typing import Any
 
 from attrs import evolve
 
-from appcues_async.bulk.chunks import Chunk, Sizes
-from appcues_async.bulk.entries import Entry
-from appcues_async.bulk.ledger import Ledger
-from appcues_async.bulk.plan import Plan
-from appcues_async.bulk.progress import Place, Sent
-from appcues_async.bulk.report import Outcome, Report, Status
-from appcues_async.bulk.sources import (
+from appcues_async.bulk.chunks import Chunk, ChunkSizer
+from appcues_async.bulk.journal.records import ChunkRecord
+from appcues_async.bulk.journal.run_journal import RunJournal
+from appcues_async.bulk.progress import Slot, Totals
+from appcues_async.bulk.reading.sources import (
     Reading,
     can_be_read_twice,
     chunks,
     is_path,
     look_at,
 )
-from appcues_async.bulk.tally import Stopped, check_rejects_file
+from appcues_async.bulk.rejects import Stopped, check_rejects_file
+from appcues_async.bulk.report import Outcome, Report, Status
+from appcues_async.bulk.spec import RunSpec
 from appcues_async.errors import (
     AppcuesError,
     Delivery,
@@ -51,7 +51,7 @@ class BulkRun:
     way stops the reading and ends the uploads in flight; `report` then says what had been accepted.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: RunSpec) -> None:
         """Is made by `client.bulk`.
 
         Args:
@@ -63,12 +63,12 @@ class BulkRun:
         self._task: asyncio.Task[None] | None = None
         self._ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
         self._outcomes: dict[int, Outcome] = {}
-        self._sent = Sent()
+        self._sent = Totals()
         self._bytes_in_all: int | None = None
         self._limits: Sequence[int] = ()
         self._closing = False
         self._number = 0
-        self._ledger: Ledger | None = None
+        self._ledger: RunJournal | None = None
         self._held = asyncio.Semaphore(plan.concurrency)
 
     @property
@@ -174,9 +174,9 @@ class BulkRun:
             self._limits = plan.limits()
         return plan.bytes_in_all()
 
-    async def _open(self, path: Path) -> Ledger:
+    async def _open(self, path: Path) -> RunJournal:
         account, plan = self._plan.account, await asyncio.to_thread(self._plan.written_down)
-        ledger = await Ledger.open(
+        ledger = await RunJournal.open(
             path, plan, origin=account.origin, account_id=account.id, clock=account.clock
         )
         self._limits = ledger.run.limits
@@ -194,12 +194,12 @@ class BulkRun:
                     pass
         self._tally.rows = self._tally.bytes = 0
 
-    def _sizes(self) -> Sizes:
+    def _sizes(self) -> ChunkSizer:
         if self._ledger is not None:
             return self._ledger.sizes()
         return evolve(self._plan.reading.sizes, taken=set())
 
-    def _reading_of(self, index: int, sizes: Sizes) -> Reading:
+    def _reading_of(self, index: int, sizes: ChunkSizer) -> Reading:
         return evolve(self._plan.reading, sizes=sizes.of(self._limits[index]))
 
     async def _send_all(self) -> None:
@@ -231,25 +231,25 @@ class BulkRun:
             await self._ledger.finish(self._number)
 
     async def _send(
-        self, index: int, sizes: Sizes, room: asyncio.Semaphore, group: asyncio.TaskGroup
+        self, index: int, sizes: ChunkSizer, room: asyncio.Semaphore, group: asyncio.TaskGroup
     ) -> None:
         found = chunks(self._plan.sources[index], self._reading_of(index, sizes))
         async with aclosing(found):
             while True:
                 await room.acquire()
-                place = Place(room)
+                place = Slot(room)
                 chunk = await anext(found, None)
                 if chunk is None:
                     place.leave()
                     return
                 self._tell()
-                entry: Entry | None = None
+                entry: ChunkRecord | None = None
                 if self._ledger is not None:
                     entry = await self._ledger.plan(self._number, index, chunk)
                 if self._plan.sending.is_settling(self._number):
                     # It takes a while, and others may go on; but not all are held in memory.
                     place.leave()
-                    place = Place(self._held, taken=isinstance(chunk.body, Blocks))
+                    place = Slot(self._held, taken=isinstance(chunk.body, Blocks))
                     if place.taken:
                         await self._held.acquire()
                 number, self._number = self._number, self._number + 1
@@ -267,8 +267,8 @@ class BulkRun:
         self,
         number: int,
         chunk: Chunk,
-        entry: Entry | None,
-        place: Place,
+        entry: ChunkRecord | None,
+        place: Slot,
         room: asyncio.Semaphore,
     ) -> None:
         """Sends a chunk and follows it to its end."""

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from appcues_async.cli.inputs import object_of, pairs_of
 from appcues_async.cli.options import DEFAULTS, Id, JsonFile, Options, Pairs, open_client
 from appcues_async.cli.output import show_one
-from appcues_async.cli.reading import object_of, pairs_of
 from appcues_async.errors import InvalidInput
 
 __all__ = ["app"]

@@ -9,11 +9,11 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
-from appcues_async.cli.display import open_display
+from appcues_async.cli.follow import Followed, check_download, follow
+from appcues_async.cli.inputs import object_of
 from appcues_async.cli.options import DEFAULTS, Options, Timeout, Wait, open_client, seconds_of
 from appcues_async.cli.output import show
-from appcues_async.cli.reading import object_of
-from appcues_async.cli.waits import Followed, check_download, follow
+from appcues_async.cli.progress import open_display
 
 __all__ = ["app"]
 

@@ -11,15 +11,17 @@ from typing import Any, Final, TypeAlias
 import attrs
 from attrs import fields, frozen
 
-from appcues_async.bulk.chunks import Sizes
+from appcues_async.bulk.chunks import ChunkSizer
+from appcues_async.bulk.reading.sources import STDIN, Reading, look_at
+from appcues_async.bulk.rejects import RowCounter, check_rejects_file
 from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
-from appcues_async.bulk.sources import STDIN, Reading, look_at
-from appcues_async.bulk.tally import Tally, check_rejects_file
 from appcues_async.cli.bulk_options import BulkOptions
-from appcues_async.cli.display import Display, Silent
+from appcues_async.cli.bulk_progress import open_stages
+from appcues_async.cli.dry_run import Rehearsal
 from appcues_async.cli.failures import JOB, CommandFailed, failure_of, message_of
+from appcues_async.cli.follow import say, tell_of_running
 from appcues_async.cli.options import (
     Options,
     bytes_of,
@@ -27,9 +29,7 @@ from appcues_async.cli.options import (
     seconds_of,
 )
 from appcues_async.cli.output import print_lines, show, show_each, show_one
-from appcues_async.cli.rehearsal import Rehearsal
-from appcues_async.cli.stages import open_stages
-from appcues_async.cli.waits import say, tell_of_running
+from appcues_async.cli.progress import Display, Silent
 from appcues_async.errors import AppcuesError, InvalidInput, RowsFailed
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.sources import FILE_LIMIT
@@ -187,7 +187,7 @@ def _check_files(files: Sequence[Path], kind: Kind, bulk: BulkOptions) -> None:
     if bulk.rejects is not None:
         check_rejects_file(bulk.rejects, files)
     limit = bytes_of(bulk.chunk_bytes) or FILE_LIMIT
-    reading = Reading(kind, bulk.check, bulk.types, bulk.format, Sizes(limit), Tally())
+    reading = Reading(kind, bulk.check, bulk.types, bulk.format, ChunkSizer(limit), RowCounter())
     refused: list[str] = []
     for file in files:
         try:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from attrs import frozen
 from cyclopts import Parameter
 
-from appcues_async.bulk.checks import Check
+from appcues_async.bulk.reading.checks import Check
 from appcues_async.bulk.resource import CONCURRENCY, OnReject
 from appcues_async.cli.options import Timeout, Wait, at_least, bytes_of
 from appcues_async.rows.sources import Format

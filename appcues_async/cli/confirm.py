@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from appcues_async.cli.failures import USAGE, CommandFailed
-from appcues_async.cli.reading import interruptible
+from appcues_async.cli.inputs import interruptible
 
 __all__ = ["confirm"]
 

@@ -10,11 +10,11 @@ from typing import Annotated, TypeAlias
 
 from cyclopts import App, Parameter
 
-from appcues_async.cli.display import Display, open_display
+from appcues_async.cli.dry_run import rehearsed
 from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed, failure_of
 from appcues_async.cli.options import DEFAULTS, Options
 from appcues_async.cli.output import print_lines, show_one
-from appcues_async.cli.rehearsal import rehearsed
+from appcues_async.cli.progress import Display, open_display
 from appcues_async.customerio import CustomerIOClient, IdType
 from appcues_async.errors import InvalidInput
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from appcues_async.cli.demo_rows import Files, cut, difference, write_files
-from appcues_async.cli.display import open_display
 from appcues_async.cli.failures import UNEXPECTED, CommandFailed
+from appcues_async.cli.follow import Followed, follow
 from appcues_async.cli.options import Options, Output, Quiet, at_least
+from appcues_async.cli.progress import open_display
 from appcues_async.cli.sandbox import JobSeconds, RateLimit
-from appcues_async.cli.waits import Followed, follow
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import InvalidInput
 from appcues_async.waiting.handle import JobHandle

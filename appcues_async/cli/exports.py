@@ -10,9 +10,9 @@ from cyclopts import App, Parameter
 
 from appcues_async.api.exports import ExportFormat
 from appcues_async.cli.conditions import conditions_of
-from appcues_async.cli.display import open_display
+from appcues_async.cli.follow import Followed, check_download, follow
 from appcues_async.cli.options import DEFAULTS, Options, Timeout, Wait, open_client, seconds_of
-from appcues_async.cli.waits import Followed, check_download, follow
+from appcues_async.cli.progress import open_display
 
 __all__ = ["app"]
 

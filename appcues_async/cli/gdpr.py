@@ -9,9 +9,9 @@ from cyclopts import App, Parameter
 
 from appcues_async.cli.confirm import confirm
 from appcues_async.cli.failures import CONFIGURATION, CommandFailed
+from appcues_async.cli.inputs import ids_of
 from appcues_async.cli.options import DEFAULTS, Id, IdsFile, Options, Yes, open_account
 from appcues_async.cli.output import show_one
-from appcues_async.cli.reading import ids_of
 from appcues_async.settings import Secret
 
 __all__ = ["app"]

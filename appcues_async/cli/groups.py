@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
+from appcues_async.cli.inputs import attributes_of, ids_of
 from appcues_async.cli.options import (
     DEFAULTS,
     Id,
@@ -14,7 +15,6 @@ from appcues_async.cli.options import (
     open_client,
 )
 from appcues_async.cli.output import show_one
-from appcues_async.cli.reading import attributes_of, ids_of
 
 __all__ = ["app"]
 

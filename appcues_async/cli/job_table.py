@@ -12,8 +12,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from appcues_async.cli.display import Display, open_display
 from appcues_async.cli.output import Form
+from appcues_async.cli.progress import Display, open_display
 from appcues_async.models import Job
 from appcues_async.notices import (
     JobChanged,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
 
-from appcues_async.bulk.journal_file import Shown, read_journal
+from appcues_async.bulk.journal.file import Shown, read_journal
 from appcues_async.cli.options import Output
 from appcues_async.cli.output import print_lines, show, show_one
 

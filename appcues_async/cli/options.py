@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 from attrs import frozen
 from cyclopts import Parameter
 
+from appcues_async.cli.dry_run import Rehearsal, rehearsed
 from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed
 from appcues_async.cli.output import Form
-from appcues_async.cli.rehearsal import Rehearsal, rehearsed
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener

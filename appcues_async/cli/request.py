@@ -7,8 +7,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from appcues_async.cli.inputs import json_of
 from appcues_async.cli.options import DEFAULTS, JsonFile, Options, open_client
-from appcues_async.cli.reading import json_of
 from appcues_async.errors import InvalidInput
 
 __all__ = ["app"]

@@ -7,7 +7,8 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from appcues_async.cli.confirm import confirm
-from appcues_async.cli.display import open_display
+from appcues_async.cli.follow import Followed, follow
+from appcues_async.cli.inputs import attributes_of
 from appcues_async.cli.options import (
     DEFAULTS,
     Id,
@@ -21,8 +22,7 @@ from appcues_async.cli.options import (
     seconds_of,
 )
 from appcues_async.cli.output import as_row, show, show_one
-from appcues_async.cli.reading import attributes_of
-from appcues_async.cli.waits import Followed, follow
+from appcues_async.cli.progress import open_display
 
 __all__ = ["app"]
 

@@ -9,8 +9,8 @@ from appcues_async.clock import Clock
 from appcues_async.customerio.credentials import CustomerIOCredentials
 from appcues_async.customerio.segments import Segments
 from appcues_async.notices import Listener
-from appcues_async.settings import Pace, Region, RetryPolicy, Timeouts, guarded
-from appcues_async.wire.opened import Opened, Shared, ThrottleChoice, open_wire
+from appcues_async.settings import Pace, Region, RetryPolicy, Timeouts, as_secret
+from appcues_async.wire.stack import Opened, Shared, ThrottleChoice, open_wire
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -67,7 +67,7 @@ class CustomerIOClient:
             InvalidInput: A value is malformed.
         """
         # First of all, for the sake of those who write down the variables of a frame that fails.
-        api_key = guarded(api_key)
+        api_key = as_secret(api_key)
         self._credentials = CustomerIOCredentials.of(
             site_id, api_key, region=region, base_url=base_url
         )

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, get_args
 from attrs import Attribute, field, frozen
 
 from appcues_async.errors import InvalidInput
-from appcues_async.settings import Region, Secret, guarded, origin_of
+from appcues_async.settings import Region, Secret, as_secret, origin_of
 from appcues_async.wire.transport import Address
 
 __all__ = ["CustomerIOCredentials"]
@@ -46,7 +46,7 @@ class CustomerIOCredentials:
     """
 
     site_id: str = field(validator=_part)
-    api_key: Secret = field(converter=guarded, validator=_part, repr=False)
+    api_key: Secret = field(converter=as_secret, validator=_part, repr=False)
     origin: str
 
     @classmethod
@@ -59,7 +59,7 @@ class CustomerIOCredentials:
             InvalidInput: A part is missing or malformed.
         """
         # Before anything can go wrong, for the sake of those who write down a frame's variables.
-        api_key = guarded(api_key)
+        api_key = as_secret(api_key)
         if region not in get_args(Region):
             raise InvalidInput(f"region is {region!r}; it must be 'us' or 'eu'")
         origin = origin_of(ORIGINS[region] if base_url is None else base_url)
@@ -77,7 +77,7 @@ class CustomerIOCredentials:
         """
         source = os.environ if environment is None else environment
         names = (*_NEEDED, "REGION", "BASE_URL")
-        given = {name: guarded(source.get(f"CUSTOMERIO_{name}")) for name in names}
+        given = {name: as_secret(source.get(f"CUSTOMERIO_{name}")) for name in names}
         del source, environment
         if missing := [f"CUSTOMERIO_{name}" for name in _NEEDED if not given[name]]:
             raise InvalidInput(f"the environment gives no {' and no '.join(missing)}; set it")

@@ -119,6 +119,7 @@ Customer.io
 """
 
 from appcues_async.sandbox.content import Checklist, Experience, Flow, Group, Tag
+from appcues_async.sandbox.cross_loop import Hold
 from appcues_async.sandbox.faults import (
     Amend,
     Answer,
@@ -133,10 +134,9 @@ from appcues_async.sandbox.faults import (
     Truncate,
 )
 from appcues_async.sandbox.jobs import JOB_NAMES, Job, JobKind, JobPlan
+from appcues_async.sandbox.request_log import LoggedRequest
 from appcues_async.sandbox.server import Sandbox
-from appcues_async.sandbox.signals import Hold
 from appcues_async.sandbox.state import Segment
-from appcues_async.sandbox.traffic import LoggedRequest
 
 __all__ = [
     "JOB_NAMES",

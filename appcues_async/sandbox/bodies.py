@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from appcues_async.sandbox.faults import Point
 from appcues_async.sandbox.problems import Refusal
-from appcues_async.sandbox.traffic import BODY_KEPT
+from appcues_async.sandbox.request_log import BODY_KEPT
 
 if TYPE_CHECKING:
     from aiohttp import web

@@ -24,8 +24,8 @@ from appcues_async.sandbox.faults import (
     Truncate,
 )
 from appcues_async.sandbox.problems import Refusal, problem_details
+from appcues_async.sandbox.request_log import RequestLog, redacted
 from appcues_async.sandbox.state import State
-from appcues_async.sandbox.traffic import RequestLog, redacted
 
 __all__ = ["CONTROL_PREFIX", "Control"]
 

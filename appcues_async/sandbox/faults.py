@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from attrs import define, field, frozen
 from attrs.validators import ge, le, optional
 
-from appcues_async.sandbox.signals import Hold
+from appcues_async.sandbox.cross_loop import Hold
 
 __all__ = [
     "Amend",

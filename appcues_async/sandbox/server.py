@@ -12,13 +12,13 @@ from appcues_async.sandbox.clock import SandboxClock
 from appcues_async.sandbox.content import Checklist, Experience, Flow, Group, Tag
 from appcues_async.sandbox.control import Control
 from appcues_async.sandbox.faults import Faults
+from appcues_async.sandbox.http_server import Listener
 from appcues_async.sandbox.jobs import Job, JobBook, JobKind, JobPlan
-from appcues_async.sandbox.listener import Listener
 from appcues_async.sandbox.rate import TokenBucket
+from appcues_async.sandbox.request_log import LoggedRequest, RequestLog
 from appcues_async.sandbox.service import Credentials, Service
 from appcues_async.sandbox.state import Segment, State
 from appcues_async.sandbox.thread import ServingThread
-from appcues_async.sandbox.traffic import LoggedRequest, RequestLog
 
 __all__ = ["Sandbox"]
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from attrs import evolve, frozen
 
-from appcues_async.sandbox.exchange import Call
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.problems import (
     Refusal,
     activity_problem,

@@ -29,8 +29,8 @@ from appcues_async.errors import (
 )
 from appcues_async.models import ENDED, Job, without_links
 from appcues_async.notices import JobChanged, Listener, Notice, PollFailed, notify
-from appcues_async.waiting.cadence import Durations, pause_after
-from appcues_async.wire.codec import Sighting, job_of
+from appcues_async.waiting.poll_schedule import Durations, pause_after
+from appcues_async.wire.codec import JobSummary, job_of
 
 if TYPE_CHECKING:
     from appcues_async.waiting.handle import JobAddress, JobHandle
@@ -66,7 +66,7 @@ class Watcher:
         self,
         *,
         get: Callable[[JobAddress], Awaitable[Job]],
-        list_recent: Callable[[], Awaitable[Mapping[str, Sighting]]],
+        list_recent: Callable[[], Awaitable[Mapping[str, JobSummary]]],
         clock: Clock,
         listener: Listener | None = None,
     ) -> None:
@@ -186,7 +186,7 @@ class Watcher:
     async def _look_at_all(self, looks: asyncio.TaskGroup) -> None:
         """Looks at every job that is waited for, and sets the time of the next look."""
         everyone = tuple(self._watched.values())
-        listed: Mapping[str, Sighting] | None = None
+        listed: Mapping[str, JobSummary] | None = None
         blind = False
         if sum(one.handle.address.is_listed for one in everyone) > 1:
             try:
@@ -215,7 +215,7 @@ class Watcher:
     def _attend(
         self,
         watched: Watched,
-        listed: Mapping[str, Sighting] | None,
+        listed: Mapping[str, JobSummary] | None,
         now: float,
         looks: asyncio.TaskGroup,
     ) -> None:

@@ -69,7 +69,7 @@ class Server(enum.Enum):
     """The API, at the origin that the client was given."""
     ACTIVITY = "activity"
     """The one that takes v1 activity, without credentials."""
-    OUTSIDE = "outside"
+    EXTERNAL = "outside"
     """Wherever a link in an answer points; the request's path is that link."""
 
 
@@ -285,7 +285,7 @@ class Request:
         accept: The media type asked for.
         into: The file that a successful answer's body is written to, instead of memory.
         authorization: What to authorize with, instead of the account's key.
-        outlasts: Whether it is repeated for as long as an outage may take (`RetryPolicy.outage`).
+        retry_through_outage: Whether it is repeated through an outage (`RetryPolicy.outage`).
     """
 
     endpoint: Endpoint
@@ -294,7 +294,7 @@ class Request:
     accept: str = JSON
     into: Path | None = None
     authorization: Secret | None = field(default=None, repr=False)
-    outlasts: bool = False
+    retry_through_outage: bool = False
 
     def __str__(self) -> str:
         return f"{self.endpoint.method} {self.endpoint.route}"

@@ -27,10 +27,10 @@ from appcues_async.errors import (
 )
 from appcues_async.notices import AttemptFailed, Listener, ReplyReceived, notify
 from appcues_async.settings import OnUnknown, RetryPolicy, Timeouts
+from appcues_async.wire.connections import Connections
 from appcues_async.wire.policy import pause_before_next
 from appcues_async.wire.reply import Reply, error_of
 from appcues_async.wire.request import Repeat, Request, Server
-from appcues_async.wire.session import Connections
 from appcues_async.wire.throttle import ANSWERED, DOWN, SILENT, Feedback, Signal, Throttle
 from appcues_async.wire.transport import Transport
 
@@ -112,7 +112,7 @@ class Sender:
         number: int,
         *,
         spent: float = 0,
-        gone_is_done: bool = False,
+        not_found_is_success: bool = False,
     ) -> T:
         """Waits for a turn, makes one attempt, and says what it showed.
 
@@ -121,14 +121,14 @@ class Sender:
             read: Makes a value of a successful reply.
             number: Which attempt it is, from 1.
             spent: Seconds of the budget that earlier attempts took.
-            gone_is_done: Whether a 404 means that an earlier attempt has done it.
+            not_found_is_success: Whether a 404 means that an earlier attempt has done it.
 
         Raises:
             AppcuesError: It failed; `seconds` says how long that took.
         """
         endpoint, throttle = request.endpoint, self.throttle
         turn = None
-        if throttle is not None and endpoint.server is not Server.OUTSIDE:
+        if throttle is not None and endpoint.server is not Server.EXTERNAL:
             turn = await throttle.acquire(endpoint.lane, request.size)
         feedback = SILENT
         started = self.clock.time()
@@ -149,7 +149,7 @@ class Sender:
                 # The transfer of a file is not part of the budget, and neither is its attempt.
                 taken = 0 if request.is_transfer else self.clock.time() - started
                 feedback = self._feedback(error, spent + taken)
-                if error is not None and not (gone_is_done and isinstance(error, NotFound)):
+                if error is not None and not (not_found_is_success and isinstance(error, NotFound)):
                     raise error
             return read(reply)
         except AppcuesError as error:
@@ -204,7 +204,8 @@ class _Repeats:
                 read,
                 self.number,
                 spent=self.spent,
-                gone_is_done=self.maybe_applied and self.request.endpoint.method == "DELETE",
+                not_found_is_success=self.maybe_applied
+                and self.request.endpoint.method == "DELETE",
             )
 
         # One of its own for each call: a shared one is corrupted by concurrent tasks.
@@ -264,7 +265,7 @@ class _Repeats:
             draw=sender.draw(),
         )
         pause = may_be_next(left=sender.timeouts.budget - self.spent)
-        if pause is None and self.request.outlasts and sender.retry.attempts > 1:
+        if pause is None and self.request.retry_through_outage and sender.retry.attempts > 1:
             left = sender.retry.outage - (sender.clock.time() - self.began)
             patient = evolve(sender.retry, attempts=self.number + 1)
             if (pause := may_be_next(left=left, policy=patient)) is not None:

@@ -34,6 +34,7 @@ from appcues_async.errors import (
 )
 from appcues_async.notices import BodySent, Listener, notify
 from appcues_async.settings import Credentials, Secret, Timeouts
+from appcues_async.wire.connections import Connections
 from appcues_async.wire.download import FileNotWritten, save
 from appcues_async.wire.payload import BodyPayload, BodyStalled
 from appcues_async.wire.reply import Reply, is_page
@@ -47,7 +48,6 @@ from appcues_async.wire.request import (
     Request,
     Server,
 )
-from appcues_async.wire.session import Connections
 
 __all__ = ["Address", "Transport"]
 
@@ -213,7 +213,7 @@ class Transport:
 
     def _session(self, request: Request) -> ClientSession:
         endpoint = request.endpoint
-        if endpoint.server is Server.OUTSIDE:
+        if endpoint.server is Server.EXTERNAL:
             return self._connections.bare
         if endpoint.lane is Lane.UPLOAD or endpoint.repeat is Repeat.UNSAFE:
             return self._connections.fresh
@@ -222,7 +222,7 @@ class Transport:
     def _url(self, request: Request) -> URL:
         path, address = request.path, self._address
         server = request.endpoint.server
-        if server is Server.OUTSIDE:
+        if server is Server.EXTERNAL:
             return URL(path, encoded=True)
         path = (
             path.replace("{account_id}", address.account_id)

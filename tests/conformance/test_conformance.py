@@ -74,7 +74,7 @@ def is_in(seen: Seen, cell: Cell) -> bool:
     return all(said is None or said == one for said, one in zip(cell, found, strict=True))
 
 
-def misses(tried: list[tuple[Trial, list[Cell]]], folder: Path) -> list[str]:
+def list_lags_behind(tried: list[tuple[Trial, list[Cell]]], folder: Path) -> list[str]:
     """Runs trials, several at a time, and says which did not end as the table has it."""
     # A silence is to be one of the server, not of a machine that is busy.
     with asyncio.Runner(loop_factory=FairLoop) as runner:
@@ -143,13 +143,13 @@ BY_NAME: Final = pytest.mark.parametrize(
 def test_every_endpoint_ends_as_the_table_says(name: str, tmp_path: Path) -> None:
     tried = usual_trials(FAULTS[name])
     assert len(tried) > 10
-    assert misses(tried, tmp_path) == []
+    assert list_lags_behind(tried, tmp_path) == []
 
 
 @pytest.mark.long
 @BY_NAME
 def test_the_whole_table_holds(name: str, tmp_path: Path) -> None:
-    assert misses(all_trials(FAULTS[name]), tmp_path) == []
+    assert list_lags_behind(all_trials(FAULTS[name]), tmp_path) == []
 
 
 @pytest.mark.parametrize("name", UPLOADS)
@@ -158,7 +158,7 @@ def test_an_upload_that_is_under_way_ends_as_the_table_says(name: str, tmp_path:
     rows = [one for one in TABLE["endpoints"] if one["python"] in TABLE["uploads"]["python"]]
     assert len(rows) == len(TABLE["uploads"]["python"])
     tried = [one for row in rows for one in trials(row, fault, fault[row["repeat"]], large=True)]
-    assert misses(tried, tmp_path) == []
+    assert list_lags_behind(tried, tmp_path) == []
 
 
 # --- the table itself ----------------------------------------------------------------------------

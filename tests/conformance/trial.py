@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
 from appcues_async.customerio import CustomerIOClient
+from appcues_async.recovery.ownership import _shared
 from appcues_async.sandbox import (
     Amend,
     Answer,
@@ -27,7 +28,6 @@ from appcues_async.sandbox import (
     Truncate,
 )
 from appcues_async.settings import OnUnknown
-from appcues_async.waiting.owners import _shared
 from appcues_async.wire.request import Lane
 from appcues_async.wire.throttle import Feedback, Turn
 from tests.conformance.calls import CALLS, LARGE, Caller, settle_in

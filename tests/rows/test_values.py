@@ -40,7 +40,7 @@ class Text(str):
     __slots__ = ()
 
 
-class Plan(str, enum.Enum):  # noqa: UP042 - its str() is not its value
+class RunSpec(str, enum.Enum):  # noqa: UP042 - its str() is not its value
     PRO = "pro"
 
 
@@ -120,7 +120,7 @@ def test_a_user_id_that_utf_8_cannot_hold_is_refused() -> None:
     assert "decode it anew" in message
 
 
-@pytest.mark.parametrize("user_id", [Text("7"), Plan.PRO])
+@pytest.mark.parametrize("user_id", [Text("7"), RunSpec.PRO])
 def test_a_user_id_of_a_kind_of_text_becomes_plain_text(user_id: str) -> None:
     assert type(check_user_id(user_id)) is str
 
@@ -348,7 +348,7 @@ def test_any_aware_datetime_is_the_same_moment_on_the_other_side(moment: datetim
         (date(2026, 7, 14), "2026-07-14"),
         (datetime(2026, 7, 14, tzinfo=UTC), "2026-07-14T00:00:00+00:00"),
         (Text("é"), "é"),
-        (Plan.PRO, "pro"),
+        (RunSpec.PRO, "pro"),
         (Level.HIGH, 3),
         (Float(1.5), 1.5),
     ],

@@ -13,7 +13,7 @@ from appcues_async.notices import Notice
 from appcues_async.settings import PollPolicy
 from appcues_async.waiting.handle import JobAddress, JobHandle
 from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import Sighting
+from appcues_async.wire.codec import JobSummary
 from tests.virtual_clock import VirtualClock
 
 ORIGIN = "https://api.appcues.com"
@@ -66,13 +66,13 @@ class Office:
             await sleep_on(self.clock, 0.5)
         return self.jobs[address.id]
 
-    async def _list(self) -> dict[str, Sighting]:
+    async def _list(self) -> dict[str, JobSummary]:
         self.looks.append(("list", self.clock.time()))
         self._fail()
         if self.unreadable:
             raise UnexpectedReply("200 with a body that is not a list")
         return {
-            job.id: Sighting(job.id, job.status, job.name)
+            job.id: JobSummary(job.id, job.status, job.name)
             for job in self.jobs.values()
             if job.id not in self.hidden
         }

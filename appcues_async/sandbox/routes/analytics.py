@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from appcues_async.sandbox.analytics_query import answer_question, read_question
+from appcues_async.sandbox.call import NDJSON, Call
 from appcues_async.sandbox.downloads import File
 from appcues_async.sandbox.encoding import encode_json
-from appcues_async.sandbox.exchange import NDJSON, Call
 from appcues_async.sandbox.jobs import Job, Work
 from appcues_async.sandbox.problems import Refusal
-from appcues_async.sandbox.questions import answer_question, read_question
 from appcues_async.sandbox.replies import Reply
 from appcues_async.sandbox.routes.publishing import iso_time
 from appcues_async.sandbox.routes.route import Route

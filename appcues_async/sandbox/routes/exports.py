@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from appcues_async.sandbox.call import CSV, NDJSON, Call
+from appcues_async.sandbox.conditions import check_condition, matches
 from appcues_async.sandbox.downloads import File
 from appcues_async.sandbox.encoding import encode_csv, encode_json
-from appcues_async.sandbox.exchange import CSV, NDJSON, Call
 from appcues_async.sandbox.jobs import Job, Work
-from appcues_async.sandbox.matching import check_condition, matches
 from appcues_async.sandbox.moments import describe_event, moment_of, parse_time_zone
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import Reply

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 from xml.sax.saxutils import escape
 
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.downloads import SIGNATURE
-from appcues_async.sandbox.exchange import Call
 from appcues_async.sandbox.replies import Reply
 
 __all__ = ["PREFIX", "get_file"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.content import Group
-from appcues_async.sandbox.exchange import Call
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import OK, Reply
 from appcues_async.sandbox.routes.route import Route

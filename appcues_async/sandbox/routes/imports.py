@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from appcues_async.sandbox.exchange import Call, Upload
+from appcues_async.sandbox.call import Call, Upload
 from appcues_async.sandbox.jobs import Work
 from appcues_async.sandbox.replies import Reply
 from appcues_async.sandbox.routes.jobs import start_job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from appcues_async.sandbox.exchange import Call
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.jobs import Job, JobKind, Work, stamp
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import Reply

@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from attrs import frozen
 
-from appcues_async.sandbox.exchange import Call
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import OK, Reply
 from appcues_async.sandbox.routes.route import Route

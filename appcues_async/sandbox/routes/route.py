@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
-from appcues_async.sandbox.exchange import Call
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import Reply
 

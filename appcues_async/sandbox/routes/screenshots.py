@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from typing import Final
 
-from appcues_async.sandbox.exchange import Call
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import Reply
 from appcues_async.sandbox.routes.route import Route

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import uuid4
 
-from appcues_async.sandbox.exchange import JSON, Call, Upload
+from appcues_async.sandbox.call import JSON, Call, Upload
 from appcues_async.sandbox.jobs import Work
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import OK, Reply

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from attrs import asdict
 
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.content import Tag
-from appcues_async.sandbox.exchange import Call
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import Reply
 from appcues_async.sandbox.routes.route import Route

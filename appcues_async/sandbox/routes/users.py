@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from appcues_async.sandbox.exchange import Call
+from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.jobs import Work
 from appcues_async.sandbox.moments import describe_event, moment_of, parse_time_zone
 from appcues_async.sandbox.problems import Refusal

@@ -1,0 +1,128 @@
+"""What a journal holds of runs and chunks, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+from attrs import frozen
+
+__all__ = ["ALLOWED_FROM", "ChunkRecord", "ChunkState", "Run", "RunKey", "classes_of"]
+
+ChunkState = Literal["planned", "intent", "accepted", "completed", "failed", "unknown", "refused"]
+"""How far a chunk is: cut; perhaps sent; accepted; its job has ended well or badly; nothing says whether
+it was accepted; or it was not."""
+
+ALLOWED_FROM: Final[Mapping[str, frozenset[str]]] = {
+    "intent": frozenset({"planned", "refused", "intent", "unknown"}),
+    "accepted": frozenset({"intent", "unknown"}),
+    "completed": frozenset({"accepted"}),
+    "failed": frozenset({"accepted"}),
+    "refused": frozenset({"intent"}),
+    "unknown": frozenset({"intent", "unknown"}),
+}
+"""What a chunk must have been to become what it is."""
+
+CLASSES: Final = 64
+"""Runs whose chunks have numbers of rows of their own, whatever they do at the same time."""
+
+
+@frozen(kw_only=True)
+class RunKey:
+    """A run as it is asked for.
+
+    Attributes:
+        kind: The route that it uploads to.
+        endpoint: The same with its ids.
+        sources: The names of what it reads: absolute paths, or what is in memory.
+        fingerprint: Size and time of change of each source that is a file.
+        options: What decides which rows go into which chunk.
+        limits: The most bytes of a chunk, for each source.
+    """
+
+    kind: str
+    endpoint: str
+    sources: Sequence[str]
+    fingerprint: Sequence[tuple[int, int] | None]
+    options: Mapping[str, Any]
+    limits: Sequence[int]
+
+
+@frozen(kw_only=True)
+class Run:
+    """A run as the journal has it.
+
+    Attributes:
+        id: Its number.
+        stint: The number of this process's work on it.
+        seed: What the sizes of its chunks are drawn from.
+        limits: The most bytes of a chunk, for each source.
+        modulus: What numbers of rows are divided by.
+        residue: What remains of those of this run.
+        taken: Numbers of rows that other runs had taken before it began.
+        chunks: How many it has; None until its sources have been read to their end.
+    """
+
+    id: int
+    stint: int
+    seed: int
+    limits: Sequence[int]
+    modulus: int
+    residue: int
+    taken: frozenset[int]
+    chunks: int | None
+
+
+@frozen(kw_only=True)
+class ChunkRecord:
+    """A chunk as the journal has it.
+
+    Attributes:
+        number: Its number in the run, from 0.
+        source: Where its rows are from.
+        first: The number of its first row.
+        last: The number of its last row.
+        rows: How many it has.
+        bytes: The size of its body.
+        digest: What its body was, for sources that are no plain files.
+        status: How far it is.
+        stint: Which process had it last.
+        intent_at: When it was about to be sent, in seconds since 1970.
+        ended_at: When it was given up.
+        job: The id of its job.
+        certain: Whether the server said that this is its job; else it was found.
+        completed: Rows that its job has taken.
+        failed: Rows that it has not.
+        requests_failed: Requests inside Appcues that failed.
+        error: What went wrong, without a word of anybody's data.
+    """
+
+    number: int
+    source: str
+    first: int
+    last: int
+    rows: int
+    bytes: int
+    digest: str | None = None
+    status: ChunkState = "planned"
+    stint: int | None = None
+    intent_at: float | None = None
+    ended_at: float | None = None
+    job: str | None = None
+    certain: bool = True
+    completed: int | None = None
+    failed: int | None = None
+    requests_failed: int | None = None
+    error: str | None = None
+
+
+def classes_of(limits: Sequence[int]) -> int:
+    """How many classes of numbers of rows chunks of this size can be told apart by.
+
+    A chunk can be stretched by a block at the most, which is a 32nd of it; rows of 100 bytes are taken
+    for what is usual.
+    """
+    classes = CLASSES
+    while classes > 1 and classes * 100 > min(limits) // 32:
+        classes //= 2
+    return classes

@@ -1,0 +1,327 @@
+"""One run's account in a journal, kept in a thread of its own.
+
+A chunk is written down when it is cut, before it is sent, once it has been accepted, and at its end. On
+a rerun the source is cut again, into the same chunks; what is found to be written down of each decides
+what becomes of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal, TypeVar
+
+from appcues_async.bulk.chunks import Chunk, ChunkSizer
+from appcues_async.bulk.journal.records import ChunkRecord, ChunkState, Run, RunKey
+from appcues_async.bulk.journal.store import HEARTBEAT, Journal
+from appcues_async.clock import Clock, sleep_on
+from appcues_async.errors import AppcuesError, InvalidInput
+from appcues_async.models import Job
+from appcues_async.recovery.evidence import Claim, Owned
+from appcues_async.rows.sources import FILE_LIMIT
+from appcues_async.wire.request import Blocks, FilePieces
+
+__all__ = ["RunJournal", "Step"]
+
+_AT_ONCE: Final = 1 << 16
+"""Bytes whose digest is made on the loop."""
+
+Step = Literal["planned", "intent", "sent", "accepted", "completed"]
+"""The steps of a chunk's life: written down; about to be sent; answered, and that not written down yet;
+accepted; and at its end."""
+
+T = TypeVar("T")
+
+
+class RunJournal:
+    """One run in an open journal."""
+
+    on_step: ClassVar[Callable[[Step, int], None] | None] = None
+    """Called at each step of each chunk's life, with its number; for tests that stop there."""
+
+    def __init__(
+        self, journal: Journal, run: Run, plan: RunKey, thread: ThreadPoolExecutor, clock: Clock
+    ) -> None:
+        """Is made by `open`."""
+        self._journal = journal
+        self._thread = thread
+        self._clock = clock
+        self._plan = plan
+        self.run: Run = run
+        self.entries: dict[int, ChunkRecord] = {}
+        self.failure: InvalidInput | None = None
+        self._owed: dict[int, tuple[str, bool]] = {}
+
+    @classmethod
+    async def open(
+        cls, path: Path, plan: RunKey, *, origin: str, account_id: str, clock: Clock
+    ) -> RunJournal:
+        """Opens a journal for one run, which no other process may have at the same time.
+
+        Args:
+            path: The journal's file.
+            plan: The run.
+            origin: The server.
+            account_id: The account.
+            clock: What to measure by.
+
+        Raises:
+            InvalidInput: It cannot be opened or written, belongs to another account, or has this run
+                with other sources or options, or in other hands.
+        """
+        thread = ThreadPoolExecutor(1, thread_name_prefix="appcues-journal")
+        now = clock.now().timestamp()
+
+        opened: list[Journal] = []
+
+        def begin() -> tuple[Journal, Run, list[ChunkRecord]]:
+            journal = Journal(path, origin=origin, account_id=account_id, now=now)
+            opened.append(journal)
+            run = journal.begin(plan, now)
+            return journal, run, journal.entries(run)
+
+        def close() -> None:
+            for journal in opened:
+                journal.close(now)
+
+        beginning = thread.submit(begin)
+        try:
+            journal, run, entries = await asyncio.shield(asyncio.wrap_future(beginning))
+        except BaseException:
+            # It may have been called off half way, with the journal open by now; whoever wants it next
+            # must not find it in the hands of a run that is no more.
+            closing = asyncio.wrap_future(thread.submit(close))
+            thread.shutdown(wait=False)
+            await asyncio.wait([closing])
+            closing.exception()
+            raise
+        ledger = cls(journal, run, plan, thread, clock)
+        ledger.entries = {entry.number: entry for entry in entries}
+        return ledger
+
+    @property
+    def path(self) -> Path:
+        """The journal's file."""
+        return self._journal.path
+
+    def sizes(self) -> ChunkSizer:
+        """Makes the sizes of the run's chunks, which are the same each time."""
+        run = self.run
+        return ChunkSizer(FILE_LIMIT, run.seed, run.modulus, run.residue, set(run.taken))
+
+    def now(self) -> float:
+        """The moment, in seconds since 1970."""
+        return self._clock.now().timestamp()
+
+    async def keep_alive(self) -> None:
+        """Shows again and again that this process lives, until it is cancelled.
+
+        What is under way when the journal cannot be written may still start jobs: a later run must not
+        rule these out because of their time, if it is only for a while that nothing can be written.
+        """
+        while True:
+            await sleep_on(self._clock, HEARTBEAT)
+            # A failure is told to whoever wants to send something next.
+            with suppress(InvalidInput):
+                await self._written(self._journal.beat, self.now())
+
+    async def plan(self, number: int, index: int, chunk: Chunk) -> ChunkRecord:
+        """Writes down a chunk that was cut, or finds it to be what was written down.
+
+        Args:
+            number: Its number in the run.
+            index: Which of the sources it is from.
+            chunk: The chunk.
+
+        Raises:
+            InvalidInput: It is not what was written down, or cannot be written.
+        """
+        stamp = self._plan.fingerprint[index]
+        if isinstance(chunk.body, FilePieces) and chunk.body.stamp != stamp:
+            raise InvalidInput(f"{chunk.source} has changed since the run began; run it again")
+        entry = ChunkRecord(
+            number=number,
+            source=self._plan.sources[index],
+            first=chunk.first,
+            last=chunk.last,
+            rows=chunk.rows,
+            bytes=chunk.body.size,
+            digest=await _digest_of(chunk.body),
+        )
+        if (known := self.entries.get(number)) is not None:
+            self._compare(known, entry)
+            return known
+        if self.run.chunks is not None:
+            raise self._other_chunks(f"had {self.run.chunks:,} chunks, and has more")
+        await self._call(self._journal.plan, self.run, entry, self.now())
+        self.step("planned", number)
+        return entry
+
+    async def finish(self, chunks: int) -> None:
+        """Notes that the sources have been read to their end.
+
+        Raises:
+            InvalidInput: There are fewer chunks than there were, or that cannot be written.
+        """
+        if self.entries and chunks <= max(self.entries):
+            raise self._other_chunks(f"had {max(self.entries) + 1:,} chunks, and has {chunks:,}")
+        if self.run.chunks is None:
+            await self._call(self._journal.finish, self.run, chunks)
+
+    async def claim_before(self, entry: ChunkRecord) -> Claim:
+        """What is known of the request of a chunk that another process was about to send."""
+        return await self._call(self._journal.claim_of, self.run, entry, self._plan.kind)
+
+    def claim_id(self, number: int) -> str:
+        """What tells the claim of a chunk from all others."""
+        return self._journal.claim_id(self.run, number)
+
+    def claim_now(self, entry: ChunkRecord, before: frozenset[str]) -> Claim:
+        """What is known of the request of a chunk that is about to be sent."""
+        return Claim(
+            kind=self._plan.kind,
+            began=self.now(),
+            rows=entry.rows,
+            before=before,
+            id=self.claim_id(entry.number),
+        )
+
+    async def note_jobs(self, before: Collection[str]) -> None:
+        """Keeps which jobs were listed before anything was sent."""
+        await self._call(self._journal.note_jobs, self.run, before, self.now())
+
+    async def lose(self, number: int, claim: Claim) -> None:
+        """Remembers a request of a chunk of which nobody will find out any more what it started."""
+        await self._call(self._journal.lose, self.run, number, claim, self.now())
+
+    async def intend(self, number: int, claim: Claim) -> None:
+        """Writes down that a chunk is about to be sent; only then may it be.
+
+        Raises:
+            InvalidInput: It cannot be written.
+        """
+        values = {"stint": self.run.stint, "intent_at": claim.began, "ended_at": None}
+        await self._move(number, "intent", **values, error=None)
+        self.step("intent", number)
+
+    async def accept(self, number: int, job: str, *, certain: bool) -> None:
+        """Writes down the job of a chunk.
+
+        Raises:
+            InvalidInput: It cannot be written; nothing more can, then.
+        """
+        self._owed[number] = (job, certain)
+        await self._move(number, "accepted", job=job, certain=certain, error=None)
+        del self._owed[number]
+        self.step("accepted", number)
+
+    async def refuse(self, number: int, error: AppcuesError) -> None:
+        """Writes down that a chunk was not accepted, which is known."""
+        await self._move(number, "refused", error=_in_short(error))
+
+    async def give_up(self, number: int, error: AppcuesError, ended: float | None) -> None:
+        """Writes down that nothing says whether a chunk was accepted, and since when."""
+        ended = self.now() if ended is None else ended
+        await self._move(number, "unknown", ended_at=ended, error=_in_short(error))
+
+    async def end(self, number: int, job: Job, error: AppcuesError | None) -> None:
+        """Writes down how the job of a chunk has ended."""
+        await self._move(
+            number,
+            "completed" if error is None else "failed",
+            completed=job.ingestions_completed,
+            failed=job.ingestions_failed,
+            requests_failed=job.requests_failed,
+            error=None if error is None else _in_short(error),
+        )
+        self.step("completed", number)
+
+    async def look(self, listed: Collection[str]) -> Owned:
+        """Tells what the journal knows of the jobs that were listed (see `Owners`).
+
+        Raises:
+            InvalidInput: It cannot be read.
+        """
+        return await self._call(self._journal.look, listed)
+
+    def step(self, step: Step, number: int) -> None:
+        """Passes a step of a chunk's life."""
+        if RunJournal.on_step is not None:
+            RunJournal.on_step(step, number)
+
+    async def close(self) -> None:
+        """Gives the run up to whoever wants it next; waits for what is being written."""
+        closing = self._thread.submit(self._end, self.now())
+        try:
+            await asyncio.shield(asyncio.wrap_future(closing))
+        except InvalidInput:
+            # It was told already to whoever had something to write.
+            pass
+        finally:
+            self._thread.shutdown(wait=False)
+
+    def _end(self, now: float) -> None:
+        try:
+            # There may be room by now for what could not be written when it happened.
+            for number, (job, certain) in self._owed.items():
+                known = {"job": job, "certain": certain, "error": None}
+                self._journal.move(self.run, number, "accepted", now, **known)
+        finally:
+            self._journal.close(now)
+
+    async def _move(self, number: int, status: ChunkState, **values: Any) -> None:
+        await self._call(self._journal.move, self.run, number, status, self.now(), **values)
+
+    async def _call(self, function: Callable[..., T], *args: Any, **values: Any) -> T:
+        if self.failure is not None:
+            raise InvalidInput(str(self.failure))
+        return await self._written(function, *args, **values)
+
+    async def _written(self, function: Callable[..., T], *args: Any, **values: Any) -> T:
+        # Shielded, since what is under way must not be called off half way, nor in the queue.
+        called = self._thread.submit(function, *args, **values)
+        try:
+            return await asyncio.shield(asyncio.wrap_future(called))
+        except InvalidInput as error:
+            self.failure = self.failure or error
+            raise
+
+    def _compare(self, known: ChunkRecord, entry: ChunkRecord) -> None:
+        for name in ("source", "first", "last", "rows", "bytes", "digest"):
+            was, now = getattr(known, name), getattr(entry, name)
+            if was != now:
+                what = "other content" if name == "digest" else f"{name} {now!r}, which was {was!r}"
+                raise self._other_chunks(f"is cut differently: chunk {entry.number} has {what}")
+
+    def _other_chunks(self, what: str) -> InvalidInput:
+        names = ", ".join(self._plan.sources)
+        return InvalidInput(
+            f"{names} {what}, says the journal {self.path}. Give what it was (with the release that "
+            "began it) to go on, or name another journal to upload all of it afresh"
+        )
+
+
+async def _digest_of(body: Blocks | FilePieces) -> str | None:
+    """What a body in memory is; of a plain file, its stamp says as much."""
+    if isinstance(body, FilePieces):
+        return None
+    if body.size < _AT_ONCE:
+        return _digest(body)
+    return await asyncio.to_thread(_digest, body)
+
+
+def _digest(body: Blocks) -> str:
+    digest = hashlib.sha256()
+    for block in body.blocks:
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _in_short(error: AppcuesError) -> str:
+    """An error without what the server said, which may quote what was sent."""
+    kind = type(error).__name__
+    return kind if error.status is None else f"{kind} ({error.status})"

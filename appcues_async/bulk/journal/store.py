@@ -1,0 +1,393 @@
+"""What was intended, accepted and finished, in a file that outlasts the process: SQLite.
+
+A journal belongs to one account on one server, and may be shared by any number of runs and processes
+of it. It holds no row and no secret: names and sizes of sources, row numbers, counts, digests and job
+ids. Each change is on the disk before the call returns (WAL, synchronous=FULL). The calls block:
+`ledger.py` makes them in a thread of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import sqlite3
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from appcues_async.bulk.journal.file import connect, locks_of, moment_text, told
+from appcues_async.bulk.journal.fingerprint import moved_source, stamp_text
+from appcues_async.bulk.journal.locks import Locks
+from appcues_async.bulk.journal.records import (
+    ALLOWED_FROM,
+    ChunkRecord,
+    ChunkState,
+    Run,
+    RunKey,
+    classes_of,
+)
+from appcues_async.errors import InvalidInput
+from appcues_async.recovery.evidence import Claim, Owned
+
+__all__ = ["HEARTBEAT", "Journal"]
+
+_TRIES: Final = 10
+HEARTBEAT: Final = 3.0
+"""Seconds between two signs of life of a process."""
+_ENTRY: Final = [one.name for one in attrs.fields(ChunkRecord)]
+_LAST: Final = f"coalesce(s.ended, s.heartbeat + {HEARTBEAT})"
+"""When a process that is no more can have sent something for the last time."""
+_OPEN_CLAIMS: Final = f"""
+    SELECT c.run, c.number, c.rows, c.status, c.intent_at, c.ended_at, r.kind, s.id, {_LAST},
+           s.id = (SELECT max(id) FROM stints WHERE run = c.run)
+    FROM chunks c JOIN runs r ON r.id = c.run JOIN stints s ON s.id = c.stint
+    WHERE c.status IN ('intent', 'unknown')
+"""  # noqa: S608
+
+
+class Journal:
+    """An open journal, for one run; used by one thread only."""
+
+    def __init__(self, path: Path, *, origin: str, account_id: str, now: float) -> None:
+        """Opens a journal, or makes one.
+
+        Args:
+            path: Its file.
+            origin: The server.
+            account_id: The account.
+            now: The moment, in seconds since 1970.
+
+        Raises:
+            InvalidInput: It cannot be opened or written, is damaged or no journal, was made by a newer
+                release, or belongs to another account.
+        """
+        # SQLite follows links, and so must the locks beside it.
+        self.path: Path = Path(os.path.realpath(path))
+        self._db = connect(self.path, now=now, origin=origin, account_id=account_id)
+        self._before: dict[int, frozenset[str]] = {}
+        try:
+            with told(self.path):
+                (self._id,) = self._db.execute("SELECT id FROM journal").fetchone()
+                self._locks = Locks(locks_of(self.path))
+        except BaseException:
+            self._db.close()
+            raise
+        self._stint: int | None = None
+
+    def begin(self, plan: RunKey, now: float) -> Run:
+        """Takes a run up, or makes it, for this process alone.
+
+        Raises:
+            InvalidInput: Another process has it, or its sources or options are not what they were.
+        """
+        with self._change() as db:
+            run_id = self._found(plan) or self._made(plan, now)
+            if not self._acquired(run_id):
+                raise InvalidInput(self._held_by(run_id))
+            columns = "fingerprint, options, limits, seed, modulus, residue, taken, chunks"
+            found = db.execute(f"SELECT {columns} FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
+            self._compare(plan, json.loads(found[0]), json.loads(found[1]))
+            mine = (run_id, os.getpid(), socket.gethostname(), now, now, "[]")
+            stint = db.execute(
+                "INSERT INTO stints (run, pid, host, started, heartbeat, before) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                mine,
+            ).lastrowid
+        assert stint is not None  # noqa: S101 - SQLite numbers what it takes in
+        self._stint = stint
+        return Run(
+            id=run_id,
+            stint=stint,
+            seed=found[3],
+            limits=json.loads(found[2]),
+            modulus=found[4],
+            residue=found[5],
+            taken=frozenset(json.loads(found[6])),
+            chunks=found[7],
+        )
+
+    def entries(self, run: Run) -> list[ChunkRecord]:
+        """The chunks of a run so far, in order."""
+        with told(self.path):
+            return _entries(self._db, run.id)
+
+    def claim_of(self, run: Run, entry: ChunkRecord, kind: str) -> Claim:
+        """What is known of a chunk that a process which is no more was about to send."""
+        with told(self.path):
+            (last,) = self._db.execute(
+                f"SELECT {_LAST} FROM stints s WHERE id = ?",  # noqa: S608
+                (entry.stint,),
+            ).fetchone()
+            began = entry.intent_at or 0.0
+            return Claim(
+                kind=kind,
+                began=began,
+                ended=max(began, last) if entry.ended_at is None else entry.ended_at,
+                rows=entry.rows,
+                before=self._listed_before(entry.stint or 0),
+                id=self.claim_id(run, entry.number),
+                answerable=False,
+            )
+
+    def claim_id(self, run: Run, number: int) -> str:
+        """What tells the claim of a chunk from all others."""
+        return f"{self._id}/{run.id}/{number}"
+
+    def note_jobs(self, run: Run, before: Collection[str], now: float) -> None:
+        """Keeps which jobs were listed before anything was sent."""
+        with self._change() as db:
+            db.execute(
+                "UPDATE stints SET before = ?, heartbeat = ? WHERE id = ?",
+                (json.dumps(sorted(before)), now, run.stint),
+            )
+
+    def plan(self, run: Run, entry: ChunkRecord, now: float) -> None:
+        """Takes in a chunk that was cut."""
+        values = (run.id, *(getattr(entry, name) for name in _ENTRY))
+        marks = ", ".join("?" * len(values))
+        with self._change() as db:
+            db.execute(
+                f"INSERT INTO chunks (run, {', '.join(_ENTRY)}) VALUES ({marks})",  # noqa: S608
+                values,
+            )
+            self._beat(now)
+
+    def move(self, run: Run, number: int, status: ChunkState, now: float, **values: Any) -> None:
+        """Moves a chunk on.
+
+        Args:
+            run: The run.
+            number: The chunk.
+            status: What it becomes.
+            now: The moment, in seconds since 1970.
+            values: What else is known of it now.
+
+        Raises:
+            InvalidInput: It cannot be written, or the chunk is not where it must be for that.
+        """
+        before = sorted(ALLOWED_FROM[status])
+        changes = {"status": status, **values}
+        named = ", ".join(f"{name} = ?" for name in changes)
+        marks = ", ".join("?" * len(before))
+        with self._change() as db:
+            moved = db.execute(
+                f"UPDATE chunks SET {named} WHERE run = ? AND number = ? AND status IN ({marks})",  # noqa: S608
+                (*changes.values(), run.id, number, *before),
+            ).rowcount
+            if moved != 1:
+                raise InvalidInput(
+                    f"the journal {self.path} does not let chunk {number} of run {run.id} become "
+                    f"{status}: something else has changed it; nothing more is sent"
+                )
+            self._beat(now)
+
+    def lose(self, run: Run, number: int, claim: Claim, now: float) -> None:
+        """Remembers a request of which nobody will find out any more what it has started."""
+        ended = now if claim.ended is None else claim.ended
+        with self._change() as db:
+            db.execute(
+                "INSERT INTO lost (run, number, rows, began, ended) VALUES (?, ?, ?, ?, ?)",
+                (run.id, number, claim.rows, claim.began, ended),
+            )
+
+    def beat(self, now: float) -> None:
+        """Shows that this process is alive."""
+        with self._change():
+            self._beat(now)
+
+    def finish(self, run: Run, chunks: int) -> None:
+        """Notes that the sources have been read to their end."""
+        with self._change() as db:
+            db.execute("UPDATE runs SET chunks = ? WHERE id = ?", (chunks, run.id))
+
+    def look(self, listed: Collection[str]) -> Owned:
+        """Tells whose the listed jobs are, and which requests of any run are not settled."""
+        with told(self.path):
+            jobs = self._db.execute(
+                "SELECT c.job, r.kind, c.certain FROM chunks c JOIN runs r ON r.id = c.run "
+                "WHERE c.job IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(listed)),),
+            ).fetchall()
+            claims = [*self._open_claims(), *self._lost_claims()]
+        return Owned(
+            jobs={job: kind if certain else "" for job, kind, certain in jobs}, claims=claims
+        )
+
+    def close(self, now: float) -> None:
+        """Ends this process's work on the run."""
+        try:
+            if self._stint is not None:
+                with self._change() as db:
+                    db.execute(
+                        "UPDATE stints SET heartbeat = ?, ended = ? WHERE id = ?",
+                        (now, now, self._stint),
+                    )
+        finally:
+            self._locks.close()
+            self._db.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        with told(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            finally:
+                # A disk that is full may have ended it already.
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    def _acquired(self, run_id: int) -> bool:
+        for _ in range(_TRIES):
+            if self._locks.acquire(run_id):
+                return True
+            # Somebody may only have had a look at it.
+            time.sleep(0.02)
+        return False
+
+    def _beat(self, now: float) -> None:
+        self._db.execute("UPDATE stints SET heartbeat = ? WHERE id = ?", (now, self._stint))
+
+    def _found(self, plan: RunKey) -> int | None:
+        """The run of the same sources; one of only some of them would send these twice."""
+        runs = self._db.execute(
+            "SELECT id, sources, fingerprint FROM runs WHERE endpoint = ?", (plan.endpoint,)
+        ).fetchall()
+        moved: str | None = None
+        for run_id, text, stamps in runs:
+            sources = json.loads(text)
+            if sources == list(plan.sources):
+                return int(run_id)
+            moved = moved or moved_source(plan, run_id, sources, json.loads(stamps))
+            if both := [name for name in plan.sources if name in sources]:
+                raise InvalidInput(
+                    f"the journal {self.path} has {both[0]} in run {run_id}, whose sources are "
+                    f"{', '.join(sources)}; give exactly these, in this order, to go on with it, or "
+                    "leave out what it has"
+                )
+        if moved is not None:
+            raise InvalidInput(
+                f"the journal {self.path} has {moved}; give it by that name to go on with that run, or "
+                "name another journal to upload all of it afresh"
+            )
+        return None
+
+    def _made(self, plan: RunKey, now: float) -> int:
+        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
+        modulus = classes_of(plan.limits)
+        residue = (last + 1) % modulus
+        taken = self._db.execute(
+            "SELECT DISTINCT rows FROM chunks WHERE rows % ? = ?", (modulus, residue)
+        ).fetchall()
+        self._db.execute(
+            "INSERT INTO runs (id, kind, endpoint, sources, fingerprint, options, limits, seed, "
+            "modulus, residue, taken, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                last + 1,
+                plan.kind,
+                plan.endpoint,
+                json.dumps(list(plan.sources)),
+                json.dumps(list(plan.fingerprint)),
+                json.dumps(dict(plan.options)),
+                json.dumps(list(plan.limits)),
+                secrets.randbits(62),
+                modulus,
+                residue,
+                json.dumps([rows for (rows,) in taken]),
+                now,
+            ),
+        )
+        return int(last) + 1
+
+    def _held_by(self, run_id: int) -> str:
+        holder = self._db.execute(
+            "SELECT pid, host, started FROM stints WHERE run = ? ORDER BY id DESC LIMIT 1",
+            (run_id,),
+        ).fetchone()
+        who = "another process"
+        if holder is not None:
+            pid, host, started = holder
+            who = f"process {pid} on {host} since {moment_text(started)}"
+            if pid == os.getpid():
+                who = f"another run of this process, since {moment_text(started)}"
+        return (
+            f"the journal {self.path} has these sources in run {run_id}, which {who} is working on; "
+            "wait for it to end, or end it"
+        )
+
+    def _compare(
+        self, plan: RunKey, fingerprint: Sequence[Any], options: Mapping[str, Any]
+    ) -> None:
+        differs = [
+            f"{name} has changed: it had {stamp_text(was)}, and has {stamp_text(now)}"
+            for name, was, now in zip(plan.sources, fingerprint, plan.fingerprint, strict=True)
+            if (None if was is None else tuple(was)) != now
+        ]
+        differs += [
+            f"{name} was {options.get(name)!r}, and is {now!r}"
+            for name, now in plan.options.items()
+            if options.get(name) != now
+        ]
+        if differs:
+            raise InvalidInput(
+                f"the journal {self.path} has these sources with other content or options: "
+                f"{'; '.join(differs)}. Give them as they were to go on with that run, or name "
+                "another journal to upload all of it afresh"
+            )
+
+    def _open_claims(self) -> Iterator[Claim]:
+        alive: dict[int, bool] = {}
+        rows = self._db.execute(_OPEN_CLAIMS).fetchall()
+        for run, number, count, status, began, given_up, kind, stint, last, latest in rows:
+            if run not in alive:
+                alive[run] = self._locks.is_held(run)
+            ended = given_up
+            if status == "intent":
+                ended = None if latest and alive[run] else max(began, last)
+            yield Claim(
+                kind=kind,
+                began=began,
+                ended=ended,
+                rows=count,
+                before=self._listed_before(stint),
+                id=f"{self._id}/{run}/{number}",
+                answerable=status == "intent" and alive[run],
+            )
+
+    def _lost_claims(self) -> Iterator[Claim]:
+        found = self._db.execute(
+            "SELECT l.id, l.run, l.rows, l.began, l.ended, r.kind FROM lost l "
+            "JOIN runs r ON r.id = l.run"
+        )
+        for number, run, rows, began, ended, kind in found:
+            claim_id = f"{self._id}/{run}/lost/{number}"
+            yield Claim(
+                kind=kind, began=began, ended=ended, rows=rows, id=claim_id, answerable=False
+            )
+
+    def _listed_before(self, stint: int) -> frozenset[str]:
+        if stint not in self._before:
+            (text,) = self._db.execute(
+                "SELECT before FROM stints WHERE id = ?", (stint,)
+            ).fetchone()
+            if text == "[]":
+                # It may be about to be filled in.
+                return frozenset()
+            self._before[stint] = frozenset(json.loads(text))
+        return self._before[stint]
+
+
+def _entries(db: sqlite3.Connection, run: int) -> list[ChunkRecord]:
+    found = db.execute(
+        f"SELECT {', '.join(_ENTRY)} FROM chunks WHERE run = ? ORDER BY number",  # noqa: S608
+        (run,),
+    )
+    entries = [ChunkRecord(**dict(zip(_ENTRY, row, strict=True))) for row in found]
+    return [attrs.evolve(entry, certain=bool(entry.certain)) for entry in entries]

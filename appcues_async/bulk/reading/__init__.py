@@ -1,0 +1,1 @@
+"""A path, bytes, rows or frames, read into blocks of good rows."""

@@ -1,0 +1,279 @@
+"""Rows in memory, checked and encoded a few hundred at a time.
+
+A batch is judged as a whole (`columns.py`); only one in which something is out of the ordinary is gone
+through row by row. Blocks of that many rows are joined, never single rows: 100,000 small bytes objects
+cost six times as much as what is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final, NamedTuple
+
+import attrs
+import msgspec
+from attrs import frozen
+
+from appcues_async.bulk.chunks import Chunk, ChunkBuilder, ChunkSizer
+from appcues_async.bulk.reading.checks import Check
+from appcues_async.bulk.reading.ndjson_checks import check_ids
+from appcues_async.bulk.reading.row_edges import row_spans
+from appcues_async.bulk.rejects import Reject, RowCounter
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.column_checks import judged, moments_of
+from appcues_async.rows.kinds import Kind
+from appcues_async.rows.values import free_attributes
+from appcues_async.wire.request import NDJSON, Blocks
+
+__all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "chunks_of", "shape_of"]
+
+AT_ONCE: Final = 512
+"""Rows that are checked and encoded together."""
+
+
+class Unread(NamedTuple):
+    """What takes the place of a row that could not be read as one.
+
+    Attributes:
+        reason: Why not.
+        row: What there is of it.
+    """
+
+    reason: str
+    row: Any
+
+
+@frozen
+class Batch:
+    """A few rows.
+
+    Attributes:
+        rows: Mappings, attrs objects or ids, or `Unread`.
+        lines: The line that each begins on, if they are from a file.
+        size: Bytes that they took where they were read, if that is known.
+    """
+
+    rows: Sequence[Any]
+    lines: Sequence[int] | None = None
+    size: int = 0
+
+    def ready(self, kind: Kind) -> Sequence[Any] | None:
+        """The rows as they are to be encoded; None where some row takes a closer look."""
+        return judged(_as_mappings(self.rows), kind)
+
+
+class Shape:
+    """Makes what is encoded of rows that come column by column, all with the same names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Prepares for rows with these names.
+
+        Raises:
+            ValueError: JSON cannot hold one of the names as it stands.
+        """
+        self.names: Sequence[str] = names
+        fields = {f"column{index}": name for index, name in enumerate(names)}
+        self.row: Callable[..., Any] = msgspec.defstruct(
+            "Row", [(field, Any) for field in fields], rename=fields, gc=False
+        )
+
+
+def shape_of(names: Sequence[str]) -> Shape | None:
+    """What makes rows with these names; None where that is left to mappings, as with quotes in them."""
+    try:
+        return Shape(names) if names else None
+    except ValueError:
+        return None
+
+
+@frozen
+class Columns:
+    """A few rows, column by column: they are never made one by one if there is nothing odd in them.
+
+    Attributes:
+        shape: What they are named.
+        values: The values of each name, in the order of the rows.
+        size: Bytes that they took where they were read.
+        lines: The line that each begins on, if they are from a file.
+        holes: Whether there are values that are left out, `UNSET`.
+    """
+
+    shape: Shape
+    values: Sequence[Sequence[Any]]
+    size: int
+    lines: Sequence[int] | None = None
+    holes: bool = False
+
+    @property
+    def rows(self) -> Sequence[Any]:
+        """The same row by row."""
+        return [
+            {
+                name: value
+                for name, value in zip(self.shape.names, row, strict=True)
+                if value is not msgspec.UNSET
+            }
+            for row in zip(*self.values, strict=True)
+        ]
+
+    def ready(self, kind: Kind) -> Sequence[Any] | None:
+        """The rows as they are to be encoded; None where some row takes a closer look."""
+        columns = dict(zip(self.shape.names, self.values, strict=True))
+        there = columns
+        if self.holes:
+            there = {
+                name: [value for value in values if value is not msgspec.UNSET]
+                for name, values in columns.items()
+            }
+        moments = moments_of(there, len(self.values[0]), kind)
+        if moments is None:
+            return None
+        return list(map(self.shape.row, *{**columns, **moments}.values()))
+
+
+class Encoder:
+    """Checks and encodes the rows of one source."""
+
+    def __init__(self, kind: Kind, check: Check, source: str, tally: RowCounter) -> None:
+        """Begins with the first row.
+
+        Args:
+            kind: What the rows are.
+            check: How much of them is checked; what JSON cannot hold is found in any case.
+            source: Where they are from.
+            tally: Counts the rows, and takes those that are rejected.
+        """
+        self._kind = kind
+        self._check = check
+        self._source = source
+        self._tally = tally
+        self._encode = msgspec.json.Encoder().encode_lines
+        self.number: int = 0
+
+    def encode(self, batch: Batch | Columns) -> tuple[bytes, Sequence[int]]:
+        """Encodes a batch as lines; returns them, and the number of the row of each."""
+        before, ready = self.number, batch.ready(self._kind)
+        block = None if ready is None else self._encoded(ready)
+        numbers: Sequence[int]
+        if block is None or ready is None:
+            rows = batch.rows
+            taken = self._checked(_as_mappings(rows), batch.lines)
+            numbers = [number for number, _ in taken]
+            block = self._encode([row for _, row in taken]) if taken else b""
+            count = len(rows)
+        else:
+            count = len(ready)
+            numbers = range(before + 1, before + count + 1)
+        self.number = before + count
+        self._tally.passed(count, batch.size or len(block))
+        return block, numbers
+
+    def _encoded(self, rows: Sequence[Any]) -> bytes | None:
+        try:
+            return self._encode(rows)
+        except (TypeError, ValueError, OverflowError, RecursionError):
+            # A closer look finds out which row it is, and why.
+            return None
+
+    def _checked(self, rows: Sequence[Any], lines: Sequence[int] | None) -> list[tuple[int, Any]]:
+        good = []
+        for index, row in enumerate(rows):
+            number, line = self.number + index + 1, None if lines is None else lines[index]
+            if isinstance(row, Unread):
+                self.reject(number, line, row.reason, row.row)
+                continue
+            try:
+                good.append((number, self._taken(row)))
+            except InvalidInput as error:
+                self.reject(number, line, str(error), row)
+        return good
+
+    def _taken(self, row: Any) -> Any:
+        if self._check == "full" or self._kind.is_list:
+            return self._kind.check(row, "the row")
+        taken = free_attributes(row, "the row", strict=False)
+        if self._check == "ids":
+            check_ids(taken, self._kind)
+        return taken
+
+    def reject(self, number: int, line: int | None, reason: str, row: Any) -> None:
+        """Puts a row aside."""
+        self._tally.reject(
+            Reject(source=self._source, number=number, line=line, reason=reason, row=row)
+        )
+
+
+async def chunks_of(
+    batches: AsyncGenerator[Batch | Columns], encoder: Encoder, source: str, sizes: ChunkSizer
+) -> AsyncGenerator[Chunk]:
+    """Gathers batches of rows into chunks."""
+    gathered = ChunkBuilder(sizes, source, b"")
+    async with aclosing(batches):
+        async for batch in batches:
+            block, numbers = encoder.encode(batch)
+            while numbers:
+                if gathered.has_room(len(block)) and len(block) <= sizes.limit:
+                    first, last = numbers[0], numbers[-1]
+                    tail = block if last - first + 1 == len(numbers) else b""
+                    gathered.add([block], len(numbers), first, last, tail)
+                    break
+                edge, count = _fit(block, gathered, encoder, numbers[0])
+                if count:
+                    gathered.add([block[:edge]], count, numbers[0], numbers[count - 1])
+                # Bytes without rows are a row over the limit, which was left out.
+                block, numbers = block[edge:], numbers[max(count, edge and 1) :]
+                if gathered.rows:
+                    yield gathered.take(_make, csv=False, size=len(block))
+    if gathered.rows:
+        yield gathered.take(_make, csv=False)
+
+
+def _make(parts: list[Any]) -> Blocks:
+    return Blocks(parts, NDJSON)
+
+
+def _fit(block: bytes, gathered: ChunkBuilder, encoder: Encoder, first: int) -> tuple[int, int]:
+    """How much of a block goes to the chunk at hand: bytes and rows.
+
+    All that fits where blocks are large beside the limit; else what makes its number of rows its own.
+    Bytes without rows are a row over the limit, which is put aside.
+    """
+    sizes = gathered.sizes
+    if gathered.rows and len(block) <= sizes.limit // 32:
+        return gathered.top_up(block, csv=False)
+    edge = rows = 0
+    size = gathered.size if gathered.rows else 0
+    for start, stop in row_spans(block, csv=False):
+        if size + stop > sizes.limit:
+            if not gathered.rows and not rows:
+                reason = (
+                    f"the row has {stop - start:,} bytes; at most {sizes.limit:,} fit in a request"
+                )
+                encoder.reject(first, None, reason, block[:200].decode(errors="replace"))
+                return stop, 0
+            break
+        edge, rows = stop, rows + 1
+    # One that has a few rows less, and a number of its own, is better than a full one.
+    best, found, fewer = sizes.rank_of(gathered.rows + rows), (edge, rows), rows
+    least = max(not gathered.rows, (gathered.rows + rows) * 0.9 - gathered.rows)
+    while best and fewer - 1 >= least:
+        fewer, edge = fewer - 1, block.rfind(b"\n", 0, edge - 1) + 1
+        rank = sizes.rank_of(gathered.rows + fewer)
+        if rank < best:
+            best, found = rank, (edge, fewer)
+    return found
+
+
+def _as_mappings(rows: Sequence[Any]) -> Sequence[Any]:
+    """Rows of which those that are attrs objects are dicts of their attributes."""
+    if not any(map(attrs.has, set(map(type, rows)))):
+        return rows
+    return [_as_mapping(row) for row in rows]
+
+
+def _as_mapping(row: Any) -> Any:
+    kind = type(row)
+    if not attrs.has(kind) or isinstance(row, Mapping):
+        return row
+    return {one.name: getattr(row, one.name) for one in attrs.fields(kind)}

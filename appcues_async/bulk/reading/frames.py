@@ -1,0 +1,33 @@
+"""Data frames, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, shape_of
+from appcues_async.rows.frames import slices_of_frame
+from appcues_async.rows.kinds import Kind
+
+__all__ = ["batches_of_frame"]
+
+
+def batches_of_frame(source: Any, kind: Kind) -> Iterator[Batch | Columns]:
+    """Reads a frame a few rows at a time.
+
+    Args:
+        source: The frame.
+        kind: What its rows are.
+
+    Raises:
+        InvalidInput: It lacks a column, or what reads it is not installed.
+    """
+    names, slices = slices_of_frame(source, kind, AT_ONCE)
+    shape = None if kind.is_list else shape_of(names)
+    for some in slices:
+        if kind.is_list:
+            yield Batch(some.column(0).to_pylist(), None, some.nbytes)
+        elif shape is None:
+            yield Batch(some.to_pylist(), None, some.nbytes)
+        else:
+            yield Columns(shape, [column.to_pylist() for column in some.columns], some.nbytes)

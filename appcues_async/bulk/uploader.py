@@ -1,0 +1,257 @@
+"""How the chunks of one run are sent, so that each is applied once, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
+
+from attrs import evolve
+
+from appcues_async.api.jobs import Jobs
+from appcues_async.bulk.journal.records import ChunkRecord
+from appcues_async.bulk.journal.run_journal import RunJournal
+from appcues_async.errors import AppcuesError, Delivery, InvalidInput, JobFailed, OutcomeUnknown
+from appcues_async.models import COMPLETED, FAILED, Job, JobEvent
+from appcues_async.recovery.evidence import Claim
+from appcues_async.settings import OnUnknown
+from appcues_async.waiting.handle import JobAddress, JobHandle
+from appcues_async.wire.request import Blocks, Endpoint, FilePieces, Multipart, Repeat
+
+__all__ = ["ChunkUploader"]
+
+_COUNTS: Final = {
+    "ingestions_completed": "completed",
+    "ingestions_failed": "failed",
+    "requests_failed": "requests_failed",
+}
+
+_unwritten: Final[dict[str, str]] = {}
+"""Jobs that could not be written down as accepted, by their claims.
+
+To the rest of this process they are owned from then on, so that none of its runs would find them again.
+"""
+
+
+class ChunkUploader:
+    """Sends the chunks of one run, and takes up what was sent of it before."""
+
+    def __init__(
+        self, jobs: Jobs, endpoint: Endpoint, ids: Mapping[str, str], on_unknown: OnUnknown
+    ) -> None:
+        """Is made by `client.bulk`.
+
+        Args:
+            jobs: Starts jobs.
+            endpoint: Where the chunks go.
+            ids: The ids in its route.
+            on_unknown: What to do when nothing says whether a chunk was accepted.
+        """
+        self._jobs = jobs
+        self._endpoint = endpoint
+        self._ids = ids
+        self._on_unknown = on_unknown
+        self._before: frozenset[str] | None = None
+        self._listing = asyncio.Lock()
+        self._settling: dict[int, asyncio.Task[JobHandle | AppcuesError | None]] = {}
+        self.ledger: RunJournal | None = None
+
+    @property
+    def kind(self) -> str:
+        """The route of where the chunks go."""
+        return self._endpoint.route
+
+    @property
+    def path(self) -> str:
+        """The same with its ids."""
+        return self._endpoint.request(**self._ids).path  # type: ignore[arg-type]
+
+    def begin(self, ledger: RunJournal, group: asyncio.TaskGroup) -> None:
+        """Begins to find out what became of the chunks that were about to be sent in an earlier run.
+
+        That does not take long, and need not wait until these chunks have been read.
+        """
+        self.ledger = ledger
+        asks = self._is_unsafe and self._on_unknown == "reconcile"
+        for entry in ledger.entries.values():
+            known = ledger.claim_id(entry.number) in _unwritten
+            if (asks or known) and entry.status in {"intent", "unknown"}:
+                settling = group.create_task(self._settle(ledger, entry))
+                self._settling[entry.number] = settling
+
+    def is_settling(self, number: int) -> bool:
+        """Whether it is still being found out what became of a chunk."""
+        return number in self._settling and not self._settling[number].done()
+
+    async def taken_up(self, entry: ChunkRecord) -> JobHandle | None:
+        """The job of a chunk that was sent in an earlier run; None if it is to be sent.
+
+        Raises:
+            OutcomeUnknown: Nothing says whether it was accepted.
+        """
+        if entry.job is not None:
+            return self._handle_of(entry)
+        if entry.number in self._settling:
+            await asyncio.wait([self._settling[entry.number]])
+            found = self._settling[entry.number].result()
+            if isinstance(found, AppcuesError):
+                raise found
+            return found
+        unsettled = entry.status in {"intent", "unknown"}
+        if unsettled and self._is_unsafe and self._on_unknown == "raise":
+            raise OutcomeUnknown(
+                "an earlier run ended while this chunk was being sent; on_unknown='reconcile' "
+                "finds out what became of it"
+            )
+        return None
+
+    async def send(
+        self,
+        number: int,
+        rows: int,
+        body: Blocks | FilePieces | Multipart,
+        entry: ChunkRecord | None,
+    ) -> JobHandle:
+        """Sends a chunk.
+
+        Args:
+            number: Its number in the run.
+            rows: How many rows it has.
+            body: What is sent.
+            entry: What the journal has of it, if there is one.
+
+        Raises:
+            AppcuesError: It was not accepted, or nothing says whether it was.
+        """
+        before = await self._listed_before()
+        asked = self._endpoint.request(body, **self._ids)  # type: ignore[arg-type]
+        request = evolve(asked, retry_through_outage=True)
+        ledger = self.ledger
+        if ledger is None or entry is None:
+            now = self._jobs.lost_answers.now()
+            claim = Claim(kind=self.kind, began=now, rows=rows, before=before)
+            return await self._jobs.start(request, claim=claim)
+        if entry.status in {"intent", "unknown"} and number not in self._settling:
+            # It is sent once more without anybody knowing what became of the first time.
+            past = await ledger.claim_before(entry)
+            await ledger.lose(number, past)
+        claim = ledger.claim_now(entry, before)
+        await ledger.intend(number, claim)
+        try:
+            handle = await self._jobs.start(request, claim=claim, owners=ledger)
+        except AppcuesError as error:
+            await self._not_accepted(ledger, claim, number, error)
+            raise
+        _unwritten[claim.id] = handle.id
+        ledger.step("sent", number)
+        await self._accepted(ledger, claim, number, handle)
+        return handle
+
+    async def end(self, number: int, handle: JobHandle, error: JobFailed | None = None) -> None:
+        """Writes down how a chunk's job has ended, if that is not known yet."""
+        ledger, job = self.ledger, handle.job
+        if ledger is None or job is None:
+            return
+        entry = ledger.entries.get(number)
+        if entry is None or entry.status not in {"completed", "failed"}:
+            await self._written(ledger.end(number, job, error))
+
+    @property
+    def _is_unsafe(self) -> bool:
+        return self._endpoint.repeat is Repeat.UNSAFE
+
+    async def _listed_before(self) -> frozenset[str]:
+        """The jobs that were listed before anything was sent here; asked for once."""
+        if not self._is_unsafe or self._on_unknown != "reconcile":
+            return frozenset()
+        async with self._listing:
+            if self._before is None:
+                try:
+                    self._before = await self._jobs.list_ids()
+                except AppcuesError:
+                    # It only makes what may have to be found out later easier.
+                    self._before = frozenset()
+                if self.ledger is not None and self._before:
+                    await self.ledger.note_jobs(self._before)
+        return self._before
+
+    async def _settle(
+        self, ledger: RunJournal, entry: ChunkRecord
+    ) -> JobHandle | AppcuesError | None:
+        try:
+            claim = await ledger.claim_before(entry)
+        except InvalidInput as error:
+            return error
+        try:
+            if (job := _unwritten.get(claim.id)) is not None:
+                handle: JobHandle | None = self._resumed(job)
+            else:
+                handle = await self._jobs.settle(claim, owners=ledger)
+        except AppcuesError as error:
+            if isinstance(error, OutcomeUnknown):
+                await self._not_accepted(ledger, claim, entry.number, error)
+            return error
+        if handle is not None:
+            await self._accepted(ledger, claim, entry.number, handle)
+        return handle
+
+    async def _accepted(
+        self, ledger: RunJournal, claim: Claim, number: int, handle: JobHandle
+    ) -> None:
+        owned = self._jobs.lost_answers.owners.look([handle.id])
+        certain = bool(owned.jobs.get(handle.id))
+        _unwritten[claim.id] = handle.id
+        if await self._written(ledger.accept(number, handle.id, certain=certain)):
+            del _unwritten[claim.id]
+        if (lost := self._given_up(claim)) is not None:
+            # An earlier attempt may have started a job as well, which is nobody's.
+            await self._written(ledger.lose(number, lost))
+
+    async def _not_accepted(
+        self, ledger: RunJournal, claim: Claim, number: int, error: AppcuesError
+    ) -> None:
+        lost = self._given_up(claim)
+        if error.delivery is Delivery.UNKNOWN:
+            ended = claim.ended if lost is None else lost.ended
+            await self._written(ledger.give_up(number, error, ended))
+            return
+        await self._written(ledger.refuse(number, error))
+        if lost is not None:
+            await self._written(ledger.lose(number, lost))
+
+    def _given_up(self, claim: Claim) -> Claim | None:
+        """What is known of a request of which this process does not know all that it started."""
+        claims = self._jobs.lost_answers.owners.look(()).claims
+        return next((one for one in claims if one.id == claim.id), None)
+
+    async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
+        """Writes down what has happened already; says whether it could.
+
+        If that cannot be done the ledger says so to whoever wants to send more; what has happened is
+        not undone by it.
+        """
+        try:
+            await writing
+        except InvalidInput:
+            return False
+        return True
+
+    def _resumed(self, job: str) -> JobHandle:
+        account = self._jobs.resume(job).address
+        address = JobAddress(account.origin, account.account_id, account.id, self.kind)
+        return self._jobs.resume(address.token)
+
+    def _handle_of(self, entry: ChunkRecord) -> JobHandle:
+        """The job of a chunk as the journal has it."""
+        handle = self._resumed(entry.job or "")
+        if entry.status in {"completed", "failed"}:
+            counts = {
+                name: getattr(entry, mine)
+                for name, mine in _COUNTS.items()
+                if getattr(entry, mine) is not None
+            }
+            done = entry.status == "completed"
+            ended = JobEvent(name="Completed" if done else "Failed", attributes=counts)
+            status = COMPLETED if done else FAILED
+            handle.see(Job(id=handle.id, name=self.kind, status=status, events=(ended,)))
+        return handle

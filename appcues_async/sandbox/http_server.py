@@ -1,0 +1,209 @@
+"""The socket: takes connections, numbers them, and hands on their requests."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Executor
+from typing import Any, Final
+
+import aiohttp
+from aiohttp import web
+
+from appcues_async.sandbox.bodies import Inbound
+from appcues_async.sandbox.call import Call
+from appcues_async.sandbox.control import CONTROL_PREFIX, Control
+from appcues_async.sandbox.faults import Faults
+from appcues_async.sandbox.replies import Reply
+from appcues_async.sandbox.request_log import RequestLog, Ticket
+from appcues_async.sandbox.responder import Delivery
+from appcues_async.sandbox.service import Service
+from appcues_async.sandbox.state import State
+
+__all__ = ["Listener"]
+
+#: Settled at once up to so many rows; above that, in a thread.
+_SETTLE_AT_ONCE: Final = 5_000
+_READ_BUFFER: Final = 1 << 18
+_BACKLOG: Final = 512
+
+
+class _Connections(web.Server):
+    """aiohttp's server for requests, with a number for every connection."""
+
+    def __init__(
+        self,
+        handle: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        lost: Callable[[int], None],
+    ) -> None:
+        super().__init__(handle, access_log=None, auto_decompress=False, read_bufsize=_READ_BUFFER)
+        self._lost = lost
+        self._next = itertools.count(1)
+        self._numbers: dict[web.RequestHandler, int] = {}
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        self._numbers[handler] = next(self._next)
+
+    def connection_lost(
+        self, handler: web.RequestHandler, exc: BaseException | None = None
+    ) -> None:
+        super().connection_lost(handler, exc)
+        self._lost(self._numbers.pop(handler, 0))
+
+    def number(self, handler: web.RequestHandler) -> int:
+        """The number of a connection; 0 if it was lost before its request could be looked at."""
+        return self._numbers.get(handler, 0)
+
+
+class Listener:
+    """Serves HTTP on a loopback address of the running loop.
+
+    Args:
+        state: What the account holds.
+        service: What answers.
+        faults: What goes wrong instead.
+        log: Where requests are written down.
+        control: What answers under `/_sandbox/`.
+        workers: Threads for what takes long.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        service: Service,
+        faults: Faults,
+        log: RequestLog,
+        control: Control,
+        workers: Executor,
+    ) -> None:
+        self._state = state
+        self._service = service
+        self._faults = faults
+        self._log = log
+        self._control = control
+        self._workers = workers
+        self._connections = _Connections(self._handle, self._lose)
+        self._door: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._closing = False
+        self._handlers: set[asyncio.Task[Any]] = set()
+        self._open: dict[int, tuple[Ticket, Inbound]] = {}
+        self._settling = asyncio.Lock()
+
+    async def open(self, host: str, port: int) -> int:
+        """Starts to listen.
+
+        Returns:
+            The port.
+        """
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        door = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        door.setblocking(False)
+        self._door = door
+        self._accepting = asyncio.create_task(self._accept(door), name="sandbox accepts")
+        address: tuple[Any, ...] = door.getsockname()
+        return int(address[1])
+
+    async def close(self) -> None:
+        """Cuts all connections at once, whatever is still going on."""
+        await self._shut_door()
+        handlers = [task for task in self._handlers if not task.done()]
+        for task in handlers:
+            task.cancel()
+        if handlers:
+            await asyncio.wait(handlers)
+        for connection in self._connections.connections:
+            if isinstance(connection.transport, asyncio.Transport):
+                connection.transport.abort()
+        # Zero seconds would be no limit at all.
+        await self._connections.shutdown(0.001)
+
+    async def _accept(self, door: socket.socket) -> None:
+        # asyncio's own server drops a connection with a traceback if it is closed in between.
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(door)
+            if self._closing:
+                connection.close()
+                return
+            try:
+                await loop.connect_accepted_socket(self._connections, connection)
+            except OSError:
+                connection.close()
+
+    async def _shut_door(self) -> None:
+        if self._door is None or self._accepting is None:
+            return
+        self._closing = True
+        # Cancelling could lose a connection that was just accepted; one more ends the waiting.
+        with self._door, socket.socket(self._door.family) as knock:
+            knock.setblocking(False)
+            knock.connect_ex(self._door.getsockname())
+            await asyncio.wait([self._accepting])
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        task = asyncio.current_task()
+        if task is not None:
+            self._handlers.add(task)
+        try:
+            path, _, query = request.raw_path.partition("?")
+            if path.startswith(CONTROL_PREFIX):
+                await self._settle()
+                return await self._control.answer(request, path)
+            return await self._serve(request, path, query)
+        finally:
+            if task is not None:
+                self._handlers.discard(task)
+
+    async def _serve(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
+        connection = self._connections.number(request.protocol)
+        ticket = self._log.open(
+            method=request.method,
+            path=path,
+            query=query,
+            headers=request.headers,
+            arrived=self._state.clock.time(),
+            connection=connection,
+        )
+        body = Inbound(request, keep=self._state.keep_rows)
+        call = Call(
+            state=self._state,
+            request=request,
+            method=request.method,
+            path=path,
+            raw_query=query,
+            body=body,
+            workers=self._workers,
+        )
+        self._open[connection] = (ticket, body)
+        fault = self._faults.take(request.method, path)
+        try:
+            return await Delivery(call, ticket, self._answer).deliver(fault)
+        except (ConnectionError, aiohttp.ClientPayloadError, web.RequestPayloadError):
+            # The client went away; there is nobody to answer.
+            ticket.abandoned(body.received, body.kept)
+            return web.Response(status=400)
+        finally:
+            self._open.pop(connection, None)
+
+    async def _answer(self, call: Call) -> Reply:
+        await self._settle()
+        return await self._service.answer(call)
+
+    async def _settle(self) -> None:
+        """Ends the jobs that are due; the loop is not held for many rows."""
+        jobs = self._state.jobs
+        async with self._settling:
+            if jobs.due_rows() > _SETTLE_AT_ONCE:
+                await asyncio.get_running_loop().run_in_executor(self._workers, jobs.settle)
+            else:
+                jobs.settle()
+
+    def _lose(self, connection: int) -> None:
+        if connection in self._open:
+            ticket, body = self._open[connection]
+            ticket.abandoned(body.received, body.kept)

@@ -1,0 +1,234 @@
+"""kill -9, at every step of a chunk's life and at any moment: each event is recorded once.
+
+The sandbox counts what it has recorded. A worker in another process syncs a file of events to it with a
+journal, and is killed; another one takes up what it left.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from appcues_async.bulk.journal.file import read_journal
+from appcues_async.bulk.journal.run_journal import Step
+from appcues_async.sandbox import Answer, Close, Reset, Sandbox, Stall
+from appcues_async.sandbox.faults import Fault
+from tests.conftest import wait_until
+
+COUNT = 600
+STEPS: tuple[Step, ...] = get_args(Step)
+
+WORKER = """
+import asyncio, os, signal, sys
+from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
+from appcues_async.bulk.journal.run_journal import RunJournal
+
+step, chunk, path, journal, url = sys.argv[1:6]
+
+def on_step(passed, number):
+    print(passed, number, flush=True)
+    if (passed, number) == (step, int(chunk)):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+RunJournal.on_step = staticmethod(on_step)
+
+async def main():
+    async with AppcuesClient(
+        "sandbox-account", "sandbox-key", "sandbox-secret", base_url=url,
+        retry=RetryPolicy(base=0.01, cap=0.05), timeouts=Timeouts(settle=2, budget=20),
+        polling=PollPolicy(first=0, low=0.02, high=0.1, grace=0.1),
+    ) as client:
+        report = await client.bulk.import_events(
+            path, journal=journal, chunk_bytes=9_000, concurrency=2
+        )
+        assert report.ok, report.summary()
+
+asyncio.run(main())
+"""
+
+WORLDS: dict[str, dict[str, Any]] = {
+    "as documented": {},
+    "lists that lag by a second": {"list_lag": 1.0},
+    "job names of another make": {"list_lag": 1.0, "job_names": {"import_events": "Events 1/2"}},
+    "a request limit": {"rate_limit": 20},
+}
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Path:
+    return tmp_path / "journal.db"
+
+
+def written(path: Path, user: str = "u") -> Path:
+    line = '{{"user_id":"{}{:04}","name":"Paid","timestamp":"2026-07-14T12:00:00Z"}}\n'
+    path.write_text("".join(line.format(user, number) for number in range(COUNT)))
+    return path
+
+
+@contextmanager
+def world(name: str, seed: int = 0) -> Iterator[Sandbox]:
+    with Sandbox(seed=seed, **{"rate_limit": None, "job_seconds": 0.1, **WORLDS[name]}) as sandbox:
+        yield sandbox
+
+
+def begin(
+    sandbox: Sandbox, events: Path, journal: Path, step: str = "none", chunk: int = 1
+) -> subprocess.Popen[str]:
+    arguments = [step, str(chunk), str(events), str(journal), sandbox.url]
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", WORKER, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(sandbox: Sandbox, events: Path, journal: Path) -> None:
+    """Runs it again, and once more where the server has refused a chunk as often as it is asked."""
+    said = ""
+    for _ in range(4):
+        worker = begin(sandbox, events, journal)
+        _, said = worker.communicate(timeout=50)
+        if worker.returncode == 0:
+            return
+        assert "refused: POST import/events" in said, said
+    pytest.fail(said)
+
+
+def has_upload(sandbox: Sandbox, *, applied: bool) -> bool:
+    return any(one.method == "POST" and one.applied is applied for one in sandbox.requests)
+
+
+def assert_each_once(sandbox: Sandbox, *users: str) -> None:
+    times = Counter(event["user_id"] for event in sandbox.events)
+    assert times == {f"{user}{number:04}": 1 for user in users or ("u",) for number in range(COUNT)}
+
+
+def assert_done(journal: Path) -> None:
+    assert {chunk["status"] for chunk in read_journal(journal).chunks} == {"completed"}
+
+
+def lose_answers(sandbox: Sandbox, seed: int, share: float = 0.3) -> None:
+    """Has the server apply a request and lose its answer, or not apply it; each in some cases."""
+    draw = random.Random(seed)
+    faults: list[Fault] = [
+        *(Reset(applied=True), Reset(), Close(applied=True), Reset(after="headers")),
+        *(Answer(502, applied=True), Answer(503), Answer(429), Stall("headers", seconds=0.3)),
+    ]
+    for fault in draw.sample(faults, len(faults)):
+        sandbox.faults.add(fault, method="POST", path="/import/events", probability=share, times=2)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("lost", [False, True], ids=["answers arrive", "answers are lost"])
+@pytest.mark.parametrize("name", WORLDS)
+@pytest.mark.parametrize("chunk", [0, 2])
+@pytest.mark.parametrize("step", STEPS)
+def test_each_event_is_recorded_once_at_whichever_step_the_process_dies(
+    tmp_path: Path, journal: Path, step: Step, chunk: int, name: str, lost: bool
+) -> None:
+    events = written(tmp_path / "events.ndjson")
+    seed = chunk + STEPS.index(step)
+    with world(name, seed) as sandbox:
+        if lost:
+            lose_answers(sandbox, seed)
+        worker = begin(sandbox, events, journal, step, chunk)
+        _, said = worker.communicate(timeout=50)
+        # Where answers are lost, it may end without having come so far.
+        assert worker.returncode == -signal.SIGKILL or (lost and "refused: " in said), said
+        finish(sandbox, events, journal)
+        assert_each_once(sandbox)
+    assert_done(journal)
+
+
+def at_a_random_moment(tmp_path: Path, journal: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    events = written(tmp_path / "events.ndjson")
+    with world(draw.choice(list(WORLDS)), seed) as sandbox:
+        if draw.random() < 0.5:
+            lose_answers(sandbox, seed)
+        for _ in range(4):
+            # Where requests take their time, there is time to be killed in.
+            at = draw.choice(["request", "headers"])
+            slow = Stall(at, seconds=draw.uniform(0, 0.3))  # type: ignore[arg-type]
+            sandbox.faults.add(slow, method="POST", probability=0.5, times=3)
+        for _ in range(draw.randint(1, 3)):
+            worker = begin(sandbox, events, journal)
+            assert worker.stdout is not None
+            worker.stdout.readline()
+            time.sleep(draw.uniform(0, 1))
+            worker.kill()
+            worker.communicate(timeout=10)
+        finish(sandbox, events, journal)
+        assert_each_once(sandbox)
+    assert_done(journal)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_each_event_is_recorded_once_whenever_the_process_dies(
+    tmp_path: Path, journal: Path, seed: int
+) -> None:
+    at_a_random_moment(tmp_path, journal, seed)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(3, 53))
+def test_each_event_is_recorded_once_whenever_it_dies(
+    tmp_path: Path, journal: Path, seed: int
+) -> None:
+    at_a_random_moment(tmp_path, journal, seed)
+
+
+@pytest.mark.parametrize("applied", [True, False], ids=["applied", "not applied"])
+def test_two_workers_share_a_journal_and_one_dies_while_an_answer_is_owed(
+    tmp_path: Path, journal: Path, applied: bool
+) -> None:
+    mine, other = written(tmp_path / "a.ndjson", "a"), written(tmp_path / "b.ndjson", "b")
+    with world("lists that lag by a second") as sandbox:
+        owed = Stall("headers" if applied else "request")
+        sandbox.faults.add(owed, method="POST", path="/import/events", times=1)
+        first = begin(sandbox, mine, journal)
+        assert first.stdout is not None
+        while not first.stdout.readline().startswith("intent"):
+            pass
+        wait_until(lambda: has_upload(sandbox, applied=applied))
+        second = begin(sandbox, other, journal)
+        first.kill()
+        first.communicate(timeout=10)
+        if not applied:
+            # What a dead process has sent may still be applied, but not after the settle time.
+            sandbox.faults.clear()
+        owed.hold.release()
+        _, said = second.communicate(timeout=50)
+        assert second.returncode == 0, said
+        finish(sandbox, mine, journal)
+        assert_each_once(sandbox, "a", "b")
+    assert_done(journal)
+
+
+def test_a_second_process_on_the_same_run_is_told_who_has_it(tmp_path: Path, journal: Path) -> None:
+    events = written(tmp_path / "events.ndjson")
+    with world("as documented") as sandbox:
+        owed = Stall("request")
+        sandbox.faults.add(owed, method="POST", times=1)
+        first = begin(sandbox, events, journal)
+        assert first.stdout is not None
+        first.stdout.readline()
+        second = begin(sandbox, events, journal)
+        _, said = second.communicate(timeout=50)
+        assert second.returncode == 1
+        assert f"process {first.pid}" in said
+        owed.hold.release()
+        _, said = first.communicate(timeout=50)
+        assert first.returncode == 0, said
+        assert_each_once(sandbox)
