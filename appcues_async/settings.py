@@ -1,4 +1,4 @@
-"""What a user can set: who and where; how long, how often and how fast come from `timing.py`.
+"""What a user can set: who and where; how long, how often and how fast come from `policies.py`.
 
 Every value is checked where it is made, and an unfit one raises `InvalidInput` that names the value,
 the rule and the fix.
@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from attrs import Attribute, field, frozen
 
 from appcues_async.errors import InvalidInput
-from appcues_async.timing import Pace, PollPolicy, RetryPolicy, Timeouts
+from appcues_async.policies import Pace, PollPolicy, RetryPolicy, Timeouts
 
 __all__ = [
     "Credentials",

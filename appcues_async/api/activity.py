@@ -19,7 +19,7 @@ from appcues_async.rows.values import (
     iso_time,
     shown,
 )
-from appcues_async.wire.codec import encode, nothing
+from appcues_async.wire.codec import encode, expect_success
 from appcues_async.wire.request import Endpoint, Repeat, Server
 from appcues_async.wire.sender import Sender
 
@@ -91,7 +91,7 @@ class Activity:
         if not body.keys() - {"request_id"}:
             raise InvalidInput("there is nothing to record; give events, profile_update or both")
         endpoint = RECORD if listed else UPDATE
-        await self._sender.send(endpoint.request(encode(body), user_id=user_id), nothing)
+        await self._sender.send(endpoint.request(encode(body), user_id=user_id), expect_success)
 
 
 def _event(given: Any, where: str, now: datetime, *, strict: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from appcues_async.models import Checklist
-from appcues_async.wire.codec import nothing, reader, reader_of_list
+from appcues_async.wire.codec import expect_success, reader, reader_of_list
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
 
@@ -49,7 +49,7 @@ class Checklists:
         Raises:
             NotFound: There is none of that id.
         """
-        await self._sender.send(PUBLISH.request(checklist_id=checklist_id), nothing)
+        await self._sender.send(PUBLISH.request(checklist_id=checklist_id), expect_success)
 
     async def unpublish(self, checklist_id: str) -> None:
         """Unpublishes a checklist.
@@ -57,4 +57,4 @@ class Checklists:
         Raises:
             NotFound: There is none of that id.
         """
-        await self._sender.send(UNPUBLISH.request(checklist_id=checklist_id), nothing)
+        await self._sender.send(UNPUBLISH.request(checklist_id=checklist_id), expect_success)

@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Experience
 from appcues_async.rows.values import shown
-from appcues_async.wire.codec import nothing, reader, reader_of_list
+from appcues_async.wire.codec import expect_success, reader, reader_of_list
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
 
@@ -82,7 +82,7 @@ class Experiences:
             NotFound: There is none of that id.
         """
         endpoint = Endpoint("POST", _checked(type) + "/{experience_id}/publish")
-        await self._sender.send(endpoint.request(experience_id=experience_id), nothing)
+        await self._sender.send(endpoint.request(experience_id=experience_id), expect_success)
 
     async def unpublish(
         self,
@@ -100,7 +100,7 @@ class Experiences:
             NotFound: There is none of that id.
         """
         endpoint = Endpoint("POST", _checked(type) + "/{experience_id}/unpublish")
-        await self._sender.send(endpoint.request(experience_id=experience_id), nothing)
+        await self._sender.send(endpoint.request(experience_id=experience_id), expect_success)
 
 
 def _checked(given: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from appcues_async.models import Flow
-from appcues_async.wire.codec import nothing, reader, reader_of_list
+from appcues_async.wire.codec import expect_success, reader, reader_of_list
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
 
@@ -49,7 +49,7 @@ class Flows:
         Raises:
             NotFound: There is none of that id.
         """
-        await self._sender.send(PUBLISH.request(flow_id=flow_id), nothing)
+        await self._sender.send(PUBLISH.request(flow_id=flow_id), expect_success)
 
     async def unpublish(self, flow_id: str) -> None:
         """Unpublishes a flow; harmless where it is not published.
@@ -57,4 +57,4 @@ class Flows:
         Raises:
             NotFound: There is none of that id.
         """
-        await self._sender.send(UNPUBLISH.request(flow_id=flow_id), nothing)
+        await self._sender.send(UNPUBLISH.request(flow_id=flow_id), expect_success)

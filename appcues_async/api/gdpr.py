@@ -11,7 +11,7 @@ from attrs import evolve
 from appcues_async.errors import InvalidInput, UnexpectedReply
 from appcues_async.rows.values import check_user_ids
 from appcues_async.settings import Secret, as_secret
-from appcues_async.wire.codec import encode, nothing, read_object
+from appcues_async.wire.codec import encode, expect_success, read_object
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
@@ -78,7 +78,7 @@ def _authorization(key: object) -> Secret:
 
 def _read_message(reply: Reply) -> str:
     """Reads what is said of a success, in whatever form save a page."""
-    nothing(reply)
+    expect_success(reply)
     try:
         return str(read_object(reply)["message"])
     except (UnexpectedReply, KeyError):

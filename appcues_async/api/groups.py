@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from appcues_async.api.users import changes_of
 from appcues_async.rows.values import check_user_ids
-from appcues_async.wire.codec import encode, nothing, read_object
+from appcues_async.wire.codec import encode, expect_success, read_object
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
 
@@ -55,7 +55,7 @@ class Groups:
             InvalidInput: A value is refused, before anything is sent.
         """
         body = changes_of(attributes, strict=strict)
-        await self._sender.send(UPDATE_PROFILE.request(body, group_id=group_id), nothing)
+        await self._sender.send(UPDATE_PROFILE.request(body, group_id=group_id), expect_success)
 
     async def add_users(self, group_id: str, user_ids: Iterable[str]) -> None:
         """Puts users into a group; a user who is in it stays in it.
@@ -68,4 +68,4 @@ class Groups:
             InvalidInput: There are no ids, or one is refused.
         """
         body = encode({"user_ids": check_user_ids(user_ids)})
-        await self._sender.send(ADD_USERS.request(body, group_id=group_id), nothing)
+        await self._sender.send(ADD_USERS.request(body, group_id=group_id), expect_success)

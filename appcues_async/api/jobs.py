@@ -18,7 +18,7 @@ from appcues_async.settings import Credentials, PollPolicy
 from appcues_async.waiting.handle import ANALYTICS, JobAddress, JobHandle
 from appcues_async.waiting.lookup import download, get_job, list_jobs, list_summaries
 from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import nothing, reader
+from appcues_async.wire.codec import expect_success, reader
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Request
 from appcues_async.wire.sender import Sender
@@ -253,7 +253,7 @@ class Jobs:
         def read(reply: Reply) -> JobAddress | None:
             if reply.status == 202 or b'"job_id"' in reply.body:
                 return self._read(kind, reply)
-            nothing(reply)
+            expect_success(reply)
             return None
 
         question = RecoverableRequest(

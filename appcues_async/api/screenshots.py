@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import evolve
 
-from appcues_async.wire.codec import saved
+from appcues_async.wire.codec import expect_saved
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
 
@@ -46,5 +46,5 @@ class Screenshots:
         """
         target = Path(path)
         request = DOWNLOAD.request(accept="*/*", resource_id=resource_id)
-        await self._sender.send(evolve(request, into=target), saved)
+        await self._sender.send(evolve(request, save_to=target), expect_saved)
         return target

@@ -14,7 +14,7 @@ from appcues_async.rows.kinds import USER_IDS
 from appcues_async.rows.sources import Format, Source, body_of
 from appcues_async.rows.values import check_text
 from appcues_async.waiting.handle import JobHandle
-from appcues_async.wire.codec import encode, nothing, reader, reader_of_list
+from appcues_async.wire.codec import encode, expect_success, reader, reader_of_list
 from appcues_async.wire.request import Endpoint, Lane, Repeat
 from appcues_async.wire.sender import Sender
 
@@ -146,7 +146,7 @@ class Segments:
         Raises:
             NotFound: There is none of that id.
         """
-        await self._sender.send(DELETE.request(segment_id=segment_id), nothing)
+        await self._sender.send(DELETE.request(segment_id=segment_id), expect_success)
 
     async def add_user_ids(
         self,

@@ -18,7 +18,7 @@ from appcues_async.rows.values import (
     whole_number,
 )
 from appcues_async.waiting.handle import JobHandle
-from appcues_async.wire.codec import encode, nothing, read_object, reader_of_list
+from appcues_async.wire.codec import encode, expect_success, read_object, reader_of_list
 from appcues_async.wire.request import Endpoint, Repeat
 from appcues_async.wire.sender import Sender
 
@@ -85,7 +85,7 @@ class Users:
             InvalidInput: A value is refused, before anything is sent.
         """
         body = changes_of(attributes, strict=strict)
-        await self._sender.send(UPDATE_PROFILE.request(body, user_id=user_id), nothing)
+        await self._sender.send(UPDATE_PROFILE.request(body, user_id=user_id), expect_success)
 
     async def delete_profile(self, user_id: str) -> JobHandle | None:
         """Resets a user: profile, state of experiences, and events as far as targeting uses them.
@@ -152,4 +152,4 @@ class Users:
         }
         if attributes is not None:
             body["attributes"] = free_attributes(attributes, strict=strict)
-        await self._sender.send(TRACK_EVENT.request(encode(body), user_id=user_id), nothing)
+        await self._sender.send(TRACK_EVENT.request(encode(body), user_id=user_id), expect_success)

@@ -13,7 +13,7 @@ from appcues_async.customerio.ids import Chunk, Ids, IdType, check_all, chunks_o
 from appcues_async.customerio.report import FailedChunk, SegmentReport
 from appcues_async.errors import AppcuesError, Forbidden, InvalidInput, Unauthorized
 from appcues_async.rows.values import shown
-from appcues_async.wire.codec import encode, nothing
+from appcues_async.wire.codec import encode, expect_success
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
 
@@ -99,7 +99,7 @@ class Segments:
             request = endpoint.request(
                 encode({"ids": chunk.ids}), query={"id_type": id_type}, segment_id=segment
             )
-            await self._sender.send(request, nothing)
+            await self._sender.send(request, expect_success)
 
         async with aclosing(chunks_of(ids, id_type)) as chunks:
             return await _Run(send, chunks).finish()

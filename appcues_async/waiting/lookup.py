@@ -20,10 +20,10 @@ from appcues_async.settings import origin_of
 from appcues_async.waiting.handle import ANALYTICS, JobAddress
 from appcues_async.wire.codec import (
     JobSummary,
+    expect_saved,
     read_summaries,
     reader,
     reader_of_list,
-    saved,
 )
 from appcues_async.wire.request import Endpoint, Lane, Server
 from appcues_async.wire.sender import Sender
@@ -101,7 +101,7 @@ async def download(sender: Sender, address: JobAddress, path: Path) -> None:
         )
     if not _is_safe(link):
         raise UnexpectedReply(f"the link to the file of job {job.id} is not one to https")
-    await sender.send(evolve(FILE.request(), path=link, into=path, accept="*/*"), saved)
+    await sender.send(evolve(FILE.request(), path=link, save_to=path, accept="*/*"), expect_saved)
 
 
 def _job_of(export: _Export, address: JobAddress) -> Job:

@@ -23,14 +23,14 @@ from appcues_async.wire.reply import Reply, excerpt, is_page
 __all__ = [
     "JobSummary",
     "encode",
+    "expect_saved",
+    "expect_success",
     "job_of",
-    "nothing",
     "read_object",
     "read_objects",
     "read_summaries",
     "reader",
     "reader_of_list",
-    "saved",
 ]
 
 T = TypeVar("T")
@@ -228,7 +228,7 @@ def job_of(sighting: JobSummary) -> Job:
     )
 
 
-def nothing(reply: Reply) -> None:
+def expect_success(reply: Reply) -> None:
     """Reads a success whose body says no more than that; an empty one does too.
 
     Raises:
@@ -238,13 +238,13 @@ def nothing(reply: Reply) -> None:
         raise _unreadable(reply, "an answer of the API")
 
 
-def saved(reply: Reply) -> None:
+def expect_saved(reply: Reply) -> None:
     """Reads a success whose body has gone to a file.
 
     Raises:
         UnexpectedReply: It has not.
     """
-    nothing(reply)
+    expect_success(reply)
     if reply.status != 200:
         raise UnexpectedReply(f"{reply.status}, which brings no file", reply=reply)
 

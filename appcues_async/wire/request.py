@@ -283,7 +283,7 @@ class Request:
         path: The endpoint's route with its ids and query, encoded.
         body: What it carries.
         accept: The media type asked for.
-        into: The file that a successful answer's body is written to, instead of memory.
+        save_to: The file that a successful answer's body is written to, instead of memory.
         authorization: What to authorize with, instead of the account's key.
         retry_through_outage: Whether it is repeated through an outage (`RetryPolicy.outage`).
     """
@@ -292,7 +292,7 @@ class Request:
     path: str = field(repr=False)
     body: Body | None = field(default=None, repr=False)
     accept: str = JSON
-    into: Path | None = None
+    save_to: Path | None = None
     authorization: Secret | None = field(default=None, repr=False)
     retry_through_outage: bool = False
 
@@ -302,7 +302,7 @@ class Request:
     @property
     def is_transfer(self) -> bool:
         """Whether it moves a file, and so may take as long as the file moves."""
-        return self.endpoint.lane is Lane.UPLOAD or self.into is not None
+        return self.endpoint.lane is Lane.UPLOAD or self.save_to is not None
 
     @property
     def content_type(self) -> str | None:

@@ -279,8 +279,8 @@ def _middlewares_for(endpoint: Endpoint) -> tuple[ClientMiddlewareType, ...] | N
 
 async def _reply_of(response: ClientResponse, request: Request) -> Reply:
     # A page is no file: it is read, and told of as what it is.
-    if request.into is not None and response.status == 200 and not is_page(response.headers):
-        await save(response.content, request.into)
+    if request.save_to is not None and response.status == 200 and not is_page(response.headers):
+        await save(response.content, request.save_to)
         return Reply(response.status, response.headers, b"")
     return Reply(response.status, response.headers, await _read(response))
 

@@ -16,7 +16,7 @@ from appcues_async.errors import Delivery, UnexpectedReply
 from appcues_async.models import Accepted, Flow, Job, JobEvent, Segment
 from appcues_async.wire.codec import (
     encode,
-    nothing,
+    expect_success,
     read_object,
     read_objects,
     reader,
@@ -351,7 +351,7 @@ def test_what_is_no_list_of_objects_is_an_unexpected_reply(body: object) -> None
 
 @pytest.mark.parametrize("body", [b"", b"OK", {"status": 200, "title": "OK"}])
 def test_a_success_that_says_no_more_is_nothing(body: object) -> None:
-    nothing(reply(body))
+    expect_success(reply(body))
 
 
 def test_json_is_written_in_utf_8_without_blanks() -> None:

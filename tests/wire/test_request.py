@@ -273,7 +273,7 @@ def test_what_describes_a_request_does_not_change(value: Any) -> None:
 
 def test_an_upload_and_a_download_are_transfers_and_a_call_is_none() -> None:
     upload = Endpoint("POST", "import/events", lane=Lane.UPLOAD).request(ROWS)
-    download = Request(GET, "x", into=Path("/x"))
+    download = Request(GET, "x", save_to=Path("/x"))
     assert [one.is_transfer for one in (upload, download, Request(GET, "x", b"", JSON))] == [
         True,
         True,
