@@ -258,11 +258,13 @@ def what_a_type_checker_refuses(client: AppcuesClient) -> None:
         ),
         (
             Imports.profiles,
-            "(self, source: 'Source', *, format: 'Format | None' = None) -> 'JobHandle'",
+            "(self, source: 'Source', *, format: 'Format | None' = None, "
+            "allow_ids: 'Iterable[UserId]' = ()) -> 'JobHandle'",
         ),
         (
             Imports.events,
-            "(self, source: 'Source', *, format: 'Format | None' = None) -> 'JobHandle'",
+            "(self, source: 'Source', *, format: 'Format | None' = None, "
+            "allow_ids: 'Iterable[UserId]' = ()) -> 'JobHandle'",
         ),
         (Segments.list, "(self) -> 'list[Segment]'"),
         (Segments.get, "(self, segment_id: 'str') -> 'Segment'"),
@@ -278,8 +280,8 @@ def what_a_type_checker_refuses(client: AppcuesClient) -> None:
         (Segments.delete, "(self, segment_id: 'str') -> 'None'"),
         (
             Segments.add_user_ids,
-            "(self, segment_id: 'str', source: 'Source', *, format: 'Format | None' = None) "
-            "-> 'JobHandle'",
+            "(self, segment_id: 'str', source: 'Source', *, format: 'Format | None' = None, "
+            "allow_ids: 'Iterable[UserId]' = ()) -> 'JobHandle'",
         ),
         (
             Segments.remove_user_ids,

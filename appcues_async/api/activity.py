@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.ids import UserId, id_rule
 from appcues_async.rows.values import (
     check_event_name,
     check_text,
@@ -45,12 +46,13 @@ class Activity:
 
     async def record(
         self,
-        user_id: str,
+        user_id: UserId,
         *,
         events: Iterable[Mapping[str, Any]] = (),
         profile_update: Mapping[str, Any] | None = None,
         request_id: str | None = None,
         strict: bool = True,
+        allow_ids: Iterable[UserId] = (),
     ) -> None:
         """Records events of a user, changes attributes of the profile, or both.
 
@@ -67,6 +69,7 @@ class Activity:
             request_id: Any text, for the request to be known by.
             strict: Refuse nested values in the profile, times without a zone, and other fields of
                 events; no document says what becomes of those.
+            allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Raises:
             InvalidInput: There is nothing to record, or a value is refused; nothing was sent.
@@ -74,6 +77,7 @@ class Activity:
         """
         if isinstance(events, str | bytes | Mapping) or not isinstance(events, Iterable):
             raise InvalidInput(f"events is {shown(events)}; give a list of events, even of one")
+        user = id_rule(allow_ids).check(user_id)
         now = self._sender.clock.now()
         listed = [
             _event(one, f"events[{number}]", now, strict=strict)
@@ -91,7 +95,7 @@ class Activity:
         if not body.keys() - {"request_id"}:
             raise InvalidInput("there is nothing to record; give events, profile_update or both")
         endpoint = RECORD if listed else UPDATE
-        await self._sender.send(endpoint.request(encode(body), user_id=user_id), expect_success)
+        await self._sender.send(endpoint.request(encode(body), user_id=user), expect_success)
 
 
 def _event(given: Any, where: str, now: datetime, *, strict: bool) -> dict[str, Any]:

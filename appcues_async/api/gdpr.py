@@ -9,7 +9,7 @@ from typing import Final
 from attrs import evolve
 
 from appcues_async.errors import InvalidInput, UnexpectedReply
-from appcues_async.rows.values import check_user_ids
+from appcues_async.rows.ids import ANY_ID, UserId, check_user_ids
 from appcues_async.settings import Secret, as_secret
 from appcues_async.wire.codec import encode, expect_success, read_object
 from appcues_async.wire.reply import Reply
@@ -34,7 +34,7 @@ class Gdpr:
         """
         self._sender = sender
 
-    async def delete(self, user_ids: Iterable[str], *, legacy_api_key: str) -> str:
+    async def delete(self, user_ids: Iterable[UserId], *, legacy_api_key: str) -> str:
         """Has users erased for good, with all that Appcues knows of them.
 
         It is not undone. The account's API key and secret are not sent: this endpoint takes the Legacy
@@ -54,7 +54,7 @@ class Gdpr:
         """
         # First of all, for the sake of those who write down the variables of a frame that fails.
         legacy_api_key = as_secret(legacy_api_key)
-        body = encode({"users": check_user_ids(user_ids)})
+        body = encode({"users": check_user_ids(user_ids, rule=ANY_ID)})
         if len(body) >= LIMIT:
             raise InvalidInput(
                 f"user_ids makes a request of {len(body):,} bytes; it must stay below {LIMIT:,}: "

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from appcues_async.api.users import changes_of
-from appcues_async.rows.values import check_user_ids
+from appcues_async.rows.ids import UserId, check_user_ids, id_rule
 from appcues_async.wire.codec import encode, expect_success, read_object
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
@@ -57,15 +57,18 @@ class Groups:
         body = changes_of(attributes, strict=strict)
         await self._sender.send(UPDATE_PROFILE.request(body, group_id=group_id), expect_success)
 
-    async def add_users(self, group_id: str, user_ids: Iterable[str]) -> None:
+    async def add_users(
+        self, group_id: str, user_ids: Iterable[UserId], *, allow_ids: Iterable[UserId] = ()
+    ) -> None:
         """Puts users into a group; a user who is in it stays in it.
 
         Args:
             group_id: Which.
             user_ids: Who.
+            allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Raises:
             InvalidInput: There are no ids, or one is refused.
         """
-        body = encode({"user_ids": check_user_ids(user_ids)})
+        body = encode({"user_ids": check_user_ids(user_ids, rule=id_rule(allow_ids))})
         await self._sender.send(ADD_USERS.request(body, group_id=group_id), expect_success)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from typing import Final
 
 from appcues_async.api.jobs import Jobs
 from appcues_async.recovery.evidence import Claim
+from appcues_async.rows.ids import UserId, id_rule
 from appcues_async.rows.kinds import EVENTS, PROFILES
 from appcues_async.rows.sources import Format, Source, body_of
 from appcues_async.waiting.handle import JobHandle
@@ -35,6 +37,7 @@ class Imports:
         source: Source,
         *,
         format: Format | None = None,  # noqa: A002 - the public word
+        allow_ids: Iterable[UserId] = (),
     ) -> JobHandle:
         """Uploads profile updates.
 
@@ -43,6 +46,7 @@ class Imports:
         Args:
             source: A path, bytes, rows (mappings), or a data frame, of up to 200,000,000 bytes.
             format: How a file or bytes are written, when their name or content does not show it.
+            allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Returns:
             The job that applies them; await it to know how it went.
@@ -51,7 +55,7 @@ class Imports:
             InvalidInput: The source is refused, before anything is sent.
             AppcuesError: It was not accepted.
         """
-        body = await body_of(source, PROFILES, format=format)
+        body = await body_of(source, PROFILES.with_ids(id_rule(allow_ids)), format=format)
         return await self._jobs.start(IMPORT_PROFILES.request(body))
 
     async def events(
@@ -59,6 +63,7 @@ class Imports:
         source: Source,
         *,
         format: Format | None = None,  # noqa: A002 - the public word
+        allow_ids: Iterable[UserId] = (),
     ) -> JobHandle:
         """Uploads events.
 
@@ -70,6 +75,7 @@ class Imports:
         Args:
             source: A path, bytes, rows (mappings), or a data frame, of up to 200,000,000 bytes.
             format: How a file or bytes are written, when their name or content does not show it.
+            allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Returns:
             The job that applies them; await it to know how it went.
@@ -79,7 +85,7 @@ class Imports:
             OutcomeUnknown: Nothing says whether it was accepted.
             AppcuesError: It was not accepted.
         """
-        body = await body_of(source, EVENTS, format=format)
+        body = await body_of(source, EVENTS.with_ids(id_rule(allow_ids)), format=format)
         written_here = not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview)
         claim = Claim(
             kind=IMPORT_EVENTS.route,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from appcues_async.errors import InvalidInput, OutcomeUnknown
 from appcues_async.models import COMPLETED, Job, Segment
 from appcues_async.recovery.evidence import Claim, Verdict, judge
 from appcues_async.recovery.starting import RecoverableRequest
+from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.kinds import USER_IDS
 from appcues_async.rows.sources import Format, Source, body_of
 from appcues_async.rows.values import check_text
@@ -154,14 +156,16 @@ class Segments:
         source: Source,
         *,
         format: Format | None = None,  # noqa: A002 - the public word
+        allow_ids: Iterable[UserId] = (),
     ) -> JobHandle:
         """Adds users to a segment; adding one twice is harmless.
 
         Args:
             segment_id: Which.
-            source: Ids (text), a data frame or one column of it, or a path or bytes: a CSV of one
+            source: Ids, a data frame or one column of it, or a path or bytes: a CSV of one
                 column, or NDJSON with each id in double quotes; up to 200,000,000 bytes.
             format: How a file or bytes are written, when their name or content does not show it.
+            allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Returns:
             The job that adds them.
@@ -170,7 +174,7 @@ class Segments:
             InvalidInput: The source is refused, before anything is sent.
             AppcuesError: It was not accepted.
         """
-        body = await body_of(source, USER_IDS, format=format)
+        body = await body_of(source, USER_IDS.with_ids(id_rule(allow_ids)), format=format)
         return await self._jobs.start(ADD.request(body, segment_id=segment_id))
 
     async def remove_user_ids(
@@ -184,7 +188,7 @@ class Segments:
 
         Args:
             segment_id: Which.
-            source: As for `add_user_ids`.
+            source: As for `add_user_ids`; any id is taken that is not empty.
             format: As for `add_user_ids`.
 
         Returns:
@@ -194,7 +198,7 @@ class Segments:
             InvalidInput: The source is refused, before anything is sent.
             AppcuesError: It was not accepted.
         """
-        body = await body_of(source, USER_IDS, format=format)
+        body = await body_of(source, USER_IDS.with_ids(ANY_ID), format=format)
         return await self._jobs.start(REMOVE.request(body, segment_id=segment_id))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from appcues_async.api.jobs import Jobs
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Event
+from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.moments import Zone, offset_of
 from appcues_async.rows.values import (
     check_event_name,
@@ -58,7 +59,7 @@ class Users:
         self._sender = sender
         self._jobs = jobs
 
-    async def get_profile(self, user_id: str) -> dict[str, Any]:
+    async def get_profile(self, user_id: UserId) -> dict[str, Any]:
         """Asks for a user's profile.
 
         Returns:
@@ -67,10 +68,17 @@ class Users:
         Raises:
             NotFound: There is no such user.
         """
-        return await self._sender.send(GET_PROFILE.request(user_id=user_id), read_object)
+        return await self._sender.send(
+            GET_PROFILE.request(user_id=ANY_ID.check(user_id)), read_object
+        )
 
     async def update_profile(
-        self, user_id: str, attributes: Mapping[str, Any], *, strict: bool = True
+        self,
+        user_id: UserId,
+        attributes: Mapping[str, Any],
+        *,
+        strict: bool = True,
+        allow_ids: Iterable[UserId] = (),
     ) -> None:
         """Changes attributes of a user's profile; the others stay as they are.
 
@@ -80,14 +88,16 @@ class Users:
                 out as ISO 8601 with their offset.
             strict: Refuse nested values, which Appcues drops without a word ("Supported Data Types" of
                 its help pages), and times without a zone.
+            allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Raises:
             InvalidInput: A value is refused, before anything is sent.
         """
+        user = id_rule(allow_ids).check(user_id)
         body = changes_of(attributes, strict=strict)
-        await self._sender.send(UPDATE_PROFILE.request(body, user_id=user_id), expect_success)
+        await self._sender.send(UPDATE_PROFILE.request(body, user_id=user), expect_success)
 
-    async def delete_profile(self, user_id: str) -> JobHandle | None:
+    async def delete_profile(self, user_id: UserId) -> JobHandle | None:
         """Resets a user: profile, state of experiences, and events as far as targeting uses them.
 
         This is no erasure: what the user did stays in analytics and reports ("Schedule API User
@@ -96,10 +106,10 @@ class Users:
         Returns:
             The job that does it, or None where the answer names none.
         """
-        return await self._jobs.start_if_any(DELETE_PROFILE.request(user_id=user_id))
+        return await self._jobs.start_if_any(DELETE_PROFILE.request(user_id=ANY_ID.check(user_id)))
 
     async def list_events(
-        self, user_id: str, *, limit: int = 100, time_zone: Zone | None = None
+        self, user_id: UserId, *, limit: int = 100, time_zone: Zone | None = None
     ) -> list[Event]:
         """Asks for a user's most recent events, the most recent first.
 
@@ -116,17 +126,18 @@ class Users:
         query = {"limit": str(whole_number(limit, "limit", 1))}
         if time_zone is not None:
             query["time_zone"] = offset_of(time_zone, self._sender.clock.now())
-        request = LIST_EVENTS.request(query=query, user_id=user_id)
+        request = LIST_EVENTS.request(query=query, user_id=ANY_ID.check(user_id))
         return await self._sender.send(request, _read_events)
 
     async def track_event(
         self,
-        user_id: str,
+        user_id: UserId,
         name: str,
         *,
         timestamp: datetime | str | None = None,
         attributes: Mapping[str, Any] | None = None,
         strict: bool = True,
+        allow_ids: Iterable[UserId] = (),
     ) -> None:
         """Records that a user did something.
 
@@ -140,11 +151,13 @@ class Users:
                 another attempt sends the same moment.
             attributes: What is known of it, by name; may be nested.
             strict: Refuse times without a zone.
+            allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Raises:
             InvalidInput: A value is refused, before anything is sent.
             OutcomeUnknown: Nothing says whether it was recorded.
         """
+        user = id_rule(allow_ids).check(user_id)
         moment = self._sender.clock.now() if timestamp is None else timestamp
         body: dict[str, Any] = {
             "name": check_event_name(name),
@@ -152,4 +165,4 @@ class Users:
         }
         if attributes is not None:
             body["attributes"] = free_attributes(attributes, strict=strict)
-        await self._sender.send(TRACK_EVENT.request(encode(body), user_id=user_id), expect_success)
+        await self._sender.send(TRACK_EVENT.request(encode(body), user_id=user), expect_success)

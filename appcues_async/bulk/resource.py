@@ -29,6 +29,7 @@ from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
 from appcues_async.rows.frames import Frame
+from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT, MEDIA, Format
 from appcues_async.rows.values import shown, whole_number
@@ -79,6 +80,7 @@ class BulkOptions(TypedDict, total=False):
             is not known to have ended. Not with `wait=False`.
         types: `infer` gives CSV cells the types that they look like, and sends NDJSON.
         format: How a file is written, when its name or content does not show it.
+        allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
         on_unknown: What to do when nothing says whether a chunk was accepted; what the client does when
             left out.
         on_notice: Is told how far the run is.
@@ -94,6 +96,7 @@ class BulkOptions(TypedDict, total=False):
     ordered: bool
     types: Literal["infer"] | None
     format: Format | None
+    allow_ids: Iterable[UserId]
     on_unknown: OnUnknown | None
     on_notice: Listener | None
 
@@ -216,6 +219,8 @@ class Bulk:
         check, on_reject = options.get("check", "full"), options.get("on_reject", "report")
         types, written = options.get("types"), options.get("format")
         on_unknown = options.get("on_unknown")
+        # What is removed need not be an id that could be added.
+        taken = ANY_ID if endpoint is REMOVE else id_rule(options.get("allow_ids", ()))
         _one_of("check", check, get_args(Check))
         _one_of("on_reject", on_reject, get_args(OnReject))
         _one_of("types", types, (None, "infer"))
@@ -239,7 +244,9 @@ class Bulk:
         raises = on_reject == "raise"
         rejects = None if rejects is None else Path(rejects)
         tally = RowCounter(rejects, raise_on_reject=raises)
-        reading = Reading(kind, check, types, written, ChunkSizer(FILE_LIMIT), tally)
+        reading = Reading(
+            kind.with_ids(taken), check, types, written, ChunkSizer(FILE_LIMIT), tally
+        )
         listeners = (self._listener, options.get("on_notice"))
         run = BulkRun(
             RunSpec(

@@ -119,6 +119,7 @@ class RunSpec:
                 "types": reading.types,
                 "format": reading.format,
                 "chunk_bytes": self.chunk_bytes,
+                "allow_ids": sorted(reading.kind.ids.allowed),
             },
             limits=self.limits(),
         )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from appcues_async.cli.inputs import object_of, pairs_of
-from appcues_async.cli.options import DEFAULTS, Id, JsonFile, Options, Pairs, open_client
+from appcues_async.cli.options import DEFAULTS, AllowIds, Id, JsonFile, Options, Pairs, open_client
 from appcues_async.cli.output import show_one
 from appcues_async.errors import InvalidInput
 
@@ -30,6 +30,7 @@ async def record(
         Parameter(negative="", help="The name of an event that happens now; may be repeated."),
     ] = None,
     json: JsonFile = None,
+    allow_id: AllowIds = (),
     options: Options = DEFAULTS,
 ) -> None:
     """Record events of a user, change attributes of the profile, or both.
@@ -53,6 +54,7 @@ async def record(
             events=events,
             profile_update=changes or None,
             request_id=given.get("request_id"),
+            allow_ids=allow_id,
         )
         show_one(
             {"user_id": user_id, "events": len(events), "attributes": len(changes)}, options.output

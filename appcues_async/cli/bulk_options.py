@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from appcues_async.bulk.reading.checks import Check
 from appcues_async.bulk.resource import CONCURRENCY, OnReject
-from appcues_async.cli.options import Timeout, Wait, at_least, bytes_of
+from appcues_async.cli.options import AllowIds, Timeout, Wait, at_least, bytes_of
 from appcues_async.rows.sources import Format
 
 __all__ = ["BULK_DEFAULTS", "BulkOptions"]
@@ -25,6 +25,7 @@ class BulkOptions:
         format: How the files are written.
         check: How much of each row is checked.
         types: Whether cells of a CSV get types.
+        allow_id: Ids that are taken although they look like none.
         rejects: A file for the rows that are not sent.
         on_reject: What such a row means.
         concurrency: Uploads at a time.
@@ -45,6 +46,7 @@ class BulkOptions:
         Literal["infer"] | None,
         Parameter(help="Send cells of a CSV as the numbers and booleans that they look like."),
     ] = None
+    allow_id: AllowIds = ()
     rejects: Annotated[
         Path | None,
         Parameter(help="Write rows that are not sent, and why, to this file (NDJSON)."),
@@ -83,6 +85,7 @@ class BulkOptions:
             "format": self.format,
             "check": self.check,
             "types": self.types,
+            "allow_ids": self.allow_id,
             "rejects": self.rejects,
             "on_reject": self.on_reject,
             "concurrency": self.concurrency,

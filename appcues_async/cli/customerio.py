@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -12,10 +13,12 @@ from cyclopts import App, Parameter
 
 from appcues_async.cli.dry_run import rehearsed
 from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed, failure_of
-from appcues_async.cli.options import DEFAULTS, Options
+from appcues_async.cli.options import DEFAULTS, AllowIds, Options
 from appcues_async.cli.output import print_lines, show_one
 from appcues_async.cli.progress import Display, open_display
 from appcues_async.customerio import CustomerIOClient, IdType
+from appcues_async.customerio.report import SegmentReport
+from appcues_async.customerio.segments import Segments
 from appcues_async.errors import InvalidInput
 
 __all__ = ["app"]
@@ -32,6 +35,7 @@ SegmentId: TypeAlias = Annotated[int, Parameter(name="SEGMENT_ID", help="A manua
 File: TypeAlias = Annotated[
     Path, Parameter(name="FILE", help="Ids: CSV of one column, or NDJSON; any number of them.")
 ]
+Change: TypeAlias = Callable[[int, Path], Awaitable[SegmentReport]]
 IdTypeOption: TypeAlias = Annotated[IdType, Parameter(help="What the ids are.")]
 
 
@@ -42,6 +46,7 @@ async def add_customers(
     /,
     *,
     id_type: IdTypeOption = "id",
+    allow_id: AllowIds = (),
     options: Options = DEFAULTS,
 ) -> None:
     """Add the people of a file to a manual segment.
@@ -50,7 +55,12 @@ async def add_customers(
 
     Example: appcues-async customerio add-customers 7 ids.csv
     """
-    await _change(segment_id, file, id_type, options, add=True)
+    await _change(
+        segment_id,
+        file,
+        options,
+        lambda segments: partial(segments.add_customers, id_type=id_type, allow_ids=allow_id),
+    )
 
 
 @app.command
@@ -66,19 +76,23 @@ async def remove_customers(
 
     Example: appcues-async customerio remove-customers 7 emails.csv --id-type email
     """
-    await _change(segment_id, file, id_type, options, add=False)
+    await _change(
+        segment_id,
+        file,
+        options,
+        lambda segments: partial(segments.remove_customers, id_type=id_type),
+    )
 
 
 async def _change(
-    segment_id: int, file: Path, id_type: IdType, options: Options, *, add: bool
+    segment_id: int, file: Path, options: Options, change_of: Callable[[Segments], Change]
 ) -> None:
     if options.dry_run:
         print("of requests of up to 1,000 ids each, this is the first:", file=sys.stderr)
     display = open_display(options.quiet, options.output)
     async with _open(options, display) as client:
-        change = client.segments.add_customers if add else client.segments.remove_customers
         with display:
-            report = await change(segment_id, file, id_type)
+            report = await change_of(client.segments)(segment_id, file)
         show_one(
             {
                 "segment_id": segment_id,

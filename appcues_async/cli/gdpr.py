@@ -12,6 +12,7 @@ from appcues_async.cli.failures import CONFIGURATION, CommandFailed
 from appcues_async.cli.inputs import ids_of
 from appcues_async.cli.options import DEFAULTS, Id, IdsFile, Options, Yes, open_account
 from appcues_async.cli.output import show_one
+from appcues_async.rows.ids import ANY_ID
 from appcues_async.settings import Secret
 
 __all__ = ["app"]
@@ -36,7 +37,7 @@ async def delete(
 
     Example: appcues-async gdpr delete 007 008 --yes
     """
-    ids = await ids_of(user_ids, file)
+    ids = await ids_of(user_ids, file, ANY_ID)
     key = os.environ.get(legacy_api_key_env, "")
     if not key and not options.sandbox:
         raise CommandFailed(

@@ -7,6 +7,7 @@ from cyclopts import App
 from appcues_async.cli.inputs import attributes_of, ids_of
 from appcues_async.cli.options import (
     DEFAULTS,
+    AllowIds,
     Id,
     IdsFile,
     JsonFile,
@@ -15,6 +16,7 @@ from appcues_async.cli.options import (
     open_client,
 )
 from appcues_async.cli.output import show_one
+from appcues_async.rows.ids import id_rule
 
 __all__ = ["app"]
 
@@ -57,13 +59,14 @@ async def add_users(
     /,
     *user_ids: Id,
     file: IdsFile = None,
+    allow_id: AllowIds = (),
     options: Options = DEFAULTS,
 ) -> None:
     """Put users into a group; a user who is in it stays in it.
 
     Example: appcues-async groups add-users acme 007 008
     """
-    ids = await ids_of(user_ids, file)
+    ids = await ids_of(user_ids, file, id_rule(allow_id))
     async with open_client(options) as client:
-        await client.groups.add_users(group_id, ids)
+        await client.groups.add_users(group_id, ids, allow_ids=allow_id)
         show_one({"id": group_id, "ids": len(ids)}, options.output)

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.ids import IdRule, check_user_ids
 from appcues_async.rows.kinds import USER_ID, USER_IDS
 from appcues_async.rows.sources import body_of
-from appcues_async.rows.values import check_user_ids
 from appcues_async.wire.request import CSV, Blocks
 
 __all__ = ["attributes_of", "ids_of", "interruptible", "json_of", "object_of", "pairs_of"]
@@ -109,7 +109,7 @@ def attributes_of(pairs: Sequence[str], file: str | None) -> dict[str, Any]:
     return {**given, **pairs_of(pairs)}
 
 
-async def ids_of(ids: Sequence[str], file: str | None) -> list[str]:
+async def ids_of(ids: Sequence[str], file: str | None, rule: IdRule) -> list[str]:
     """The ids that were given one by one, or those of a file.
 
     Raises:
@@ -118,10 +118,10 @@ async def ids_of(ids: Sequence[str], file: str | None) -> list[str]:
     if file is None:
         if not ids:
             raise InvalidInput("no ID is given; name at least one, or give --file FILE")
-        return check_user_ids(ids)
+        return check_user_ids(ids, rule=rule)
     if ids:
         raise InvalidInput("ids and --file are both given; give one of them")
-    body = await body_of(bytes_of(file), USER_IDS)
+    body = await body_of(bytes_of(file), USER_IDS.with_ids(rule))
     # Bytes below 20 MB stay as they are; what is larger is refused where the ids go.
     part = body if isinstance(body, Blocks) else _too_large(file)
     text = b"".join(part.blocks).decode()
@@ -133,8 +133,8 @@ async def ids_of(ids: Sequence[str], file: str | None) -> list[str]:
         if wide := next((row for row in cells if len(row) > 1), None):
             raise InvalidInput(f"{file}: {','.join(wide)!r} is no id; a CSV of ids has one column")
         found = [row[0].strip() for row in cells]
-        return check_user_ids(found[1:] if found[0] in USER_ID else found, file)
-    return check_user_ids([_parse(line, file) for line in lines if line.strip()], file)
+        return check_user_ids(found[1:] if found[0] in USER_ID else found, file, rule)
+    return check_user_ids([_parse(line, file) for line in lines if line.strip()], file, rule)
 
 
 def _too_large(file: str) -> NoReturn:

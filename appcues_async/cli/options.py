@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULTS",
+    "AllowIds",
     "Id",
     "IdsFile",
     "InputFile",
@@ -93,6 +94,16 @@ Wait: TypeAlias = Annotated[
 ]
 Timeout: TypeAlias = Annotated[
     str | None, Parameter(help="Wait no longer than this, such as 90s, 15m or 2h.")
+]
+AllowIds: TypeAlias = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--allow-id",
+        negative="",
+        show_default=False,
+        allow_leading_hyphen=True,
+        help="Take this id although it looks like none, such as null; may be repeated.",
+    ),
 ]
 Yes: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask.")]
 Output: TypeAlias = Annotated[

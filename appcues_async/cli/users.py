@@ -11,6 +11,7 @@ from appcues_async.cli.follow import Followed, follow
 from appcues_async.cli.inputs import attributes_of
 from appcues_async.cli.options import (
     DEFAULTS,
+    AllowIds,
     Id,
     JsonFile,
     Options,
@@ -48,6 +49,7 @@ async def update_profile(
     /,
     *pairs: Pairs,
     json: JsonFile = None,
+    allow_id: AllowIds = (),
     options: Options = DEFAULTS,
 ) -> None:
     """Change attributes of a user's profile; the others stay as they are.
@@ -58,7 +60,7 @@ async def update_profile(
     """
     attributes = attributes_of(pairs, json)
     async with open_client(options) as client:
-        await client.users.update_profile(user_id, attributes)
+        await client.users.update_profile(user_id, attributes, allow_ids=allow_id)
         show_one({"id": user_id, "updated": True}, options.output)
 
 
@@ -124,6 +126,7 @@ async def track_event(
         str | None, Parameter(help="When: ISO 8601 with an offset; now if left out.")
     ] = None,
     json: JsonFile = None,
+    allow_id: AllowIds = (),
     options: Options = DEFAULTS,
 ) -> None:
     """Record that a user did something.
@@ -134,5 +137,7 @@ async def track_event(
     """
     attributes = attributes_of(pairs, json) or None
     async with open_client(options) as client:
-        await client.users.track_event(user_id, name, timestamp=timestamp, attributes=attributes)
+        await client.users.track_event(
+            user_id, name, timestamp=timestamp, attributes=attributes, allow_ids=allow_id
+        )
         show_one({"user_id": user_id, "name": name, "recorded": True}, options.output)

@@ -23,14 +23,15 @@ import msgspec
 from attrs import frozen
 
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.values import check_user_id, shown
+from appcues_async.rows.ids import NEW_ID, IdRule, UserId
+from appcues_async.rows.values import shown
 
 __all__ = ["Chunk", "IdType", "Ids", "check_all", "chunks_of"]
 
 IdType = Literal["id", "email", "cio_id"]
 """What the ids are; Customer.io ignores those that are of another type."""
 
-Ids: TypeAlias = str | os.PathLike[str] | Iterable[str] | AsyncIterable[str]
+Ids: TypeAlias = str | os.PathLike[str] | Iterable[UserId] | AsyncIterable[UserId]
 """A path (text is one too) to a file of ids, or the ids one by one."""
 
 MOST: Final = 1000
@@ -57,7 +58,7 @@ class Chunk:
     ids: list[str]
 
 
-async def check_all(source: Ids, id_type: IdType) -> None:
+async def check_all(source: Ids, id_type: IdType, rule: IdRule = NEW_ID) -> None:
     """Goes through a source that can be read again, so that nothing is sent of one with a bad id.
 
     A source that cannot be read again is only looked at from outside.
@@ -67,12 +68,12 @@ async def check_all(source: Ids, id_type: IdType) -> None:
     """
     _check_kind(source)
     if isinstance(source, str | os.PathLike | Collection):
-        async for _ in _batches(source, id_type):
+        async for _ in _batches(source, id_type, rule):
             # A long list must not hold the loop.
             await asyncio.sleep(0)
 
 
-async def chunks_of(source: Ids, id_type: IdType) -> AsyncGenerator[Chunk]:
+async def chunks_of(source: Ids, id_type: IdType, rule: IdRule = NEW_ID) -> AsyncGenerator[Chunk]:
     """Reads a source request by request; an id that comes again within one is left out of it.
 
     Raises:
@@ -80,7 +81,7 @@ async def chunks_of(source: Ids, id_type: IdType) -> AsyncGenerator[Chunk]:
     """
     ids: dict[str, None] = {}
     first = position = 0
-    async for batch in _batches(source, id_type):
+    async for batch in _batches(source, id_type, rule):
         for one in batch:
             ids[one] = None
             position += 1
@@ -104,10 +105,10 @@ def _check_kind(source: Any) -> None:
         raise InvalidInput(f"ids are {shown(source)}; give a path, or an iterable of ids")
 
 
-async def _batches(source: Ids, id_type: IdType) -> AsyncGenerator[list[str]]:
+async def _batches(source: Ids, id_type: IdType, rule: IdRule) -> AsyncGenerator[list[str]]:
     """The checked ids, up to 1000 at a time."""
     if isinstance(source, str | os.PathLike):
-        reading = _read_file(Path(source), id_type)
+        reading = _read_file(Path(source), id_type, rule)
         try:
             # The loop never waits for the disk.
             while batch := await asyncio.to_thread(_take, reading):
@@ -119,7 +120,7 @@ async def _batches(source: Ids, id_type: IdType) -> AsyncGenerator[list[str]]:
     elif isinstance(source, AsyncIterable):
         batch, position = [], 0
         async for one in source:
-            batch.append(check_user_id(one, f"ids[{position}]"))
+            batch.append(rule.check(one, f"ids[{position}]"))
             position += 1
             if len(batch) == MOST:
                 yield batch
@@ -127,7 +128,7 @@ async def _batches(source: Ids, id_type: IdType) -> AsyncGenerator[list[str]]:
         if batch:
             yield batch
     else:
-        numbered = (check_user_id(one, f"ids[{position}]") for position, one in enumerate(source))
+        numbered = (rule.check(one, f"ids[{position}]") for position, one in enumerate(source))
         while batch := _take(numbered):
             yield batch
 
@@ -136,12 +137,12 @@ def _take(ids: Iterator[str]) -> list[str]:
     return list(islice(ids, MOST))
 
 
-def _read_file(path: Path, id_type: IdType) -> Generator[str]:
+def _read_file(path: Path, id_type: IdType, rule: IdRule) -> Generator[str]:
     try:
         _refuse_special(path)
         with path.open(encoding="utf-8-sig", newline="") as file:
             read = _json_lines if _is_ndjson(path, file) else _csv_lines
-            yield from read(path, file, id_type)
+            yield from read(path, file, id_type, rule)
     except InvalidInput:
         raise
     except UnicodeDecodeError:
@@ -175,7 +176,7 @@ def _is_ndjson(path: Path, file: TextIO) -> bool:
     return isinstance(value, str) and value not in _HEADERS
 
 
-def _json_lines(path: Path, file: TextIO, _: IdType) -> Iterator[str]:
+def _json_lines(path: Path, file: TextIO, _: IdType, rule: IdRule) -> Iterator[str]:
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
@@ -185,10 +186,10 @@ def _json_lines(path: Path, file: TextIO, _: IdType) -> Iterator[str]:
             raise InvalidInput(
                 f"{path}, line {number:,}, is not JSON; in NDJSON each id is in double quotes"
             ) from None
-        yield check_user_id(value, f"{path}, line {number:,},")
+        yield rule.check(value, f"{path}, line {number:,},")
 
 
-def _csv_lines(path: Path, file: TextIO, id_type: IdType) -> Iterator[str]:
+def _csv_lines(path: Path, file: TextIO, id_type: IdType, rule: IdRule) -> Iterator[str]:
     reader = csv.reader(file, strict=True)
     is_first = True
     try:
@@ -202,7 +203,7 @@ def _csv_lines(path: Path, file: TextIO, id_type: IdType) -> Iterator[str]:
             if is_first and value in _HEADERS:
                 _check_header(value, id_type, path)
             else:
-                yield check_user_id(value, where)
+                yield rule.check(value, where)
             is_first = False
     except csv.Error as error:
         raise InvalidInput(

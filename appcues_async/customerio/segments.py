@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Final, TypeGuard, get_args
 
@@ -12,6 +12,7 @@ from attrs import define, field
 from appcues_async.customerio.ids import Chunk, Ids, IdType, check_all, chunks_of
 from appcues_async.customerio.report import FailedChunk, SegmentReport
 from appcues_async.errors import AppcuesError, Forbidden, InvalidInput, Unauthorized
+from appcues_async.rows.ids import ANY_ID, IdRule, UserId, id_rule
 from appcues_async.rows.values import shown
 from appcues_async.wire.codec import encode, expect_success
 from appcues_async.wire.request import Endpoint
@@ -39,7 +40,12 @@ class Segments:
         self._sender = sender
 
     async def add_customers(
-        self, segment_id: int, ids: Ids, id_type: IdType = "id"
+        self,
+        segment_id: int,
+        ids: Ids,
+        id_type: IdType = "id",
+        *,
+        allow_ids: Iterable[UserId] = (),
     ) -> SegmentReport:
         """Adds people to a manual segment; adding somebody twice is harmless.
 
@@ -54,6 +60,7 @@ class Segments:
                 quotes.
             id_type: What the ids are: `id`, `email` or `cio_id`. Customer.io ignores those that are
                 something else, and those of nobody.
+            allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Returns:
             How many requests and ids there were, and which requests failed: a failure does not stop the
@@ -65,7 +72,7 @@ class Segments:
             Unauthorized: The key is wrong; the rest is not sent.
             Forbidden: The key may not do that; the rest is not sent.
         """
-        return await self._change(ADD, segment_id, ids, id_type)
+        return await self._change(ADD, segment_id, ids, id_type, id_rule(allow_ids))
 
     async def remove_customers(
         self, segment_id: int, ids: Ids, id_type: IdType = "id"
@@ -74,7 +81,7 @@ class Segments:
 
         Args:
             segment_id: As for `add_customers`.
-            ids: As for `add_customers`.
+            ids: As for `add_customers`; any id is taken that is not empty.
             id_type: As for `add_customers`.
 
         Returns:
@@ -85,15 +92,15 @@ class Segments:
             Unauthorized: As for `add_customers`.
             Forbidden: As for `add_customers`.
         """
-        return await self._change(REMOVE, segment_id, ids, id_type)
+        return await self._change(REMOVE, segment_id, ids, id_type, ANY_ID)
 
     async def _change(
-        self, endpoint: Endpoint, segment_id: int, ids: Ids, id_type: IdType
+        self, endpoint: Endpoint, segment_id: int, ids: Ids, id_type: IdType, rule: IdRule
     ) -> SegmentReport:
         segment = _check_segment(segment_id)
         if id_type not in get_args(IdType):
             raise InvalidInput(f"id_type is {shown(id_type)}; it must be 'id', 'email' or 'cio_id'")
-        await check_all(ids, id_type)
+        await check_all(ids, id_type, rule)
 
         async def send(chunk: Chunk) -> None:
             request = endpoint.request(
@@ -101,7 +108,7 @@ class Segments:
             )
             await self._sender.send(request, expect_success)
 
-        async with aclosing(chunks_of(ids, id_type)) as chunks:
+        async with aclosing(chunks_of(ids, id_type, rule)) as chunks:
             return await _Run(send, chunks).finish()
 
 

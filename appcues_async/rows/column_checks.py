@@ -16,17 +16,16 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
+from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import check_event_name, iso_time
 
-__all__ = ["are_ids", "judged", "moments_of", "none_is_blank"]
+__all__ = ["judged", "moments_of", "none_is_blank"]
 
 _INFINITE: Final = frozenset({int, float})
 """What may be no finite number."""
 _NUMBERS: Final = _INFINITE | {bool}
 _PLAIN: Final = _NUMBERS | {str, type(None)}
 _MOMENT: Final = frozenset({datetime, type(None)})
-_VISIBLE: Final = bytes(range(0x21, 0x7F))
 _Moments: Final = list[Annotated[datetime, msgspec.Meta(tz=True)]]
 
 
@@ -41,21 +40,21 @@ def judged(rows: Sequence[Any], kind: Kind) -> Sequence[Any] | None:
         The rows as they are to be encoded, moments as text; None where some row takes a closer look.
     """
     if kind.is_list:
-        return rows if are_ids(rows) else None
+        return kind.ids.prove(rows)
     if set(map(type, rows)) != {dict}:
         return None
-    moments = moments_of(_columns_of(rows), len(rows), kind)
-    if not moments:
-        return None if moments is None else rows
+    changed = moments_of(_columns_of(rows), len(rows), kind)
+    if not changed:
+        return None if changed is None else rows
     return [
-        {**row, **dict(zip(moments, texts, strict=True))}
-        for row, texts in zip(rows, zip(*moments.values(), strict=True), strict=True)
+        {**row, **dict(zip(changed, texts, strict=True))}
+        for row, texts in zip(rows, zip(*changed.values(), strict=True), strict=True)
     ]
 
 
 def moments_of(
     columns: Mapping[Any, Sequence[Any]], count: int, kind: Kind
-) -> dict[str, list[str | None]] | None:
+) -> dict[str, Sequence[str | None]] | None:
     """Takes rows, given by columns, that are good for certain.
 
     Args:
@@ -64,33 +63,25 @@ def moments_of(
         kind: What they are.
 
     Returns:
-        The columns that hold moments, as text; None where some row takes a closer look.
+        The columns that are sent as other values, ids and moments as text; None where some row takes a
+        closer look.
     """
-    if not _have_ids(columns, count) or (kind is EVENTS and not _are_events(columns, count)):
+    ids = _ids_of(columns, count, kind)
+    if ids is None or (kind.is_events and not _are_events(columns, count)):
         return None
     moments: dict[str, Sequence[Any]] = {}
     for name, column in columns.items():
-        if kind is EVENTS and name == "attributes":
+        if name in USER_ID:
+            continue
+        if kind.is_events and name == "attributes":
             good = _are_attributes(column)
         elif not (good := _is_plain(column)) and len(column) == count:
             good = set(map(type, column)) <= _MOMENT
             moments[name] = column
         if not good or type(name) is not str or not name:
             return None
-    return _as_text(moments)
-
-
-def are_ids(ids: Sequence[Any]) -> bool:
-    """Whether values are ids, for certain."""
-    try:
-        text = "".join(ids)
-    except TypeError:
-        return False
-    if not all(ids):
-        return False
-    if text.isascii() and not text.encode().translate(None, _VISIBLE):
-        return True
-    return text.isprintable() and none_is_blank(ids)
+    texts = _as_text(moments)
+    return None if texts is None else {**ids, **texts}
 
 
 def none_is_blank(texts: Sequence[str]) -> bool:
@@ -146,10 +137,18 @@ def _are_attributes(column: Sequence[Any]) -> bool:
     )
 
 
-def _have_ids(columns: Mapping[Any, Sequence[Any]], count: int) -> bool:
-    ids = [columns[name] for name in USER_ID if name in columns]
+def _ids_of(
+    columns: Mapping[Any, Sequence[Any]], count: int, kind: Kind
+) -> dict[str, Sequence[str]] | None:
+    """The column of ids, if it is sent as other values; None where one of them may be no id."""
+    given = [name for name in USER_ID if name in columns]
     # Two names for it may name two users.
-    return len(ids) == 1 and len(ids[0]) == count and are_ids(ids[0])
+    if len(given) != 1 or len(columns[given[0]]) != count:
+        return None
+    ids = kind.ids.prove(columns[given[0]])
+    if ids is None:
+        return None
+    return {} if ids is columns[given[0]] else {given[0]: ids}
 
 
 def _are_events(columns: Mapping[Any, Sequence[Any]], count: int) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.ids import NEW_ID, IdRule
 from appcues_async.rows.values import (
     check_event_name,
-    check_user_id,
     flat_attributes,
     free_attributes,
     iso_time,
@@ -30,17 +30,39 @@ class Kind:
     Attributes:
         name: In the plural, as in messages and file names.
         columns: The columns that every row needs, each with its spellings.
-        check: Takes a row and what to call it; returns it as JSON values, or raises `InvalidInput`.
+        ids: Which ids are taken.
     """
 
     name: str
     columns: tuple[tuple[str, ...], ...]
-    check: Callable[[Any, str], Any]
+    _check: Callable[[Any, str, Kind], Any] = field(repr=False)
+    ids: IdRule = NEW_ID
 
     @property
     def is_list(self) -> bool:
         """Whether a row is one bare id, and a CSV's header may be missing."""
         return not self.columns
+
+    @property
+    def is_events(self) -> bool:
+        """Whether a row is an event, with a name and a timestamp."""
+        return self.name == EVENTS.name
+
+    def check(self, row: Any, where: str) -> Any:
+        """Takes a row as JSON values.
+
+        Args:
+            row: The row.
+            where: What to call it, for the message.
+
+        Raises:
+            InvalidInput: It is refused.
+        """
+        return self._check(row, where, self)
+
+    def with_ids(self, ids: IdRule) -> Kind:
+        """The same kind, with another rule for ids."""
+        return evolve(self, ids=ids)
 
     def missing(self, names: Mapping[str, Any] | list[str]) -> list[str]:
         """The columns that are needed and not among `names`."""
@@ -51,16 +73,16 @@ class Kind:
         ]
 
 
-def _user_id(row: Mapping[str, Any], where: str) -> None:
+def _user_id(row: Mapping[str, Any], where: str, ids: IdRule) -> dict[str, str]:
+    """The id of a row's user, as text, under its name."""
     there = [name for name in USER_ID if name in row]
-    # A null beside an id names nobody.
-    named = [name for name in there if row[name] is not None] or there
-    given = {name: check_user_id(row[name], f"{where}: {name}") for name in named}
-    if not given:
+    if not there:
         raise InvalidInput(f"{where} has no user_id; every row needs user_id or userId")
-    if len(set(given.values())) > 1:
-        both = " and ".join(f"{name} {shown(value)}" for name, value in given.items())
-        raise InvalidInput(f"{where} names two users, {both}; leave one out")
+    if len(there) > 1:
+        # Which of them is meant, nobody can say.
+        both = " and ".join(f"{name} {shown(row[name])}" for name in there)
+        raise InvalidInput(f"{where} has both {both}; leave one out")
+    return {there[0]: ids.check(row[there[0]], f"{where}: {there[0]}")}
 
 
 def _row(row: object, where: str) -> Mapping[str, Any]:
@@ -69,17 +91,17 @@ def _row(row: object, where: str) -> Mapping[str, Any]:
     return row
 
 
-def check_profile(row: Any, where: str) -> dict[str, Any]:
+def check_profile(row: Any, where: str, kind: Kind) -> dict[str, Any]:
     """Takes one row of profiles: the user's id, and attributes."""
     checked = _row(row, where)
-    _user_id(checked, where)
-    return flat_attributes(checked, where)
+    user = _user_id(checked, where, kind.ids)
+    return flat_attributes({**checked, **user}, where)
 
 
-def check_event(row: Any, where: str) -> dict[str, Any]:
+def check_event(row: Any, where: str, kind: Kind) -> dict[str, Any]:
     """Takes one row of events: the user's id, name, timestamp, and attributes of any shape."""
     checked = _row(row, where)
-    _user_id(checked, where)
+    user = _user_id(checked, where, kind.ids)
     for name in ("name", "timestamp"):
         if name not in checked:
             raise InvalidInput(f"{where} has no {name}; every event needs user_id, name, timestamp")
@@ -89,14 +111,14 @@ def check_event(row: Any, where: str) -> dict[str, Any]:
             f"{where}: attributes is {shown(checked['attributes'])}; it must be a mapping of names"
         )
     return {
-        **free_attributes(checked, where),
+        **free_attributes({**checked, **user}, where),
         "timestamp": iso_time(checked["timestamp"], f"{where}: timestamp"),
     }
 
 
-def check_id(row: Any, where: str) -> str:
+def check_id(row: Any, where: str, kind: Kind) -> str:
     """Takes one id of a segment's user."""
-    return check_user_id(row, where)
+    return kind.ids.check(row, where)
 
 
 PROFILES: Final = Kind("profiles", (USER_ID,), check_profile)

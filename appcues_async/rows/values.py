@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -22,11 +22,11 @@ __all__ = [
     "check_event_name",
     "check_json",
     "check_text",
-    "check_user_id",
-    "check_user_ids",
     "flat_attributes",
     "free_attributes",
     "iso_time",
+    "plain_scalar",
+    "plain_text",
     "shown",
     "whole_number",
 ]
@@ -50,8 +50,25 @@ def shown(value: object, longest: int = 80) -> str:
     return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
-def _text(value: str, where: str) -> str:
-    """Takes text of any subclass, such as numpy's, as the text it is."""
+def plain_scalar(value: Any) -> Any:
+    """The value, or Python's own for one of numpy's."""
+    kind = type(value)
+    if kind.__module__ != "numpy" or getattr(value, "shape", None) != ():
+        return value
+    if value.dtype.kind == "M" and kind.__name__ == "datetime64":
+        # Of nanoseconds, Python would be given a bare number.
+        value = value if str(value.dtype) == "datetime64[D]" else value.astype("datetime64[us]")
+    found = value.item()
+    # Python has none for what is missing, and for numbers of more digits than its own.
+    return value if found is None or type(found).__module__ == "numpy" else found
+
+
+def plain_text(value: str, where: str) -> str:
+    """Takes text of any subclass, such as numpy's, as the text it is.
+
+    Raises:
+        InvalidInput: It holds half a character.
+    """
     if not value.isascii():
         try:
             value.encode()
@@ -71,40 +88,7 @@ def check_text(value: object, where: str) -> str:
     """
     if not isinstance(value, str) or not value.strip():
         raise InvalidInput(f"{where} is {shown(value)}; it must be text and not empty")
-    return _text(value, where)
-
-
-def check_user_id(value: object, where: str = "user_id") -> str:
-    """Takes an id as it is: text, with its leading zeros.
-
-    Raises:
-        InvalidInput: It is no text, is empty, or holds a control character.
-    """
-    if not isinstance(value, str):
-        kind = "missing" if value is None else f"{shown(value)}, a {type(value).__name__}"
-        raise InvalidInput(f"{where} is {kind}; ids are text, such as '007'")
-    if not value.strip():
-        raise InvalidInput(f"{where} is empty; every row needs the id of its user")
-    if not value.isprintable() and any(one < " " or one == "\x7f" for one in value):
-        # Lines of an open file end in one, and no user is called that.
-        raise InvalidInput(
-            f"{where} is {shown(value)}; an id holds no control characters: take them off with strip()"
-        )
-    return _text(value, where)
-
-
-def check_user_ids(values: object, where: str = "user_ids") -> list[str]:
-    """Takes the ids of one request.
-
-    Raises:
-        InvalidInput: There are none, or one of them is refused.
-    """
-    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
-        raise InvalidInput(f"{where} is {shown(values)}; give a list of ids, even of one")
-    ids = [check_user_id(value, f"{where}[{number}]") for number, value in enumerate(values)]
-    if not ids:
-        raise InvalidInput(f"{where} is empty; give at least one id")
-    return ids
+    return plain_text(value, where)
 
 
 def whole_number(value: object, where: str, low: int, high: int | None = None) -> int:
@@ -140,7 +124,7 @@ def check_event_name(value: object, where: str = "name") -> str:
             f"{where} is {shown(value)}; names that begin with {RESERVED!r} are reserved by Appcues: "
             "give it another name"
         )
-    return _text(value, where)
+    return plain_text(value, where)
 
 
 def iso_time(value: object, where: str = "timestamp", *, strict: bool = True) -> str:
@@ -188,7 +172,7 @@ def flat_value(value: Any, where: str, strict: bool = True) -> Any:
         # First what nearly every value is: this runs for each value of millions of rows.
         return value
     if isinstance(value, str):
-        return _text(value, where)
+        return plain_text(value, where)
     if isinstance(value, int):
         if value.bit_length() < _LONGEST_INTEGER:
             return int(value)
@@ -255,7 +239,7 @@ def _key(value: object, where: str) -> str:
             f"{where} has the name {shown(value)}; names of attributes are text and not empty: "
             "rename it, or leave it out"
         )
-    return _text(value, f"the name of an attribute of {where}")
+    return plain_text(value, f"the name of an attribute of {where}")
 
 
 def _too_deep(where: str) -> InvalidInput:

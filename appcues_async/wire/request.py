@@ -207,7 +207,8 @@ def quote_part(name: str, value: object) -> str:
         value: The id.
 
     Raises:
-        InvalidInput: It is not text, is empty, or holds a control character or half a character.
+        InvalidInput: It is not text, is empty, or holds half a character, or a control character where
+            the API has made it: users are called whatever programs have sent.
     """
     if not isinstance(value, str):
         raise InvalidInput(
@@ -217,7 +218,7 @@ def quote_part(name: str, value: object) -> str:
         raise InvalidInput(f"{name} is empty; the API needs an id here")
     if value.isascii() and value.isprintable():
         return value.translate(_QUOTED) if value not in {".", ".."} else value.replace(".", "%2E")
-    if any(ord(character) < 32 or ord(character) == 127 for character in value):
+    if name != "user_id" and any(one < " " or one == "\x7f" for one in value):
         raise InvalidInput(f"{name} is {value!r}; an id holds no control characters: strip it")
     try:
         return quote(value, safe="")

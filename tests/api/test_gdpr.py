@@ -65,7 +65,7 @@ async def test_the_key_is_in_no_error(sandbox: Sandbox, client: AppcuesClient) -
     assert base64.b64encode(b"legacy-key:").decode() not in text
 
 
-@pytest.mark.parametrize("user_ids", [[], "007", [7], [""], ["a\n"]])
+@pytest.mark.parametrize("user_ids", [[], "007", [7.0], [""], [None]])
 async def test_ids_that_are_none_are_refused_before_anything_is_sent(
     sandbox: Sandbox, client: AppcuesClient, user_ids: Iterable[str]
 ) -> None:

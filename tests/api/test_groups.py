@@ -47,7 +47,7 @@ async def test_users_are_added_by_post(sandbox: Sandbox, client: AppcuesClient) 
     [
         ([], "user_ids is empty; give at least one"),
         ("007", "user_ids is '007'; give a list of ids"),
-        (["007", 8], r"user_ids\[1\] is 8, a int; ids are text"),
+        (["007", 8.0], r"user_ids\[1\] is 8.0, a float; ids are text"),
         ([""], r"user_ids\[0\] is empty"),
         (None, "user_ids is None; give a list"),
     ],

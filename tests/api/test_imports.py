@@ -91,7 +91,7 @@ async def test_rows_over_20_mb_go_out_as_a_multipart_upload(
     ("row", "rule"),
     [
         ({"email": "a@example.com"}, "row 2 has no user_id"),
-        ({"user_id": 7}, "row 2: user_id is 7, a int; ids are text"),
+        ({"user_id": 7.0}, "row 2: user_id is 7.0, a float; ids are text"),
         ({"user_id": "7", "score": float("nan")}, "row 2.score is nan"),
         ({"user_id": "7", "at": datetime(2026, 7, 14)}, "a time without a zone"),
         ({"user_id": "7", "tags": ["a"]}, "Appcues drops nested values"),

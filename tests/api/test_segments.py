@@ -88,7 +88,7 @@ async def test_an_update_of_nothing_is_refused(sandbox: Sandbox, client: Appcues
     assert not sandbox.requests
 
 
-@pytest.mark.parametrize("ids", [[7], ["007", None], [""], []])
+@pytest.mark.parametrize("ids", [[7.0], ["007", None], [""], []])
 async def test_ids_that_are_no_text_are_refused_before_anything_is_sent(
     sandbox: Sandbox, client: AppcuesClient, ids: list[object]
 ) -> None:

@@ -157,9 +157,9 @@ async def test_the_rejects_file_feeds_back_in(
     sandbox: Sandbox, client: AppcuesClient, tmp_path: Path
 ) -> None:
     put_aside = tmp_path / "rejects.ndjson"
-    source = [*rows(3), {"user_id": 7, "plan": "free"}]
+    source = [*rows(3), {"user_id": "null", "plan": "free"}]
     await client.bulk.import_profiles(source, rejects=put_aside)
-    put_aside.write_text(put_aside.read_text().replace('"user_id":7', '"user_id":"7"'))
+    put_aside.write_text(put_aside.read_text().replace('"null"', '"7"'))
     assert (await client.bulk.import_profiles(put_aside)).ok
     assert sandbox.profiles["7"] == {"plan": "free"}
 

@@ -92,7 +92,7 @@ async def test_nothing_is_sent_of_an_empty_file(
         ("ids.csv", b"a\n\xff\n", "not UTF-8"),
         ("ids.csv", b"a\n\x00\n", "no control characters"),
         ("ids.ndjson", '"a"\nb\n', "line 2, is not JSON"),
-        ("ids.ndjson", '"a"\n7\n', "line 2, is 7, a int; ids are text"),
+        ("ids.ndjson", '"a"\n7.0\n', "line 2, is 7.0, a float; ids are text"),
         ("ids.ndjson", '"a"\n""\n', "line 2, is empty"),
     ],
 )
@@ -145,7 +145,7 @@ async def test_what_gives_no_ids_is_refused(
     assert not sandbox.requests
 
 
-@pytest.mark.parametrize("bad", [7, None, "", "  ", "a\n", "\ud800"])
+@pytest.mark.parametrize("bad", [7.0, None, "", "  ", "a\n", "\ud800"])
 async def test_a_list_is_checked_to_its_end_before_anything_is_sent(
     sandbox: Sandbox, cio: CustomerIOClient, bad: Any
 ) -> None:
@@ -159,8 +159,8 @@ async def test_of_an_iterator_the_error_says_what_was_sent(
     sandbox: Sandbox, cio: CustomerIOClient
 ) -> None:
     sandbox.faults.add(Answer(400))
-    source: list[Any] = [*numbers(3_500), 7]
-    said = r"^ids\[3500\] is 7.*; the first 3,000 ids were sent before, in 3 requests, of which 1"
+    source: list[Any] = [*numbers(3_500), 7.0]
+    said = r"^ids\[3500\] is 7.0.*; the first 3,000 ids were sent before, in 3 requests, of which 1"
     with pytest.raises(InvalidInput, match=said):
         await cio.segments.add_customers(1, iter(source))
     assert sorted(map(len, sent(sandbox))) == [1_000] * 3
@@ -169,8 +169,8 @@ async def test_of_an_iterator_the_error_says_what_was_sent(
 async def test_of_an_iterator_that_is_wrong_at_once_nothing_is_said_of_sending(
     sandbox: Sandbox, cio: CustomerIOClient
 ) -> None:
-    source: list[Any] = [7]
-    with pytest.raises(InvalidInput, match=r"such as '007'$"):
+    source: list[Any] = [7.0]
+    with pytest.raises(InvalidInput, match=r"read the column as text$"):
         await cio.segments.add_customers(1, iter(source))
     assert not sandbox.requests
 

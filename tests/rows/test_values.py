@@ -18,12 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.ids import NEW_ID
 from appcues_async.rows.values import (
     check_event_name,
     check_json,
     check_text,
-    check_user_id,
-    check_user_ids,
     flat_attributes,
     free_attributes,
     iso_time,
@@ -72,82 +71,6 @@ def refusal_of(check: Callable[..., object], *args: Any) -> str:
     with pytest.raises(InvalidInput) as caught:
         check(*args)
     return str(caught.value)
-
-
-# --- user ids ------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "user_id",
-    ["7", "007", " 7", "a/b?c#d%2F", "é", "日本", "..", "x" * 300, "a\u00a0b", "\U0001f600"],
-)
-def test_a_user_id_is_taken_as_it_is(user_id: str) -> None:
-    assert check_user_id(user_id) == user_id
-
-
-@pytest.mark.parametrize(
-    "user_id", [7, 7.0, True, b"7", ["7"], {"user_id": "7"}, UUID(int=7), Color.RED]
-)
-def test_a_user_id_that_is_no_text_is_refused_with_an_example(user_id: Any) -> None:
-    message = refusal_of(check_user_id, user_id, "row 3: user_id")
-    assert message == (
-        f"row 3: user_id is {user_id!r}, a {type(user_id).__name__}; ids are text, such as '007'"
-    )
-
-
-def test_a_missing_user_id_is_refused() -> None:
-    message = refusal_of(check_user_id, None, "row 3: user_id")
-    assert message == "row 3: user_id is missing; ids are text, such as '007'"
-
-
-@pytest.mark.parametrize("user_id", ["", " ", "\n", "\u00a0", "\t \r\n"])
-def test_a_blank_user_id_is_refused(user_id: str) -> None:
-    message = refusal_of(check_user_id, user_id)
-    assert message == "user_id is empty; every row needs the id of its user"
-
-
-@pytest.mark.parametrize("user_id", ["7\n", "7\r\n", "\t7", "a\x00b", "a\x7fb", "\x1b[0m7"])
-def test_a_user_id_with_a_control_character_is_refused_as_an_unstripped_line(user_id: str) -> None:
-    message = refusal_of(check_user_id, user_id, "row 1")
-    assert message == (
-        f"row 1 is {user_id!r}; an id holds no control characters: take them off with strip()"
-    )
-
-
-def test_a_user_id_that_utf_8_cannot_hold_is_refused() -> None:
-    message = refusal_of(check_user_id, "caf\udce9", "row 1")
-    assert "row 1 is 'caf\\udce9', which holds half a character" in message
-    assert "decode it anew" in message
-
-
-@pytest.mark.parametrize("user_id", [Text("7"), RunSpec.PRO])
-def test_a_user_id_of_a_kind_of_text_becomes_plain_text(user_id: str) -> None:
-    assert type(check_user_id(user_id)) is str
-
-
-def test_a_whole_row_given_as_an_id_is_not_spread_over_the_message() -> None:
-    message = refusal_of(check_user_id, {"user_id": "7", "note": "x" * 10_000}, "row 1")
-    assert len(message) < 200
-
-
-@pytest.mark.parametrize("ids", [["7", "é"], ("7",), {"7"}, iter(["7"])])
-def test_the_ids_of_one_request_come_from_any_iterable(ids: Any) -> None:
-    assert check_user_ids(ids)[0] == "7"
-
-
-@pytest.mark.parametrize(
-    ("ids", "message"),
-    [
-        ("7", "user_ids is '7'; give a list of ids, even of one"),
-        (b"7", "user_ids is b'7'; give a list of ids, even of one"),
-        ({"7": 1}, "user_ids is {'7': 1}; give a list of ids, even of one"),
-        (None, "user_ids is None; give a list of ids, even of one"),
-        ([], "user_ids is empty; give at least one id"),
-        (["7", 8], "user_ids[1] is 8, a int; ids are text, such as '007'"),
-    ],
-)
-def test_what_is_no_list_of_ids_is_refused(ids: Any, message: str) -> None:
-    assert refusal_of(check_user_ids, ids) == message
 
 
 # --- other arguments -----------------------------------------------------------------------------
@@ -496,11 +419,6 @@ def without_end() -> list[Any]:
     return nested
 
 
-@pytest.mark.parametrize("value", [holds_itself(), without_end()], ids=["itself", "without end"])
-def test_what_is_nested_without_end_is_refused_as_an_id_too(value: Any) -> None:
-    assert "ids are text" in refusal_of(check_user_id, value)
-
-
 @pytest.mark.parametrize("value", [None, 1, "x", [1, {"a": None}], {"a": [1.5]}])
 def test_any_json_value_is_taken(value: Any) -> None:
     assert check_json(value) == value
@@ -550,19 +468,11 @@ def test_a_strict_reader_reads_back_what_was_taken(value: Any) -> None:
 
 @given(VALUES)
 def test_no_value_makes_the_check_fail_otherwise(value: Any) -> None:
-    for check in (check_json, flat_attributes, free_attributes, check_user_id, check_event_name):
+    for check in (check_json, flat_attributes, free_attributes, NEW_ID.check, check_event_name):
         try:
             check(value)
         except InvalidInput:
             continue
-
-
-@given(st.text())
-def test_an_id_is_refused_or_stays_what_it_was(user_id: str) -> None:
-    try:
-        assert check_user_id(user_id) == user_id
-    except InvalidInput:
-        assert not user_id.strip() or not user_id.isprintable()
 
 
 # --- what messages show --------------------------------------------------------------------------

@@ -109,10 +109,14 @@ def test_an_empty_id_is_refused() -> None:
 @pytest.mark.parametrize("user_id", ["a\nb", "7\r\n", "\x00", "\x1f", "\x7f", "é\n"])
 def test_an_id_with_a_control_character_is_refused_with_what_to_do(user_id: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        quote_part("user_id", user_id)
+        quote_part("segment_id", user_id)
     assert str(caught.value) == (
-        f"user_id is {user_id!r}; an id holds no control characters: strip it"
+        f"segment_id is {user_id!r}; an id holds no control characters: strip it"
     )
+
+
+def test_a_user_may_be_called_anything_and_still_be_found() -> None:
+    assert quote_part("user_id", "a\nb\0\x7f") == "a%0Ab%00%7F"
 
 
 def test_an_id_that_utf_8_cannot_hold_is_refused() -> None:

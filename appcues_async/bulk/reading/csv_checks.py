@@ -11,12 +11,11 @@ from appcues_async.bulk.reading.checks import Bad, Check, Checked, is_utf8, join
 from appcues_async.bulk.reading.row_edges import row_spans
 from appcues_async.bulk.reading.times import are_iso_times
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
+from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import (
     LONGEST_NAME,
     RESERVED,
     check_event_name,
-    check_user_id,
     iso_time,
 )
 
@@ -76,7 +75,7 @@ class CsvChecker:
 
     def _proved(self, block: bytes) -> bool:
         """Whether the bytes alone prove that no row's id is missing: it is first, and never empty."""
-        if self._kind is EVENTS or self._needed["user_id"] != [0]:
+        if self._kind.is_events or self._needed["user_id"] != [0]:
             return False
         if block.startswith((b",", b'""', b"\r", b"\n", b" ")) or b'\n"",' in block:
             return False
@@ -97,7 +96,7 @@ class CsvChecker:
             ids = self._needed["user_id"]
             if marks.have_controls(cells, ids) or not is_utf8(block):
                 return 0
-            if self._kind is EVENTS and not self._are_events(marks, block, cells):
+            if self._kind.is_events and not self._are_events(marks, block, cells):
                 return 0
         return len(cells[0])
 
@@ -130,13 +129,13 @@ class CsvChecker:
             return
         if len(set(named["user_id"])) > 1:
             raise InvalidInput("the row names two users; leave one out")
-        check_user_id(named["user_id"][0].strip(), "user_id")
+        self._kind.ids.check(named["user_id"][0].strip(), "user_id")
         if any(cells[len(self.header) :]):
             raise InvalidInput(
                 f"the row has {len(cells)} cells, and the header {len(self.header)}; "
                 "put a cell that holds a comma in quotes"
             )
-        if self._kind is EVENTS:
+        if self._kind.is_events:
             check_event_name(named["name"][0])
             iso_time(named["timestamp"][0].strip())
 

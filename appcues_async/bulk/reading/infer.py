@@ -14,7 +14,7 @@ from appcues_async.bulk.chunks import PreparedSource
 from appcues_async.bulk.reading.csv_checks import cells_of
 from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, Shape, Unread, shape_of
 from appcues_async.bulk.reading.row_edges import row_blocks, row_spans
-from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
+from appcues_async.rows.kinds import USER_ID, Kind
 
 __all__ = ["batches_of_csv", "inferred"]
 
@@ -51,7 +51,7 @@ def batches_of_csv(
         header: The names of its columns.
         kind: What its rows are.
     """
-    as_text = {*USER_ID, *(("name", "timestamp") if kind is EVENTS else ())}
+    as_text = {*USER_ID, *(("name", "timestamp") if kind.is_events else ())}
     columns = [(name, name in as_text) for name in header]
     shape = shape_of([name for name in header if name])
     line = source.lines

@@ -13,9 +13,8 @@ import msgspec
 from appcues_async.bulk.reading.checks import Bad, Check, Checked, is_utf8, joined, lines_of
 from appcues_async.bulk.reading.row_edges import row_spans
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.column_checks import are_ids, none_is_blank
-from appcues_async.rows.kinds import EVENTS, USER_ID, Kind
-from appcues_async.rows.values import check_user_id
+from appcues_async.rows.column_checks import none_is_blank
+from appcues_async.rows.kinds import USER_ID, Kind
 
 if TYPE_CHECKING:
     from appcues_async.bulk.reading.marks import JsonMarks
@@ -25,11 +24,11 @@ __all__ = ["NdjsonChecker", "check_ids"]
 _Text: TypeAlias = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-_TextIfAny: TypeAlias = _Text | None
+_TextIfAny: TypeAlias = _Text | msgspec.UnsetType
 _Field: TypeAlias = tuple[str, Any] | tuple[str, Any, Any]
 
-_USER: Final[list[_Field]] = [("user_id", _Text), ("userId", None, None)]
-_EITHER_USER: Final[list[_Field]] = [(name, _TextIfAny, None) for name in USER_ID]
+_USER: Final[list[_Field]] = [("user_id", _Text), ("userId", msgspec.UnsetType, msgspec.UNSET)]
+_EITHER_USER: Final[list[_Field]] = [(name, _TextIfAny, msgspec.UNSET) for name in USER_ID]
 _NEEDED: Final[list[_Field]] = [("name", _Text), ("timestamp", _Text)]
 _EVENT: Final[list[_Field]] = [
     ("name", Annotated[str, msgspec.Meta(min_length=1, max_length=127)]),
@@ -51,7 +50,6 @@ _HUGE: Final = re.compile(rb"[0-9](?:[eE]|[0-9]{63})")
 """A number that may be too large to be one."""
 
 _id: Final = attrgetter("user_id")
-_other_id: Final = attrgetter("userId")
 
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -73,7 +71,7 @@ class NdjsonChecker:
         self._other: Callable[[bytes], list[Any]] | None = None
         if not kind.is_list:
             # Nearly always it is user_id alone that names the user.
-            more = [] if kind is not EVENTS else _EVENT if check == "full" else _NEEDED
+            more = [] if not kind.is_events else _EVENT if check == "full" else _NEEDED
             self._decode, self._other = _decoder(_USER + more), _decoder(_EITHER_USER + more)
 
     def check(self, block: bytes, marks: JsonMarks | None = None) -> Checked:
@@ -128,7 +126,7 @@ class NdjsonChecker:
         return 0 if block.startswith(prefix[1:] + b'"') else rows
 
     def _learn(self, block: bytes) -> None:
-        if self._kind is EVENTS:
+        if self._kind.is_events:
             return
         pattern = rb'"' if self._kind.is_list else rb'\{\s*"(?:user_id|userId)"\s*:\s*"'
         if (match := re.match(pattern, block)) and b"\n" not in match[0]:
@@ -143,12 +141,14 @@ class NdjsonChecker:
             return False
         if self._check == "ids":
             return none_is_blank(ids)
-        return are_ids(ids) and self._has_good_values(block, marks, len(found)) and is_utf8(block)
+        if self._kind.ids.prove(ids) is None:
+            return False
+        return self._has_good_values(block, marks, len(found)) and is_utf8(block)
 
     def _has_good_values(self, block: bytes, marks: JsonMarks | None, rows: int) -> bool:
         if self._kind.is_list:
             return True
-        if self._kind is EVENTS:
+        if self._kind.is_events:
             if b'""' in block and _NAMELESS.search(block):
                 return False
             return b'"appcues:' not in block and not _ODD_TIME.search(block)
@@ -185,6 +185,7 @@ class NdjsonChecker:
                 check_ids(row, self._kind)
             else:
                 self._kind.check(row, "the row")
+                _refuse_numbers(row, self._kind)
         except InvalidInput as error:
             return row, str(error)
         return row, None
@@ -192,19 +193,24 @@ class NdjsonChecker:
 
 def _ids_of(found: list[Any]) -> list[str] | None:
     """The id of each row; None if one has none, or two."""
-    ids = [one.user_id for one in found]
-    if None not in ids and not any(map(_other_id, found)):
-        return ids
-    others = [one.userId for one in found]
-    if any((one is None) == (other is None) for one, other in zip(ids, others, strict=True)):
+    unset = msgspec.UNSET
+    pairs = [(one.user_id, one.userId) for one in found]
+    if any((one is unset) == (other is unset) for one, other in pairs):
         return None
-    return [one or other for one, other in zip(ids, others, strict=True)]
+    return [other if one is unset else one for one, other in pairs]
+
+
+def _refuse_numbers(row: Any, kind: Kind) -> None:
+    """Refuses an id that is a number: the line is sent as it is."""
+    ids = [row] if kind.is_list else [row[name] for name in USER_ID if name in row]
+    if not all(isinstance(one, str) for one in ids):
+        raise InvalidInput(f"the row has the id {ids[0]}; in a file, write it in double quotes")
 
 
 def check_ids(row: Any, kind: Kind) -> None:
     """Refuses a row that has not what its kind needs."""
     if kind.is_list:
-        check_user_id(row, "the row")
+        kind.ids.check(row, "the row")
         return
     if not isinstance(row, Mapping):
         raise InvalidInput(f"the row is a {type(row).__name__}; a row is a mapping of column names")

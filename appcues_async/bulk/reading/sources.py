@@ -42,7 +42,7 @@ from appcues_async.bulk.reading.worker import CutterProcess, Task
 from appcues_async.bulk.rejects import HEAD, REJECT_FIELDS, RowCounter, are_rejects
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import is_frame
-from appcues_async.rows.kinds import EVENTS, PROFILES, USER_ID, USER_IDS, Kind
+from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.sources import BOM, MEDIA, POST_LIMIT, SUFFIXES, Format, check_head
 from appcues_async.rows.values import shown
 from appcues_async.wire.request import stamp_of
@@ -255,15 +255,13 @@ def _cut(cutting: PreparedSource, reading: Reading) -> Iterator[Chunk]:
     apart, path = reading.apart, cutting.path
     if path is None or not apart.is_worth(cutting.stamp[0], reading.check):
         return cut(cutting, reading.sizes, reading.tally)
-    kind, check = reading.kind.name, reading.check
-    task = Task(str(path), kind, check, reading.format, reading.sizes)
+    task = Task(str(path), reading.kind, reading.check, reading.format, reading.sizes)
     return apart.cut(task, reading.tally)
 
 
 def cut_file(task: Task, tally: RowCounter) -> Iterator[Chunk]:
     """Cuts a file, in the process that does nothing else."""
-    kind = next(one for one in (PROFILES, EVENTS, USER_IDS) if one.name == task.kind)
-    reading = Reading(kind, task.check, None, task.format, task.sizes, tally)
+    reading = Reading(task.kind, task.check, None, task.format, task.sizes, tally)
     path = Path(task.path)
     feed = open_feed(path, tally)
     try:

@@ -22,6 +22,7 @@ from appcues_async.bulk.chunks import Chunk, ChunkSizer
 from appcues_async.bulk.reading.row_edges import marking
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.kinds import Kind
 
 __all__ = ["CutterProcess", "Passed", "Task", "serve"]
 
@@ -48,14 +49,14 @@ class Task:
 
     Attributes:
         path: Where it is.
-        kind: What its rows are, by name.
+        kind: What its rows are.
         check: How much of them is checked.
         format: How it is written, if that was given.
         sizes: How large the chunks become.
     """
 
     path: str
-    kind: str
+    kind: Kind
     check: Any
     format: Any
     sizes: ChunkSizer

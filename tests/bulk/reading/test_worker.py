@@ -94,7 +94,7 @@ async def test_a_file_that_cannot_be_read_is_an_error_as_ever(
 ) -> None:
     path = tmp_path / "users.csv"
     path.write_text("user_id\nu-1\n", encoding="utf-8")
-    task = worker.Task(str(path), "profiles", "full", None, reading.sizes)
+    task = worker.Task(str(path), PROFILES, "full", None, reading.sizes)
     path.unlink()
     with pytest.raises(InvalidInput, match="there is no file"):
         list(reading.apart.cut(task, reading.tally))
@@ -115,7 +115,7 @@ async def test_a_rejected_row_can_end_the_run(users: Path, reading: Reading) -> 
 
 async def test_a_cancelled_run_ends_the_process(users: Path, reading: Reading) -> None:
     reading.tally.stop.set()
-    task = worker.Task(str(users), "profiles", "full", None, reading.sizes)
+    task = worker.Task(str(users), PROFILES, "full", None, reading.sizes)
     with pytest.raises(Stopped):
         list(reading.apart.cut(task, reading.tally))
     assert reading.apart._process is None
