@@ -41,7 +41,7 @@ from appcues_async.notices import Notice
 from appcues_async.sandbox import Answer, Sandbox
 from appcues_async.settings import Credentials, Secret
 from tests.conformance.calls import CALLS, Caller, settle_in
-from tests.conformance.test_conformance import FAULTS
+from tests.conformance.table import FAULTS
 from tests.conformance.trial import fault_of
 
 # As long as real ones, and with what each way of quoting changes.

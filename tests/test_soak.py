@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from appcues_async.settings import OnUnknown
-from benchmarks.soak import DONE, OPEN, REFUSED, UNKNOWN, RowCounter, Said, Sample, run
+from benchmarks.soak import RowCounter, Sample, run
+from benchmarks.soak_work import DONE, OPEN, REFUSED, UNKNOWN, Said
 
 
 @pytest.mark.parametrize(

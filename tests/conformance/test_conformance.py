@@ -7,7 +7,6 @@ worked out by the code that it judges.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -16,43 +15,17 @@ import pytest
 
 from appcues_async.sandbox import Sandbox
 from tests.conformance.calls import CALLS
+from tests.conformance.table import EXPANDED, FAULTS, TABLE, UPLOADS, cells_of, expand
 from tests.conformance.trial import Seen, Servers, Trial, as_cell
 from tests.fair_loop import FairLoop
 from tests.test_endpoint_table import ROWS
 
-TABLE: Final[dict[str, Any]] = json.loads(
-    Path(__file__).with_name("table.json").read_text(encoding="utf-8")
-)
-FAULTS: Final[dict[str, dict[str, Any]]] = {one["name"]: one for one in TABLE["faults"]}
-UPLOADS: Final[dict[str, dict[str, Any]]] = {one["name"]: one for one in TABLE["uploads"]["faults"]}
 AT_ONCE: Final = 12
 """Trials at a time; their servers are on the same loop."""
 SILENT_AT_ONCE: Final = 24
 """Of those that sit out a timeout."""
 
 Cell = list[Any]
-
-
-def cells_of(row: dict[str, Any], fault: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """What the table says of an endpoint under a fault: by on_unknown, then by how often."""
-    cells = TABLE["groups"][fault["group"]][row["repeat"]]
-    for exception in TABLE["exceptions"]:
-        # What is named narrows it down, and what is not named does not.
-        if (
-            row["python"] in exception.get("python", [row["python"]])
-            and row["repeat"] == exception.get("repeat", row["repeat"])
-            and row["answer"] in exception.get("answers", [row["answer"]])
-            and fault["name"] in exception.get("faults", [fault["name"]])
-            and fault["group"] in exception.get("groups", [fault["group"]])
-        ):
-            cells = exception["cells"]
-    return {
-        on_unknown: {
-            often: [fault.get("error") if part == "ERROR" else part for part in cell]
-            for often, cell in column.items()
-        }
-        for on_unknown, column in cells.items()
-    }
 
 
 def trials(
@@ -74,7 +47,7 @@ def is_in(seen: Seen, cell: Cell) -> bool:
     return all(said is None or said == one for said, one in zip(cell, found, strict=True))
 
 
-def list_lags_behind(tried: list[tuple[Trial, list[Cell]]], folder: Path) -> list[str]:
+def find_misses(tried: list[tuple[Trial, list[Cell]]], folder: Path) -> list[str]:
     """Runs trials, several at a time, and says which did not end as the table has it."""
     # A silence is to be one of the server, not of a machine that is busy.
     with asyncio.Runner(loop_factory=FairLoop) as runner:
@@ -143,13 +116,13 @@ BY_NAME: Final = pytest.mark.parametrize(
 def test_every_endpoint_ends_as_the_table_says(name: str, tmp_path: Path) -> None:
     tried = usual_trials(FAULTS[name])
     assert len(tried) > 10
-    assert list_lags_behind(tried, tmp_path) == []
+    assert find_misses(tried, tmp_path) == []
 
 
 @pytest.mark.long
 @BY_NAME
 def test_the_whole_table_holds(name: str, tmp_path: Path) -> None:
-    assert list_lags_behind(all_trials(FAULTS[name]), tmp_path) == []
+    assert find_misses(all_trials(FAULTS[name]), tmp_path) == []
 
 
 @pytest.mark.parametrize("name", UPLOADS)
@@ -158,10 +131,14 @@ def test_an_upload_that_is_under_way_ends_as_the_table_says(name: str, tmp_path:
     rows = [one for one in TABLE["endpoints"] if one["python"] in TABLE["uploads"]["python"]]
     assert len(rows) == len(TABLE["uploads"]["python"])
     tried = [one for row in rows for one in trials(row, fault, fault[row["repeat"]], large=True)]
-    assert list_lags_behind(tried, tmp_path) == []
+    assert find_misses(tried, tmp_path) == []
 
 
 # --- the table itself ----------------------------------------------------------------------------
+
+
+def test_the_expanded_table_says_the_same() -> None:
+    assert EXPANDED.read_text(encoding="utf-8") == expand()
 
 
 def test_the_table_has_every_endpoint_of_the_readme() -> None:

@@ -36,7 +36,7 @@ __all__ = ["Seen", "Servers", "Trial", "as_cell"]
 
 ATTEMPTS: Final = 3
 RETRY: Final = RetryPolicy(attempts=ATTEMPTS, base=0.001, cap=0.001)
-POLLING: Final = PollPolicy(first=0, low=0.01, high=0.02, grace=0.05)
+POLLING: Final = PollPolicy(first=0, low=0.01, high=0.02, grace=1)
 SETTLE: Final = 0.1
 UNHURRIED: Final = Timeouts(connect=10, idle=10, budget=60, settle=SETTLE)
 SOON_OVER: Final = Timeouts(connect=0.5, idle=0.5, budget=60, settle=SETTLE)
