@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 from urllib.parse import quote
 from weakref import WeakSet
 
-from appcues_async.api.jobs import Jobs, job_id_of
+from appcues_async.api.jobs import Jobs
 from appcues_async.api.resources import Resources
 from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
@@ -19,10 +19,9 @@ from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Job
 from appcues_async.notices import Listener
-from appcues_async.recovery.evidence import Claim
 from appcues_async.recovery.inquiry import Inquiries
-from appcues_async.recovery.ownership import LocalOwners, shared_owners
-from appcues_async.recovery.starting import LostAnswers, RecoverableRequest
+from appcues_async.recovery.ownership import LocalOwners, of_this_process
+from appcues_async.recovery.starting import Starter
 from appcues_async.rows.values import check_json
 from appcues_async.settings import (
     Credentials,
@@ -35,8 +34,9 @@ from appcues_async.settings import (
     as_secret,
     check_on_unknown,
 )
-from appcues_async.waiting.handle import JobAddress
-from appcues_async.waiting.lookup import list_summaries, look_at
+from appcues_async.waiting.address import JobAddress
+from appcues_async.waiting.handle import JobHandles
+from appcues_async.waiting.lookup import get_by_address, list_summaries
 from appcues_async.waiting.watcher import Watcher
 from appcues_async.wire.codec import JobSummary, encode
 from appcues_async.wire.reply import Reply
@@ -190,16 +190,16 @@ class AppcuesClient(Resources):
             on_unknown=self._on_unknown,
         )
         sender = wire.sender
-        owners = shared_owners(self._credentials.origin, self._credentials.account_id)
+        owners = of_this_process.of(self._credentials.origin, self._credentials.account_id)
 
         async def get(address: JobAddress) -> Job:
-            job = await look_at(sender, address)
-            owners.see({job.id: job})
+            job = await get_by_address(sender, address)
+            owners.record_names({job.id: job})
             return job
 
         async def list_recent() -> Mapping[str, JobSummary]:
             listed = await list_summaries(sender)
-            owners.see(listed)
+            owners.record_names(listed)
             return listed
 
         watcher = Watcher(
@@ -326,11 +326,7 @@ class AppcuesClient(Resources):
         if repeat is Repeat.SAFE:
             return await self._sender.send(request, lambda reply: reply)
         # It may start a job, which then is no other request's.
-        question = RecoverableRequest(
-            request=request, read=lambda reply: reply, id_of=job_id_of, ask=None
-        )
-        claim = Claim(kind=path, began=self._lost_answers.now())
-        return await self._lost_answers.send(question, claim)
+        return await self._starter.request(request, path)
 
     def _open(self) -> _Opened:
         if self._opened is None:
@@ -338,38 +334,37 @@ class AppcuesClient(Resources):
         return self._opened
 
     def _hand_out(self, sender: Sender) -> None:
-        def jobs_of(on_unknown: OnUnknown | None) -> Jobs:
+        def starter_of(on_unknown: OnUnknown | None) -> Starter:
             if on_unknown is None:
-                return jobs
-            return self._jobs(sender.with_options(self._retry, self._timeouts, on_unknown))
+                return starter
+            return self._starter_of(sender.with_options(self._retry, self._timeouts, on_unknown))
 
         # Of a client with other options it is not the one that was opened.
         self._sender = sender
-        jobs = self._jobs(sender)
-        self._lost_answers = jobs.lost_answers
-        self._hand_out_resources(sender, jobs)
+        self._starter = starter = self._starter_of(sender)
+        self._hand_out_resources(sender, Jobs(sender, starter.handles), starter)
         credentials = self._credentials
         account = Account(credentials.origin, credentials.account_id, sender.clock)
         self.bulk = Bulk(
-            jobs_of,
+            starter_of,
             account,
             on_unknown=self._on_unknown,
             runs=self._open().runs,
             listener=self._listener,
         )
 
-    def _jobs(self, sender: Sender) -> Jobs:
-        opened, patience = self._open(), self._timeouts.wait
-        lost_answers = LostAnswers(
-            sender, opened.owners, opened.inquiries, polling=self._polling, patience=patience
-        )
-        return Jobs(
-            sender,
-            opened.watcher,
-            self._credentials,
-            lost_answers,
+    def _starter_of(self, sender: Sender) -> Starter:
+        opened, credentials = self._open(), self._credentials
+        handles = JobHandles(
+            sender=sender,
+            watcher=opened.watcher,
+            origin=credentials.origin,
+            account_id=credentials.account_id,
             polling=self._polling,
-            patience=patience,
+            wait_timeout=self._timeouts.wait,
+        )
+        return Starter(
+            sender=sender, owners=opened.owners, inquiries=opened.inquiries, handles=handles
         )
 
 

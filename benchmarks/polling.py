@@ -31,7 +31,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 from appcues_async import AppcuesClient, PollPolicy
 from appcues_async.clock import SystemClock
-from appcues_async.waiting.handle import JobAddress, JobHandle
+from appcues_async.waiting.address import JobAddress
+from appcues_async.waiting.handle import JobHandle, JobHandles
+from appcues_async.waiting.watch import JobWatch
 from appcues_async.waiting.watcher import Watcher
 from appcues_async.wire.codec import read_summaries
 from appcues_async.wire.reply import Reply
@@ -197,7 +199,8 @@ async def tick(jobs: int) -> None:
 
     policy = PollPolicy(first=0.2, low=0.2, high=0.2)
     watcher = Watcher(get=never, list_recent=look, clock=SystemClock())
-    handles = [handle_of(number, watcher, policy) for number in range(jobs)]
+    shared = handles_of(watcher, policy)
+    handles = [handle_of(number, shared) for number in range(jobs)]
     waits = [asyncio.create_task(handle.wait()) for handle in handles]
     await asyncio.sleep(0)
     watching = asyncio.create_task(watch())
@@ -219,9 +222,21 @@ async def never(_: JobAddress) -> Any:
     raise AssertionError("a job that has not ended is not asked for by itself")
 
 
-def handle_of(number: int, watcher: Watcher, policy: PollPolicy) -> JobHandle:
+def handle_of(number: int, shared: JobHandles) -> JobHandle:
     address = JobAddress("https://api.appcues.com", "1", job(number, "")["id"], "import/profiles")
-    return JobHandle(address, policy, 86_400, watcher)
+    return JobHandle(JobWatch(address, shared.polling), shared)
+
+
+def handles_of(watcher: Watcher, policy: PollPolicy) -> JobHandles:
+    sender: Any = None
+    return JobHandles(
+        sender=sender,
+        watcher=watcher,
+        origin="https://api.appcues.com",
+        account_id="1",
+        polling=policy,
+        wait_timeout=86_400,
+    )
 
 
 async def memory(jobs: int) -> None:
@@ -246,7 +261,8 @@ async def memory(jobs: int) -> None:
     policy = PollPolicy(first=1000, low=1000, high=1000)
     watcher = Watcher(get=never, list_recent=none_listed, clock=SystemClock())
     loop = asyncio.get_running_loop()
-    waiting = await cost(lambda number: handle_of(number, watcher, policy).wait())
+    shared = handles_of(watcher, policy)
+    waiting = await cost(lambda number: handle_of(number, shared).wait())
     alone = await cost(lambda _: bare(loop.create_future()))
     print(
         f"memory: {waiting:,.0f} bytes a waiting handle with its task, {alone:,.0f} a task that waits "

@@ -23,7 +23,7 @@ AT_ONCE = PollPolicy(first=0, low=0.01, high=0.05, grace=0.05)
 def _nothing_known() -> Iterator[None]:
     """What a process knows of an account is not handed on to a test whose server has the same port."""
     yield
-    ownership._shared.clear()
+    ownership.of_this_process.clear()
 
 
 @pytest.fixture

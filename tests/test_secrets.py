@@ -205,7 +205,7 @@ async def _meet_failed_jobs(seen: _Collected, sandbox: Sandbox, client: AppcuesC
         await handle.wait(timeout=0)
     except JobPending as error:
         seen.errors.append(error)
-    seen.things += [handle, handle.token, handle.url, handle.address]
+    seen.things += [handle, handle.token, handle.url, handle._watch.address]
     sandbox.faults.add(Answer(503), path="/import/", times=None)
     report = await client.bulk.import_profiles([row] * 10, chunk_bytes=100)
     sandbox.faults.clear()

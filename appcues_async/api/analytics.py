@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from appcues_async.api.conditions import conditions_of
-from appcues_async.api.jobs import Jobs
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Rows
+from appcues_async.recovery.starting import Starter
 from appcues_async.rows.values import check_json
-from appcues_async.waiting.handle import ANALYTICS, JobHandle
+from appcues_async.waiting.address import ANALYTICS
+from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, read_objects
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Endpoint, Repeat
@@ -30,15 +31,15 @@ class Analytics:
     dates or moments; `timezone` by name; `order_by`, `limit`, `offset` and `rank_n`.
     """
 
-    def __init__(self, sender: Sender, jobs: Jobs) -> None:
+    def __init__(self, sender: Sender, starter: Starter) -> None:
         """Is made by the client.
 
         Args:
             sender: Sends.
-            jobs: Starts jobs.
+            starter: Starts jobs.
         """
         self._sender = sender
-        self._jobs = jobs
+        self._starter = starter
 
     async def query(self, spec: Mapping[str, Any]) -> Rows:
         """Asks a question and has it answered at once, about 90 days at the most.
@@ -71,7 +72,7 @@ class Analytics:
             BadRequest: The server does not take the question.
             OutcomeUnknown: Nothing says whether it was started; no list would show it.
         """
-        return await self._jobs.start(EXPORT.request(_body(spec)))
+        return await self._starter.start(EXPORT.request(_body(spec)))
 
 
 def _body(spec: object) -> bytes:

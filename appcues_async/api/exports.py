@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, get_args
 
 from appcues_async.api.conditions import Conditions, conditions_of
-from appcues_async.api.jobs import Jobs
 from appcues_async.errors import InvalidInput
+from appcues_async.recovery.starting import Starter
 from appcues_async.rows.moments import Moment, Zone, offset_of, range_edge
 from appcues_async.rows.values import check_text, shown, whole_number
 from appcues_async.waiting.handle import JobHandle
@@ -27,15 +27,15 @@ ExportFormat = Literal["csv", "json"]
 class Exports:
     """`client.exports`: events in bulk, as a file."""
 
-    def __init__(self, sender: Sender, jobs: Jobs) -> None:
+    def __init__(self, sender: Sender, starter: Starter) -> None:
         """Is made by the client.
 
         Args:
             sender: Tells the time.
-            jobs: Starts jobs.
+            starter: Starts jobs.
         """
         self._sender = sender
-        self._jobs = jobs
+        self._starter = starter
 
     async def events(
         self,
@@ -93,7 +93,7 @@ class Exports:
             body["limit"] = whole_number(limit, "limit", 1, MOST_EVENTS)
         if offset is not None:
             body["offset"] = whole_number(offset, "offset", 0)
-        return await self._jobs.start(EXPORT_EVENTS.request(encode(body)))
+        return await self._starter.start(EXPORT_EVENTS.request(encode(body)))
 
 
 def _addresses(email: object) -> str | list[str]:

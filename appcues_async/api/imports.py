@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterable
 from typing import Final
 
-from appcues_async.api.jobs import Jobs
-from appcues_async.recovery.evidence import Claim
+from appcues_async.recovery.starting import Starter
 from appcues_async.rows.ids import UserId, id_rule
 from appcues_async.rows.kinds import EVENTS, PROFILES
 from appcues_async.rows.sources import Format, Source, body_of
@@ -24,13 +23,8 @@ IMPORT_EVENTS: Final = Endpoint("POST", "import/events", Repeat.UNSAFE, Lane.UPL
 class Imports:
     """`client.imports`: one upload of profiles or events."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        """Is made by the client.
-
-        Args:
-            jobs: Starts jobs.
-        """
-        self._jobs = jobs
+    def __init__(self, starter: Starter) -> None:
+        self._starter = starter
 
     async def profiles(
         self,
@@ -56,7 +50,7 @@ class Imports:
             AppcuesError: It was not accepted.
         """
         body = await body_of(source, PROFILES.with_ids(id_rule(allow_ids)), format=format)
-        return await self._jobs.start(IMPORT_PROFILES.request(body))
+        return await self._starter.start(IMPORT_PROFILES.request(body))
 
     async def events(
         self,
@@ -87,12 +81,8 @@ class Imports:
         """
         body = await body_of(source, EVENTS.with_ids(id_rule(allow_ids)), format=format)
         written_here = not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview)
-        claim = Claim(
-            kind=IMPORT_EVENTS.route,
-            began=self._jobs.lost_answers.now(),
-            rows=await _lines_of(body) if written_here else None,
-        )
-        return await self._jobs.start(IMPORT_EVENTS.request(body), claim=claim)
+        rows = await _lines_of(body) if written_here else None
+        return await self._starter.start(IMPORT_EVENTS.request(body), rows=rows)
 
 
 async def _lines_of(body: Body) -> int | None:

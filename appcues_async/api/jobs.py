@@ -5,79 +5,33 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import AsyncIterator, Iterable
-from functools import partial
-from typing import Final
 
-from appcues_async.errors import AppcuesError, JobFailed, JobPending, UnexpectedReply
-from appcues_async.models import Accepted, Job
-from appcues_async.notices import JobStarted
-from appcues_async.recovery.evidence import Claim
-from appcues_async.recovery.ownership import Owners
-from appcues_async.recovery.starting import LostAnswers, RecoverableRequest
-from appcues_async.settings import Credentials, PollPolicy
-from appcues_async.waiting.handle import ANALYTICS, JobAddress, JobHandle
-from appcues_async.waiting.lookup import download, get_job, list_jobs, list_summaries
-from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import expect_success, reader
-from appcues_async.wire.reply import Reply
-from appcues_async.wire.request import Request
+from appcues_async.errors import AppcuesError, JobFailed, JobPending
+from appcues_async.models import Job
+from appcues_async.waiting.handle import JobHandle, JobHandles
+from appcues_async.waiting.lookup import get_job, list_jobs
 from appcues_async.wire.sender import Sender
 
-__all__ = ["Jobs", "job_id_of"]
-
-_read_accepted: Final = reader(Accepted)
-
-
-def job_id_of(reply: Reply) -> str | None:
-    """The id of the job that a success says was started; None where it names none."""
-    if b'"job_id"' not in reply.body:
-        return None
-    try:
-        return _read_accepted(reply).job_id
-    except UnexpectedReply:
-        return None
+__all__ = ["Jobs"]
 
 
 class Jobs:
     """`client.jobs`: the offline jobs of the account."""
 
-    def __init__(
-        self,
-        sender: Sender,
-        watcher: Watcher,
-        credentials: Credentials,
-        lost_answers: LostAnswers,
-        *,
-        polling: PollPolicy,
-        patience: float,
-    ) -> None:
-        """Is made by the client.
-
-        Args:
-            sender: Sends.
-            watcher: Looks at jobs that are waited for.
-            credentials: Which account, on which server.
-            lost_answers: Sends what starts jobs.
-            polling: How often to look.
-            patience: Seconds that a wait may take when it does not say.
-        """
+    def __init__(self, sender: Sender, handles: JobHandles) -> None:
         self._sender = sender
-        self._watcher = watcher
-        self._credentials = credentials
-        self._polling = polling
-        self._patience = patience
-        self.lost_answers: LostAnswers = lost_answers
+        self._handles = handles
 
     async def list(self) -> list[Job]:
-        """Asks for the account's recent jobs; what "recent" means is documented nowhere.
+        """Lists the account's recent jobs; the API does not document what "recent" means.
 
         Returns:
-            The jobs as the API orders them, without their events.
+            The jobs in the order of the API, without their events.
         """
         return await list_jobs(self._sender)
 
     async def get(self, job_id: str) -> Job:
-        """Asks for one job, its events included.
+        """Gets one job, its events included.
 
         Raises:
             NotFound: The account has no such job.
@@ -92,12 +46,9 @@ class Jobs:
                 needs its url or token: its id alone does not say that it is one.
 
         Raises:
-            InvalidInput: It names no job, or one of another account or server.
+            InvalidInput: It is none of these, or belongs to another account or server.
         """
-        account = self._credentials
-        return self._handle(
-            JobAddress.of(job, origin=account.origin, account_id=account.account_id)
-        )
+        return self._handles.resume(job)
 
     async def wait_all(
         self,
@@ -110,14 +61,14 @@ class Jobs:
 
         Args:
             handles: The jobs.
-            timeout: Seconds to wait at the most, for all of them together.
-            return_failures: Return the jobs that ended as FAILED among the others, instead of raising.
+            timeout: Seconds to wait at most, for all of them together.
+            return_failures: Return jobs that ended as FAILED among the others instead of raising.
 
         Returns:
             The jobs, in the order of the handles.
 
         Raises:
-            ExceptionGroup: Of what went wrong with each, once all have ended or their time is over.
+            ExceptionGroup: Of every failure, once all jobs have ended or the time is over.
         """
         everyone = tuple(handles)
         failures: dict[int, AppcuesError] = {}
@@ -148,7 +99,7 @@ class Jobs:
             handles: The jobs.
 
         Raises:
-            JobPending: The time to wait for a job is over, or the client was left.
+            JobPending: The time to wait for a job is over, or the client was closed.
         """
         ended: asyncio.Queue[tuple[JobHandle, JobPending | None]] = asyncio.Queue()
 
@@ -159,7 +110,7 @@ class Jobs:
             except JobPending as error:
                 pending = error
             except AppcuesError:
-                # It is told by awaiting the handle.
+                # Awaiting the handle raises it.
                 pass
             ended.put_nowait((handle, pending))
 
@@ -175,122 +126,3 @@ class Jobs:
                 one.cancel()
             if waits:
                 await asyncio.wait(waits)
-
-    async def list_ids(self) -> frozenset[str]:
-        """Asks for the ids of the account's recent jobs: what was there before a request was sent."""
-        return frozenset(await list_summaries(self._sender))
-
-    async def start(
-        self, request: Request, *, claim: Claim | None = None, owners: Owners | None = None
-    ) -> JobHandle:
-        """Sends a request that starts a job.
-
-        Where the answer to one is lost that must not be applied twice, the account's recent jobs tell
-        whether it was: its job is taken for our own, or it is sent again, `RetryPolicy.attempts` times
-        in all. See `reconcile` for what is evidence.
-
-        Args:
-            request: What to send.
-            claim: What is known of it beforehand: its rows, and the jobs listed before it. Made here,
-                if left out.
-            owners: Who knows, beside this process, whose jobs are whose. The request must be known
-                there, by the claim's id.
-
-        Raises:
-            OutcomeUnknown: Nothing tells whether it was accepted; `candidates` are the jobs that may be
-                its own.
-            AppcuesError: It was not accepted; where `delivery` is UNKNOWN, nothing says whether it was.
-        """
-        kind = request.endpoint.route
-        if claim is None:
-            claim = Claim(kind=kind, began=self.lost_answers.now())
-
-        async def ask(claim: Claim) -> JobAddress | None:
-            return await self._found(claim, owners)
-
-        question = RecoverableRequest(
-            request=request,
-            read=partial(self._read, kind),
-            id_of=lambda address: address.id,
-            ask=None if kind == ANALYTICS else ask,
-        )
-        return self._started(await self.lost_answers.send(question, claim))
-
-    async def settle(self, claim: Claim, *, owners: Owners | None = None) -> JobHandle | None:
-        """Finds the job that a request has started whose process is no more.
-
-        Absence counts `Timeouts.settle` seconds after the claim's end (or its beginning, where the end
-        is not known), on the wall clock.
-
-        Args:
-            claim: The request, as it was written down before it was sent.
-            owners: Who knows, beside this process, whose jobs are whose.
-
-        Returns:
-            The job; None if it has started none, and may be sent.
-
-        Raises:
-            OutcomeUnknown: That cannot be told; `candidates` are the jobs that may be its own.
-        """
-
-        async def ask(claim: Claim) -> JobAddress | None:
-            return await self._found(claim, owners)
-
-        address = await self.lost_answers.settle(claim, ask)
-        return None if address is None else self._started(address)
-
-    async def start_if_any(self, request: Request) -> JobHandle | None:
-        """Sends a request that may be done at once, or start a job.
-
-        Returns:
-            The job; None where the answer names none, as one that says no more than that all is done.
-
-        Raises:
-            AppcuesError: It was not accepted, or nothing says whether it was.
-        """
-        kind = request.endpoint.route
-
-        def read(reply: Reply) -> JobAddress | None:
-            if reply.status == 202 or b'"job_id"' in reply.body:
-                return self._read(kind, reply)
-            expect_success(reply)
-            return None
-
-        question = RecoverableRequest(
-            request=request,
-            read=read,
-            id_of=lambda address: None if address is None else address.id,
-            ask=None,
-        )
-        claim = Claim(kind=kind, began=self.lost_answers.now())
-        address = await self.lost_answers.send(question, claim)
-        return None if address is None else self._started(address)
-
-    async def _found(self, claim: Claim, owners: Owners | None) -> JobAddress | None:
-        job = await self.lost_answers.find_job(claim, owners)
-        return None if job is None else self._address(job.id, claim.kind)
-
-    def _read(self, kind: str, reply: Reply) -> JobAddress:
-        accepted = _read_accepted(reply)
-        try:
-            # The address is made here: where the answer's own job_url points does not matter.
-            return self._address(accepted.job_id, kind)
-        except ValueError:
-            raise UnexpectedReply(
-                f"{reply.status} with a job_id that is none: {accepted.job_id[:80]!r}",
-                reply=reply,
-            ) from None
-
-    def _address(self, job_id: str, kind: str) -> JobAddress:
-        account = self._credentials
-        address = JobAddress.of(job_id, origin=account.origin, account_id=account.account_id)
-        return JobAddress(address.origin, address.account_id, address.id, kind)
-
-    def _started(self, address: JobAddress) -> JobHandle:
-        self._watcher.tell(JobStarted(address.id, address.kind))
-        return self._handle(address)
-
-    def _handle(self, address: JobAddress) -> JobHandle:
-        return JobHandle(
-            address, self._polling, self._patience, self._watcher, partial(download, self._sender)
-        )

@@ -16,6 +16,7 @@ from appcues_async.api.screenshots import Screenshots
 from appcues_async.api.segments import Segments
 from appcues_async.api.tags import Tags
 from appcues_async.api.users import Users
+from appcues_async.recovery.starting import Starter
 from appcues_async.wire.sender import Sender
 
 __all__ = ["Resources"]
@@ -39,18 +40,18 @@ class Resources:
     tags: Tags
     users: Users
 
-    def _hand_out_resources(self, sender: Sender, jobs: Jobs) -> None:
+    def _hand_out_resources(self, sender: Sender, jobs: Jobs, starter: Starter) -> None:
         self.activity = Activity(sender)
-        self.analytics = Analytics(sender, jobs)
+        self.analytics = Analytics(sender, starter)
         self.checklists = Checklists(sender)
         self.experiences = Experiences(sender)
-        self.exports = Exports(sender, jobs)
+        self.exports = Exports(sender, starter)
         self.flows = Flows(sender)
         self.gdpr = Gdpr(sender)
         self.groups = Groups(sender)
-        self.imports = Imports(jobs)
+        self.imports = Imports(starter)
         self.jobs = jobs
         self.screenshots = Screenshots(sender)
-        self.segments = Segments(sender, jobs)
+        self.segments = Segments(sender, starter)
         self.tags = Tags(sender)
-        self.users = Users(sender, jobs)
+        self.users = Users(sender, starter)

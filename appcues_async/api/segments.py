@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import Any, Final
 
-from appcues_async.api.jobs import Jobs
+from attrs import define, field
+
 from appcues_async.errors import InvalidInput, OutcomeUnknown
 from appcues_async.models import COMPLETED, Job, Segment
 from appcues_async.recovery.evidence import Claim, Verdict, judge
-from appcues_async.recovery.starting import RecoverableRequest
+from appcues_async.recovery.inquiry import send_timed
+from appcues_async.recovery.ownership import LocalOwners
+from appcues_async.recovery.starting import RecoverableRequest, Starter
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.kinds import USER_IDS
 from appcues_async.rows.sources import Format, Source, body_of
 from appcues_async.rows.values import check_text
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, expect_success, reader, reader_of_list
-from appcues_async.wire.request import Endpoint, Lane, Repeat
+from appcues_async.wire.reply import Reply
+from appcues_async.wire.request import Endpoint, Lane, Repeat, Request
 from appcues_async.wire.sender import Sender
 
 __all__ = ["Segments"]
@@ -37,15 +40,9 @@ _read_segments: Final = reader_of_list(Segment)
 class Segments:
     """`client.segments`: the account's segments, and who is in them."""
 
-    def __init__(self, sender: Sender, jobs: Jobs) -> None:
-        """Is made by the client.
-
-        Args:
-            sender: Sends.
-            jobs: Starts jobs.
-        """
+    def __init__(self, sender: Sender, starter: Starter) -> None:
         self._sender = sender
-        self._jobs = jobs
+        self._starter = starter
 
     async def list(self) -> list[Segment]:
         """Asks for all segments."""
@@ -81,42 +78,20 @@ class Segments:
         body = {"name": check_text(name, "name")}
         if description is not None:
             body["description"] = _description(description)
-        lost = self._jobs.lost_answers
-        # Whoever makes a segment of another name cannot have made this one.
-        target = f"segment {_looks_of(name, description)}"
-        question = RecoverableRequest(
-            request=CREATE.request(encode(body)),
-            read=_read_segment,
-            id_of=lambda segment: segment.id,
-            ask=partial(self._find, name, description),
+        creation = _Creation(
+            CREATE.request(encode(body)),
+            _text_of(name, description),
+            self._sender,
+            self._starter.owners,
         )
-        return await lost.send(question, Claim(kind="segments", began=lost.now(), target=target))
-
-    async def _find(self, name: str, description: str | None, claim: Claim) -> Segment | None:
-        """Finds the segment that a request has made; None if it has made none."""
-        lost, looks = self._jobs.lost_answers, _looks_of(name, description)
-        alike: dict[str, Segment] = {}
-
-        async def look(settled: bool) -> Verdict:
-            listed, lead = await lost.timed(claim, LIST.request(), _read_segments)
-            alike.clear()
-            for one in listed:
-                if _looks_of(one.name, one.description) == looks:
-                    alike[one.id] = one
-            # To the rules it is a job that has ended and has no counts.
-            made = [
-                Job(id=one.id, status=COMPLETED, started_at=one.created_at)
-                for one in alike.values()
-            ]
-            owned = lost.owners.look(alike)
-            return judge(claim, made, owned, now=lost.now(), settled=settled, lead=lead)
-
+        # A segment of another name is no rival.
+        claim = self._starter.claim("segments", target=f"segment {creation.text}")
         try:
-            found = await lost.look(claim, look)
+            return await self._starter.send(creation, claim)
         except OutcomeUnknown as error:
+            # They are segments, and no jobs.
             error.candidates = ()
             raise
-        return None if found is None else alike[found.id]
 
     async def update(
         self, segment_id: str, *, name: str | None = None, description: str | None = None
@@ -175,7 +150,7 @@ class Segments:
             AppcuesError: It was not accepted.
         """
         body = await body_of(source, USER_IDS.with_ids(id_rule(allow_ids)), format=format)
-        return await self._jobs.start(ADD.request(body, segment_id=segment_id))
+        return await self._starter.start(ADD.request(body, segment_id=segment_id))
 
     async def remove_user_ids(
         self,
@@ -199,11 +174,44 @@ class Segments:
             AppcuesError: It was not accepted.
         """
         body = await body_of(source, USER_IDS.with_ids(ANY_ID), format=format)
-        return await self._jobs.start(REMOVE.request(body, segment_id=segment_id))
+        return await self._starter.start(REMOVE.request(body, segment_id=segment_id))
 
 
-def _looks_of(name: str, description: str | None) -> tuple[str, str]:
-    """What a segment is told by, as far as a server may write it in another way."""
+@define
+class _Creation(RecoverableRequest[Segment]):
+    """A request that creates a segment, which is found by its name and description."""
+
+    request: Request
+    text: tuple[str, str]
+    sender: Sender
+    owners: LocalOwners
+    alike: dict[str, Segment] = field(factory=dict)
+
+    def read(self, reply: Reply) -> Segment:
+        return _read_segment(reply)
+
+    def id_of(self, value: Segment) -> str:
+        return value.id
+
+    async def search(self, claim: Claim, settled: bool) -> Verdict:
+        listed, skew = await send_timed(self.sender, claim, LIST.request(), _read_segments)
+        self.alike = {
+            one.id: one for one in listed if _text_of(one.name, one.description) == self.text
+        }
+        # To the rules it is a job that has ended and has no counts.
+        made = [
+            Job(id=one.id, status=COMPLETED, started_at=one.created_at)
+            for one in self.alike.values()
+        ]
+        now, owned = self.sender.clock.now().timestamp(), self.owners.whose(self.alike)
+        return judge(claim, made, owned, now=now, settled=settled, skew=skew)
+
+    def adopt(self, job: Job) -> Segment:
+        return self.alike[job.id]
+
+
+def _text_of(name: str, description: str | None) -> tuple[str, str]:
+    """What identifies a segment, without what a server may write in another way."""
     return name.strip(), (description or "").strip()
 
 

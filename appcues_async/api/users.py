@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from appcues_async.api.jobs import Jobs
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Event
+from appcues_async.recovery.starting import Starter
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.moments import Zone, offset_of
 from appcues_async.rows.values import (
@@ -49,15 +49,15 @@ def changes_of(attributes: Mapping[str, Any], *, strict: bool) -> bytes:
 class Users:
     """`client.users`: end users, one at a time."""
 
-    def __init__(self, sender: Sender, jobs: Jobs) -> None:
+    def __init__(self, sender: Sender, starter: Starter) -> None:
         """Is made by the client.
 
         Args:
             sender: Sends.
-            jobs: Starts jobs.
+            starter: Starts jobs.
         """
         self._sender = sender
-        self._jobs = jobs
+        self._starter = starter
 
     async def get_profile(self, user_id: UserId) -> dict[str, Any]:
         """Asks for a user's profile.
@@ -106,7 +106,9 @@ class Users:
         Returns:
             The job that does it, or None where the answer names none.
         """
-        return await self._jobs.start_if_any(DELETE_PROFILE.request(user_id=ANY_ID.check(user_id)))
+        return await self._starter.start_if_any(
+            DELETE_PROFILE.request(user_id=ANY_ID.check(user_id))
+        )
 
     async def list_events(
         self, user_id: UserId, *, limit: int = 100, time_zone: Zone | None = None

@@ -17,7 +17,6 @@ from typing import (
 )
 
 from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
-from appcues_async.api.jobs import Jobs
 from appcues_async.api.segments import ADD, REMOVE
 from appcues_async.bulk.chunks import ChunkSizer
 from appcues_async.bulk.reading.checks import Check
@@ -28,6 +27,7 @@ from appcues_async.bulk.spec import Account, RunSpec
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
+from appcues_async.recovery.starting import Starter
 from appcues_async.rows.frames import Frame
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
@@ -110,7 +110,7 @@ class Bulk:
 
     def __init__(
         self,
-        jobs_of: Callable[[OnUnknown | None], Jobs],
+        starter_of: Callable[[OnUnknown | None], Starter],
         account: Account,
         *,
         on_unknown: OnUnknown,
@@ -120,13 +120,13 @@ class Bulk:
         """Is made by the client.
 
         Args:
-            jobs_of: Makes what starts jobs, with a way of its own for unknown outcomes.
+            starter_of: Makes what starts jobs, with its own way for unknown outcomes.
             account: Whose rows these are.
             on_unknown: What to do about unknown outcomes where a run does not say.
             runs: Takes up every run, so that those under way end with the client.
             listener: Is told how far every run is.
         """
-        self._jobs_of = jobs_of
+        self._starter_of = starter_of
         self._account = account
         self._on_unknown: OnUnknown = on_unknown
         self._runs = runs
@@ -238,7 +238,7 @@ class Bulk:
             chunk_bytes = whole_number(chunk_bytes, "chunk_bytes", 1, FILE_LIMIT)
         endpoint.request(**ids)
         sending = ChunkUploader(
-            self._jobs_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown
+            self._starter_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown
         )
         journal, rejects = options.get("journal"), options.get("rejects")
         raises = on_reject == "raise"

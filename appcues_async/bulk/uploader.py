@@ -8,14 +8,15 @@ from typing import Any, Final
 
 from attrs import evolve
 
-from appcues_async.api.jobs import Jobs
 from appcues_async.bulk.journal.records import ChunkRecord
 from appcues_async.bulk.journal.run_journal import RunJournal
 from appcues_async.errors import AppcuesError, Delivery, InvalidInput, JobFailed, OutcomeUnknown
 from appcues_async.models import COMPLETED, FAILED, Job, JobEvent
 from appcues_async.recovery.evidence import Claim
+from appcues_async.recovery.starting import Starter
 from appcues_async.settings import OnUnknown
-from appcues_async.waiting.handle import JobAddress, JobHandle
+from appcues_async.waiting.handle import JobHandle
+from appcues_async.waiting.lookup import list_summaries
 from appcues_async.wire.request import Blocks, Endpoint, FilePieces, Multipart, Repeat
 
 __all__ = ["ChunkUploader"]
@@ -37,17 +38,17 @@ class ChunkUploader:
     """Sends the chunks of one run, and takes up what was sent of it before."""
 
     def __init__(
-        self, jobs: Jobs, endpoint: Endpoint, ids: Mapping[str, str], on_unknown: OnUnknown
+        self, starter: Starter, endpoint: Endpoint, ids: Mapping[str, str], on_unknown: OnUnknown
     ) -> None:
         """Is made by `client.bulk`.
 
         Args:
-            jobs: Starts jobs.
+            starter: Starts jobs.
             endpoint: Where the chunks go.
             ids: The ids in its route.
             on_unknown: What to do when nothing says whether a chunk was accepted.
         """
-        self._jobs = jobs
+        self._starter = starter
         self._endpoint = endpoint
         self._ids = ids
         self._on_unknown = on_unknown
@@ -128,9 +129,8 @@ class ChunkUploader:
         request = evolve(asked, retry_through_outage=True)
         ledger = self.ledger
         if ledger is None or entry is None:
-            now = self._jobs.lost_answers.now()
-            claim = Claim(kind=self.kind, began=now, rows=rows, before=before)
-            return await self._jobs.start(request, claim=claim)
+            claim = evolve(self._starter.claim(self.kind, rows=rows), before=before)
+            return await self._starter.start(request, claim=claim)
         if entry.status in {"intent", "unknown"} and number not in self._settling:
             # It is sent once more without anybody knowing what became of the first time.
             past = await ledger.claim_before(entry)
@@ -138,7 +138,7 @@ class ChunkUploader:
         claim = ledger.claim_now(entry, before)
         await ledger.intend(number, claim)
         try:
-            handle = await self._jobs.start(request, claim=claim, owners=ledger)
+            handle = await self._starter.start(request, claim=claim, owners=ledger)
         except AppcuesError as error:
             await self._not_accepted(ledger, claim, number, error)
             raise
@@ -167,7 +167,7 @@ class ChunkUploader:
         async with self._listing:
             if self._before is None:
                 try:
-                    self._before = await self._jobs.list_ids()
+                    self._before = frozenset(await list_summaries(self._starter.sender))
                 except AppcuesError:
                     # It only makes what may have to be found out later easier.
                     self._before = frozenset()
@@ -186,7 +186,7 @@ class ChunkUploader:
             if (job := _unwritten.get(claim.id)) is not None:
                 handle: JobHandle | None = self._resumed(job)
             else:
-                handle = await self._jobs.settle(claim, owners=ledger)
+                handle = await self._starter.recover(claim, owners=ledger)
         except AppcuesError as error:
             if isinstance(error, OutcomeUnknown):
                 await self._not_accepted(ledger, claim, entry.number, error)
@@ -198,19 +198,19 @@ class ChunkUploader:
     async def _accepted(
         self, ledger: RunJournal, claim: Claim, number: int, handle: JobHandle
     ) -> None:
-        owned = self._jobs.lost_answers.owners.look([handle.id])
-        certain = bool(owned.jobs.get(handle.id))
+        owners = self._starter.owners
+        certain = owners.is_certain(handle.id)
         _unwritten[claim.id] = handle.id
         if await self._written(ledger.accept(number, handle.id, certain=certain)):
             del _unwritten[claim.id]
-        if (lost := self._given_up(claim)) is not None:
+        if (lost := owners.unsettled(claim.id)) is not None:
             # An earlier attempt may have started a job as well, which is nobody's.
             await self._written(ledger.lose(number, lost))
 
     async def _not_accepted(
         self, ledger: RunJournal, claim: Claim, number: int, error: AppcuesError
     ) -> None:
-        lost = self._given_up(claim)
+        lost = self._starter.owners.unsettled(claim.id)
         if error.delivery is Delivery.UNKNOWN:
             ended = claim.ended if lost is None else lost.ended
             await self._written(ledger.give_up(number, error, ended))
@@ -218,11 +218,6 @@ class ChunkUploader:
         await self._written(ledger.refuse(number, error))
         if lost is not None:
             await self._written(ledger.lose(number, lost))
-
-    def _given_up(self, claim: Claim) -> Claim | None:
-        """What is known of a request of which this process does not know all that it started."""
-        claims = self._jobs.lost_answers.owners.look(()).claims
-        return next((one for one in claims if one.id == claim.id), None)
 
     async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
         """Writes down what has happened already; says whether it could.
@@ -236,14 +231,13 @@ class ChunkUploader:
             return False
         return True
 
-    def _resumed(self, job: str) -> JobHandle:
-        account = self._jobs.resume(job).address
-        address = JobAddress(account.origin, account.account_id, account.id, self.kind)
-        return self._jobs.resume(address.token)
+    def _resumed(self, job_id: str, job: Job | None = None) -> JobHandle:
+        handles = self._starter.handles
+        return handles.of(handles.address(job_id, self.kind), job)
 
     def _handle_of(self, entry: ChunkRecord) -> JobHandle:
         """The job of a chunk as the journal has it."""
-        handle = self._resumed(entry.job or "")
+        job: Job | None = None
         if entry.status in {"completed", "failed"}:
             counts = {
                 name: getattr(entry, mine)
@@ -253,5 +247,5 @@ class ChunkUploader:
             done = entry.status == "completed"
             ended = JobEvent(name="Completed" if done else "Failed", attributes=counts)
             status = COMPLETED if done else FAILED
-            handle.see(Job(id=handle.id, name=self.kind, status=status, events=(ended,)))
-        return handle
+            job = Job(id=entry.job or "", name=self.kind, status=status, events=(ended,))
+        return self._resumed(entry.job or "", job)

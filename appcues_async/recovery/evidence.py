@@ -15,6 +15,8 @@ import enum
 import math
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from attrs import field, frozen
@@ -34,6 +36,7 @@ __all__ = [
     "judge",
     "possible",
     "reaches_back",
+    "skew_of",
     "telling_name",
 ]
 
@@ -93,19 +96,19 @@ class Owned:
 
 @frozen
 class ClockSkew:
-    """How far the server's clock is ahead of ours, in seconds: at least, and at the most.
+    """How far the server's clock is ahead of ours, in seconds.
 
     Attributes:
-        least: At least so much; negative where it is behind.
-        most: At the most.
+        min: At least so much; negative where it is behind.
+        max: At most so much.
     """
 
-    least: float = 0.0
-    most: float = 0.0
+    min: float = 0.0
+    max: float = 0.0
 
     def before(self, step: float) -> ClockSkew:
         """What it may have been at any time since our clock was set forward by so many seconds."""
-        return ClockSkew(min(self.least, self.least + step), max(self.most, self.most + step))
+        return ClockSkew(min(self.min, self.min + step), max(self.max, self.max + step))
 
 
 SAME_CLOCK: Final = ClockSkew()
@@ -146,7 +149,7 @@ def judge(
     *,
     now: float,
     settled: bool,
-    lead: ClockSkew = SAME_CLOCK,
+    skew: ClockSkew = SAME_CLOCK,
     whole: bool = True,
 ) -> Verdict:
     """Says which job a request has started, if any, as far as that can be told.
@@ -157,15 +160,15 @@ def judge(
         owned: Whose jobs are known, taken after the list.
         now: The moment, in seconds since 1970.
         settled: Whether the list was taken so late that what it does not show is not there.
-        lead: How far the server's clock is ahead.
+        skew: How far the server's clock is ahead.
         whole: Whether the list reaches back to the request; without that, absence says nothing.
     """
-    mine = possible(claim, jobs, owned, lead)
+    mine = possible(claim, jobs, owned, skew)
     if not mine:
         if not settled:
             return Verdict(Finding.OPEN)
         return Verdict(Finding.ABSENT if whole else Finding.UNDECIDED)
-    rivals = _rivals(claim, mine, owned, lead)
+    rivals = _rivals(claim, mine, owned, skew)
     if len(mine) == 1 and not rivals:
         # That there is no other is an absence as well, and counts only from a settled list that reaches
         # back, save where the job's own counts speak for it.
@@ -181,7 +184,7 @@ def judge(
 
 
 def possible(
-    claim: Claim, jobs: Iterable[Job], owned: Owned, lead: ClockSkew = SAME_CLOCK
+    claim: Claim, jobs: Iterable[Job], owned: Owned, skew: ClockSkew = SAME_CLOCK
 ) -> tuple[Job, ...]:
     """The jobs that nobody owns and that a request may have started."""
     name = telling_name(owned.names.get(claim.kind, {}))
@@ -190,17 +193,17 @@ def possible(
         for job in jobs
         if job.id not in owned.jobs
         and job.id not in claim.before
-        and _starts_in_time(job, claim, lead)
+        and _starts_in_time(job, claim, skew)
         and (name is None or not job.name or job.name == name)
         and _counts_fit(job, claim.rows)
     )
 
 
 def counts_matter(
-    claim: Claim, jobs: Sequence[Job], owned: Owned, lead: ClockSkew = SAME_CLOCK
+    claim: Claim, jobs: Sequence[Job], owned: Owned, skew: ClockSkew = SAME_CLOCK
 ) -> bool:
     """Whether the counts of these jobs, of which each is possible, could decide whose they are."""
-    rivals = _rivals(claim, jobs, owned, lead)
+    rivals = _rivals(claim, jobs, owned, skew)
     return claim.rows is not None or any(rival.rows is not None for rival in rivals)
 
 
@@ -241,14 +244,31 @@ def reaches_back(claim: Claim, jobs: Iterable[Job], now: float) -> bool:
     )
 
 
-def _rivals(claim: Claim, jobs: Sequence[Job], owned: Owned, lead: ClockSkew) -> list[Claim]:
+def skew_of(date: str, asked: datetime, answered: datetime) -> ClockSkew:
+    """How far the server's clock is ahead, by the `Date` of a reply, which has whole seconds.
+
+    Args:
+        date: The header.
+        asked: When the request was sent, by our clock.
+        answered: When the reply came.
+    """
+    try:
+        moment = parsedate_to_datetime(date)
+        least = (moment - answered).total_seconds()
+        return ClockSkew(least, max(least, (moment - asked).total_seconds() + 1))
+    except (ValueError, TypeError, IndexError, OverflowError):
+        # The second is what a date without a zone comes to.
+        return SAME_CLOCK
+
+
+def _rivals(claim: Claim, jobs: Sequence[Job], owned: Owned, skew: ClockSkew) -> list[Claim]:
     """The other claims that may have started one of these jobs."""
     return [
         other
         for other in owned.claims
         if other.id != claim.id
         and other.target == claim.target
-        and possible(other, jobs, owned, lead)
+        and possible(other, jobs, owned, skew)
     ]
 
 
@@ -256,13 +276,13 @@ def _may_answer(claim: Claim, now: float) -> bool:
     return claim.answerable and (claim.ended is None or now - claim.ended <= LATE)
 
 
-def _starts_in_time(job: Job, claim: Claim, lead: ClockSkew) -> bool:
+def _starts_in_time(job: Job, claim: Claim, skew: ClockSkew) -> bool:
     if job.started_at is None:
         return True
     start = job.started_at.timestamp()
-    if start < claim.began - EARLY + min(0.0, lead.least):
+    if start < claim.began - EARLY + min(0.0, skew.min):
         return False
-    return claim.ended is None or start <= claim.ended + LATE + max(0.0, lead.most)
+    return claim.ended is None or start <= claim.ended + LATE + max(0.0, skew.max)
 
 
 def _counts_fit(job: Job, rows: int | None) -> bool:

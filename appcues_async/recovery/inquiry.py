@@ -1,93 +1,111 @@
-"""Looking until it is known what a lost answer was, or until no look can tell.
+"""Polls until it is known what a request has started, or until no poll can tell.
 
-A look that fails does not end it, save where the server says that no later one can do better: it
-outlasts an outage as waiting for a job does.
+A poll that fails does not end an inquiry, save where no later one can do better: it lasts through an
+outage as waiting for a job does.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias, TypeVar
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-from appcues_async.clock import Clock, sleep_on
+from appcues_async.clock import Clock
 from appcues_async.errors import (
     AppcuesError,
-    BadRequest,
-    Forbidden,
     InvalidInput,
+    NotFound,
     OutcomeUnknown,
-    Unauthorized,
     UnexpectedReply,
 )
+from appcues_async.models import Job
 from appcues_async.notices import AnswerLost, AnswerSettled, Listener, PollFailed, notify
-from appcues_async.recovery.evidence import Claim, Finding, Verdict
+from appcues_async.recovery.evidence import (
+    NO_CLOCK,
+    Claim,
+    ClockSkew,
+    Finding,
+    Owned,
+    Verdict,
+    counts_matter,
+    judge,
+    possible,
+    reaches_back,
+    skew_of,
+)
+from appcues_async.recovery.ownership import LocalOwners, Owners, join
 from appcues_async.settings import PollPolicy
-from appcues_async.waiting.poll_schedule import pause_after
+from appcues_async.waiting.lookup import LIST, get_job
+from appcues_async.waiting.poll_schedule import HOPELESS, pause_after, wait_or_sleep
+from appcues_async.wire.codec import job_of, read_summaries
+from appcues_async.wire.reply import Reply
+from appcues_async.wire.request import Request
+from appcues_async.wire.sender import Sender
 
-__all__ = ["Inquiries", "InquiryPolicy"]
+__all__ = ["Inquiries", "InquiryPolicy", "JobSearch", "send_timed"]
 
 UNREADABLE: Final = 10
-"""Answers in a row that are no list, after which no list is expected any more."""
-_HOPELESS: Final = (BadRequest, Unauthorized, Forbidden)
-"""What no later look can mend."""
+"""Replies in a row that are no list, after which an inquiry ends."""
+DETAILS: Final = 20
+"""Jobs asked for alone, for their counts, with one list."""
+
+V = TypeVar("V")
+Search: TypeAlias = Callable[[Claim, bool], Awaitable[Verdict]]
 
 
 @frozen(kw_only=True)
 class InquiryPolicy:
-    """How long to look, and how often.
+    """How long to poll, and how often.
 
     Attributes:
         settle: Seconds after the end of the request from which absence counts.
-        wait: Seconds after which looking ends in any case.
-        policy: The pauses between looks.
+        wait: Seconds after which the inquiry ends in any case.
+        polling: The pauses between polls.
     """
 
     settle: float
     wait: float
-    policy: PollPolicy
+    polling: PollPolicy
 
 
 class Inquiries:
-    """What a client's lost answers were; ends with the client."""
+    """The inquiries of one client; they end with the client."""
 
     def __init__(self, clock: Clock, listener: Listener | None) -> None:
-        """Is made when a client is opened.
+        """Starts with none.
 
         Args:
-            clock: What to measure and sleep by.
-            listener: Is told when an answer is lost, and what came of it.
+            clock: The time.
+            listener: Receives a notice when an answer is lost, and of what was found.
         """
         self._clock = clock
         self._listener = listener
-        self._left = asyncio.Event()
+        self._closed = asyncio.Event()
 
     def close(self) -> None:
-        """Ends every inquiry, because the client is being left."""
-        self._left.set()
+        """Ends every inquiry, because the client is closed."""
+        self._closed.set()
 
-    async def settle(
-        self, claim: Claim, look: Callable[[bool], Awaitable[Verdict]], patience: InquiryPolicy
-    ) -> Verdict:
-        """Looks until a look has told.
+    async def resolve(self, claim: Claim, search: Search, policy: InquiryPolicy) -> Verdict:
+        """Polls until a verdict is final.
 
         Args:
             claim: The request whose answer was lost; no attempt of it is under way.
-            look: Takes a look; is told whether what it does not find is not there.
-            patience: How long and how often to look.
+            search: Searches once; is given the claim, and whether what it does not find is absent.
+            policy: How long and how often.
 
         Returns:
             A verdict that is `FOUND` or `ABSENT`.
 
         Raises:
-            OutcomeUnknown: It cannot be told.
+            OutcomeUnknown: It cannot be known.
         """
         notify(self._listener, AnswerLost(claim.kind))
         outcome, found = Finding.UNDECIDED, None
         try:
-            verdict = await self._look(claim, look, patience)
+            verdict = await self._poll(claim, search, policy)
             outcome = verdict.finding
             if outcome is Finding.FOUND:
                 found = verdict.jobs[0].id
@@ -95,32 +113,30 @@ class Inquiries:
             notify(self._listener, AnswerSettled(claim.kind, outcome.value, found))
         return verdict
 
-    async def _look(
-        self, claim: Claim, look: Callable[[bool], Awaitable[Verdict]], patience: InquiryPolicy
-    ) -> Verdict:
+    async def _poll(self, claim: Claim, search: Search, policy: InquiryPolicy) -> Verdict:
         since = self._clock.time()
-        settled_at = since + self._until_settled(claim, patience.settle)
+        settled_at = since + self._until_settled(claim, policy.settle)
         verdict = Verdict(Finding.OPEN)
         unreadable = 0
         # Before that, only the counts of a job can tell.
-        await self._rest(settled_at - since if claim.rows is None else patience.policy.first)
+        await self._pause(settled_at - since if claim.rows is None else policy.polling.first)
         while True:
             now = self._clock.time()
-            if self._left.is_set():
+            if self._closed.is_set():
                 raise _unknown(claim, "the client was left before that was known", verdict)
             try:
-                verdict = await look(now >= settled_at)
+                verdict = await search(claim, now >= settled_at)
                 unreadable = 0
             except RuntimeError:
-                # What a call says to a client that has been left.
-                if not self._left.is_set():
+                # A call through a client that was closed meanwhile.
+                if not self._closed.is_set():
                     raise
                 continue
             except InvalidInput as error:
                 raise _unknown(
                     claim, f"nothing says whose jobs are whose: {error}", verdict
                 ) from error
-            except _HOPELESS as error:
+            except HOPELESS as error:
                 why = f"the server does not let it be found out ({type(error).__name__})"
                 raise _unknown(claim, why, verdict) from error
             except AppcuesError as error:
@@ -133,25 +149,111 @@ class Inquiries:
             if verdict.finding is Finding.UNDECIDED:
                 raise _unknown(claim, _reason(verdict), verdict)
             now = self._clock.time()
-            pause = pause_after(now - since, patience.policy)
-            if now - since + pause > max(patience.wait, settled_at - since):
+            pause = pause_after(now - since, policy.polling)
+            if now - since + pause > max(policy.wait, settled_at - since):
                 raise _unknown(claim, "the time to find that out is over", verdict)
-            await self._rest(min(pause, settled_at - now) if now < settled_at else pause)
+            await self._pause(min(pause, settled_at - now) if now < settled_at else pause)
 
     def _until_settled(self, claim: Claim, settle: float) -> float:
-        """Seconds from now on; not more than `settle`, whatever another machine's clock wrote down."""
+        """Seconds from now on; at most `settle`, whatever another machine's clock wrote down."""
         last = claim.began if claim.ended is None else claim.ended
         return min(settle, max(0.0, last + settle - self._clock.now().timestamp()))
 
-    async def _rest(self, seconds: float) -> None:
-        """Sleeps, unless the client is left."""
-        left = asyncio.ensure_future(self._left.wait())
-        rested = asyncio.ensure_future(sleep_on(self._clock, seconds))
+    async def _pause(self, seconds: float) -> None:
+        await wait_or_sleep(self._clock, self._closed, seconds)
+
+
+@define(kw_only=True)
+class JobSearch:
+    """Searches the list of recent jobs for the one that a request has started.
+
+    Attributes:
+        sender: Sends requests.
+        local: Whose jobs are whose, as far as this process knows.
+        others: Who else knows; None for nobody.
+        settle: Seconds after which a list that lags is given up.
+    """
+
+    sender: Sender
+    local: LocalOwners
+    others: Owners | None
+    settle: float
+    _ended: dict[str, Job] = field(init=False, factory=dict)
+    _settled_at: float | None = field(init=False, default=None)
+
+    async def search(self, claim: Claim, settled: bool) -> Verdict:
+        """Lists the account's recent jobs, and judges what the request has started.
+
+        Args:
+            claim: The request; it must be open with the owners.
+            settled: Whether what the list does not show is absent.
+
+        Raises:
+            AppcuesError: The list, or a job of it, cannot be had.
+        """
+        if settled and self._settled_at is None:
+            self._settled_at = self._now()
+        listed, skew = await send_timed(self.sender, claim, LIST.request(), read_summaries)
+        now = self._now()
+        # After the list: whoever may have started a job that it shows is known by then.
+        theirs = Owned() if self.others is None else await self.others.whose(listed)
+        self.local.record_names(listed)
+        owned = join(theirs, self.local.whose(listed), listed)
+        everyone = [job_of(one) for one in listed.values()]
+        if self.local.clock_agrees(everyone, skew):
+            whole = reaches_back(claim, everyone, now)
+        else:
+            skew, whole = NO_CLOCK, reaches_back(claim, (), now)
+        settled_at = self._settled_at
+        if settled_at is not None and self.local.list_lags_behind(
+            listed, claim.kind, claim.began, settled_at
+        ):
+            # It lags, or shows fewer jobs than were started since.
+            whole, settled = False, now - settled_at > self.settle
+        jobs = [self._ended.get(one.id, one) for one in everyone if one.id not in owned.jobs]
+        left = possible(claim, jobs, owned, skew)
+        if counts_matter(claim, left, owned, skew):
+            # The list leaves out the events, and with them the counts.
+            uncounted = [job for job in left if job.ended and job.id not in self._ended]
+            for job in uncounted[:DETAILS]:
+                self._ended[job.id] = await self._with_counts(job)
+            if len(uncounted) > DETAILS:
+                return Verdict(Finding.OPEN, left)
+            left = tuple(self._ended.get(job.id, job) for job in left)
+        return judge(claim, left, owned, now=now, settled=settled, skew=skew, whole=whole)
+
+    async def _with_counts(self, job: Job) -> Job:
         try:
-            await asyncio.wait((left, rested), return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            left.cancel()
-            rested.cancel()
+            return await get_job(self.sender, job.id)
+        except NotFound:
+            # It is gone, and its counts with it.
+            return job
+
+    def _now(self) -> float:
+        return self.sender.clock.now().timestamp()
+
+
+async def send_timed(
+    sender: Sender, claim: Claim, request: Request, read: Callable[[Reply], V]
+) -> tuple[V, ClockSkew]:
+    """Sends a request that only reads, and measures how far the server's clock is ahead.
+
+    Args:
+        sender: Sends requests.
+        claim: Since when it is to be known; ours may have been set in the meantime.
+        request: What to send.
+        read: Makes a value of a successful reply.
+    """
+    clock = sender.clock
+    asked = clock.now()
+
+    def read_timed(reply: Reply) -> tuple[V, ClockSkew]:
+        headers: Mapping[str, str] = reply.headers
+        return read(reply), skew_of(headers.get("Date", ""), asked, clock.now())
+
+    value, skew = await sender.send(request, read_timed)
+    offset = clock.now().timestamp() - clock.time()
+    return value, skew if claim.offset is None else skew.before(offset - claim.offset)
 
 
 def _reason(verdict: Verdict) -> str:

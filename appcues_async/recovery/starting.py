@@ -1,358 +1,396 @@
-"""Requests that must not be applied twice, and what becomes of them when their answer is lost.
+"""Sends what starts something, and finds it again where the answer was lost.
 
-Every request that starts something is known to the account's `LocalOwners` from before it is sent: until
-it is answered, what shows up on the server may be its own. An ambiguous failure of an unsafe one is
-settled by looking: what it started is adopted, and where it has started nothing it is sent again.
+The account's `LocalOwners` know every such request from before it is sent: until it is answered, a job
+that shows up may be its own. After an ambiguous failure of an unsafe one, what it has started is
+searched for and adopted; where it has started nothing, it is sent again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import Final, Generic, TypeAlias, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, Generic, TypeVar
 
-from attrs import evolve, frozen
+from attrs import define, evolve, frozen
 
-from appcues_async.errors import AppcuesError, Attempt, Delivery, NotFound, OutcomeUnknown
-from appcues_async.models import Job
-from appcues_async.recovery.evidence import (
-    NO_CLOCK,
-    SAME_CLOCK,
-    Claim,
-    ClockSkew,
-    Finding,
-    Owned,
-    Verdict,
-    counts_matter,
-    judge,
-    possible,
-    reaches_back,
-)
-from appcues_async.recovery.inquiry import Inquiries, InquiryPolicy
+from appcues_async.errors import AppcuesError, Attempt, Delivery, OutcomeUnknown, UnexpectedReply
+from appcues_async.models import Accepted, Job
+from appcues_async.notices import JobStarted
+from appcues_async.recovery.evidence import Claim, Finding, Verdict
+from appcues_async.recovery.inquiry import Inquiries, InquiryPolicy, JobSearch
 from appcues_async.recovery.ownership import LocalOwners, Owners
-from appcues_async.settings import PollPolicy
-from appcues_async.waiting.handle import ANALYTICS
-from appcues_async.waiting.lookup import LIST, get_job
-from appcues_async.wire.codec import JobSummary, job_of, read_summaries
+from appcues_async.waiting.address import ANALYTICS, JobAddress
+from appcues_async.waiting.handle import JobHandle, JobHandles
+from appcues_async.wire.codec import expect_success, reader
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Repeat, Request
 from appcues_async.wire.sender import UNSETTLED, Sender
 
-__all__ = ["LostAnswers", "RecoverableRequest", "lead_of"]
-
-LOOKS: Final = 20
-"""Jobs asked for by themselves, for their counts, with one list."""
+__all__ = ["RecoverableRequest", "Starter"]
 
 T = TypeVar("T")
-V = TypeVar("V")
-Ask: TypeAlias = Callable[[Claim], Awaitable[T | None]]
-"""Finds out what a request has started; None for nothing."""
+_read_accepted: Final = reader(Accepted)
 
 
-@frozen(kw_only=True)
-class RecoverableRequest(Generic[T]):
-    """A request that starts something, and how to find out what.
+class RecoverableRequest(ABC, Generic[T]):
+    """A request that starts something, and the way to find it again.
 
     Attributes:
-        request: What is sent.
-        read: Makes a value of its answer.
-        id_of: The id of what that value says was started; None for nothing.
-        ask: Finds it where the answer was lost; None where nothing could.
+        request: The request.
+        can_be_found: Whether `search` can tell what it has started.
     """
 
     request: Request
-    read: Callable[[Reply], T]
-    id_of: Callable[[T], str | None]
-    ask: Ask[T] | None
+    can_be_found: bool = True
 
+    @abstractmethod
+    def read(self, reply: Reply) -> T:
+        """Makes a value of a successful reply."""
 
-class LostAnswers:
-    """Sends what starts something, and settles it where the answer was lost."""
+    @abstractmethod
+    def id_of(self, value: T) -> str | None:
+        """The id of what was started; None for nothing."""
 
-    def __init__(
-        self,
-        sender: Sender,
-        owners: LocalOwners,
-        inquiries: Inquiries,
-        *,
-        polling: PollPolicy,
-        patience: float,
-    ) -> None:
-        """Is made by the client.
+    async def search(self, claim: Claim, settled: bool) -> Verdict:
+        """Searches once for what the request has started.
 
         Args:
-            sender: Sends.
-            owners: Knows whose jobs are whose.
-            inquiries: Looks until it is known.
-            polling: How often to look.
-            patience: Seconds that looking may take.
+            claim: The request; it is open with the owners.
+            settled: Whether what is not shown is absent.
         """
-        self._sender = sender
-        self._inquiries = inquiries
-        self._patience = InquiryPolicy(settle=sender.timeouts.settle, wait=patience, policy=polling)
-        self.owners: LocalOwners = owners
+        raise NotImplementedError
+
+    def adopt(self, job: Job) -> T:
+        """Makes the value of what a search has found."""
+        raise NotImplementedError
+
+
+@define
+class _Progress:
+    """One request under way.
+
+    Attributes:
+        claim: What is known of it.
+        lost: Whether an attempt may have been applied without anybody knowing.
+        attempts: The attempts of earlier rounds.
+    """
+
+    claim: Claim
+    lost: bool = False
+    attempts: tuple[Attempt, ...] = ()
+
+    def note_lost(self) -> None:
+        self.lost = True
+
+
+@frozen(kw_only=True)
+class Starter:
+    """Sends what starts something; recovers it where the answer was lost.
+
+    Attributes:
+        sender: Sends requests.
+        owners: Whose jobs are whose, in this process.
+        inquiries: Poll until it is known.
+        handles: Makes the handles of jobs.
+    """
+
+    sender: Sender
+    owners: LocalOwners
+    inquiries: Inquiries
+    handles: JobHandles
 
     def now(self) -> float:
         """The moment, in seconds since 1970."""
-        return self._sender.clock.now().timestamp()
+        return self.sender.clock.now().timestamp()
 
-    async def send(self, question: RecoverableRequest[T], claim: Claim) -> T:
+    def claim(self, kind: str, *, rows: int | None = None, target: str = "") -> Claim:
+        """Makes the claim of a request that is about to be sent.
+
+        Args:
+            kind: The endpoint's route.
+            rows: How many rows its body has, if that is known.
+            target: What it makes, where that is no job.
+        """
+        return Claim(kind=kind, began=self.now(), rows=rows, target=target)
+
+    async def start(
+        self,
+        request: Request,
+        *,
+        rows: int | None = None,
+        claim: Claim | None = None,
+        owners: Owners | None = None,
+    ) -> JobHandle:
+        """Sends a request that starts a job.
+
+        Where the answer to one is lost that must not be applied twice, the account's recent jobs tell
+        whether it was applied: its job is adopted, or it is sent again, `RetryPolicy.attempts` times in
+        all. `evidence.judge` says what is evidence.
+
+        Args:
+            request: The request.
+            rows: How many rows its body has, if that is known.
+            claim: What is known of it, where that was written down beforehand.
+            owners: Who knows, beside this process, whose jobs are whose. The request must be open
+                there, by the claim's id.
+
+        Raises:
+            OutcomeUnknown: Nothing tells whether it was accepted; `candidates` are the jobs that may be
+                its own.
+            AppcuesError: It was not accepted; where `delivery` is UNKNOWN, nothing says whether it was.
+        """
+        kind = request.endpoint.route
+        # No list shows analytics exports.
+        findable = kind != ANALYTICS
+        job_start = _JobStart(request, kind, self.handles, self._job_search(owners), findable)
+        return self._started(await self.send(job_start, claim or self.claim(kind, rows=rows)))
+
+    async def start_if_any(self, request: Request) -> JobHandle | None:
+        """Sends a request that is done at once, or starts a job.
+
+        Returns:
+            The job; None where the reply names none.
+
+        Raises:
+            AppcuesError: It was not accepted, or nothing says whether it was.
+        """
+        kind = request.endpoint.route
+        address = await self.send(_PerhapsJobStart(request, kind, self.handles), self.claim(kind))
+        return None if address is None else self._started(address)
+
+    async def request(self, request: Request, kind: str) -> Reply:
+        """Sends a request that may start a job, and returns the reply as it is.
+
+        Args:
+            request: The request.
+            kind: Its path.
+
+        Raises:
+            AppcuesError: It did not succeed.
+        """
+        return await self.send(_AnyStart(request), self.claim(kind))
+
+    async def recover(self, claim: Claim, *, owners: Owners | None = None) -> JobHandle | None:
+        """Finds the job that a request of another process, or an earlier one, has started.
+
+        Absence counts `Timeouts.settle` seconds after the claim's end (its beginning, where the end is
+        not known).
+
+        Args:
+            claim: The request, as it was written down before it was sent.
+            owners: Who knows, beside this process, whose jobs are whose.
+
+        Returns:
+            The job; None if it has started none, and may be sent.
+
+        Raises:
+            OutcomeUnknown: That cannot be known; `candidates` are the jobs that may be its own.
+        """
+        claim = evolve(claim, answerable=False)
+        self.owners.open(claim)
+        try:
+            job = await self._find(claim, self._job_search(owners))
+        except BaseException:
+            self.owners.abandon(claim, self.now())
+            raise
+        self.owners.close(claim)
+        return None if job is None else self._started(self.handles.address(job.id, claim.kind))
+
+    async def send(self, recoverable: RecoverableRequest[T], claim: Claim) -> T:
         """Sends a request, and again where it is found not to have been applied.
 
         Args:
-            question: The request.
+            recoverable: The request.
             claim: What is known of it so far.
 
         Raises:
             OutcomeUnknown: Nothing says whether it was applied.
             AppcuesError: It was not applied; `delivery` says how that is known.
         """
-        claim = evolve(claim, ended=None, answerable=True, offset=self._offset())
-        course = _Course(self, question, claim)
-        return await course.run(self._sender)
+        offset = self.now() - self.sender.clock.time()
+        progress = _Progress(evolve(claim, ended=None, answerable=True, offset=offset))
+        sender = self.sender
+        with self._opened(progress):
+            while True:
+                try:
+                    value = await sender.send(
+                        recoverable.request, recoverable.read, progress.note_lost
+                    )
+                except AppcuesError as error:
+                    failure = error
+                else:
+                    if (started := recoverable.id_of(value)) is not None:
+                        self.owners.own(started, claim.kind, self.now())
+                    return value
+                try:
+                    job = await self._recover(recoverable, progress, failure, sender)
+                    if job is not None:
+                        return recoverable.adopt(job)
+                    sender = self._for_next_round(progress, failure, sender)
+                finally:
+                    # Or the error and this frame keep each other, and the request's body, alive.
+                    del failure
 
-    async def settle(self, claim: Claim, ask: Ask[T]) -> T | None:
-        """Finds out about a request that was made elsewhere, or by a process that is no more."""
-        claim = evolve(claim, answerable=False)
-        self.owners.enter(claim)
+    @contextmanager
+    def _opened(self, progress: _Progress) -> Iterator[None]:
+        """Keeps the owners informed of a request while it is under way."""
+        self.owners.open(progress.claim)
+        # Until something says otherwise, as where a task is cancelled half way.
+        unsettled = True
         try:
-            found = await ask(claim)
-        except BaseException:
-            self.owners.give_up(_over(claim, self.now()))
+            yield
+            unsettled = progress.lost
+        except AppcuesError as error:
+            error.attempts = progress.attempts + error.attempts
+            unsettled = progress.lost or error.delivery is Delivery.UNKNOWN
             raise
-        self.owners.leave(claim)
-        return found
+        finally:
+            if unsettled:
+                self.owners.abandon(progress.claim, self.now())
+            else:
+                self.owners.close(progress.claim)
 
-    async def look(self, claim: Claim, look: Callable[[bool], Awaitable[Verdict]]) -> Job | None:
-        """Looks until it is known what a request has started, and takes it for our own."""
-        verdict = await self._inquiries.settle(claim, look, self._patience)
+    async def _recover(
+        self,
+        recoverable: RecoverableRequest[T],
+        progress: _Progress,
+        failure: AppcuesError,
+        sender: Sender,
+    ) -> Job | None:
+        """Finds what a request has started whose answer was lost; None for nothing.
+
+        Raises:
+            OutcomeUnknown: It cannot be known.
+            AppcuesError: The failure itself, where a search cannot help.
+        """
+        progress.claim = evolve(progress.claim, ended=self.now(), answerable=False)
+        self.owners.open(progress.claim)
+        unsafe = recoverable.request.endpoint.repeat is Repeat.UNSAFE
+        ambiguous = unsafe and failure.delivery is Delivery.UNKNOWN
+        if not (ambiguous and recoverable.can_be_found and sender.on_unknown == "reconcile"):
+            raise failure
+        try:
+            job = await self._find(progress.claim, recoverable)
+        except OutcomeUnknown as error:
+            error.reply, error.problem = failure.reply, failure.problem
+            error.attempts = failure.attempts
+            error.__cause__ = error.__cause__ or failure
+            raise
+        if job is None and failure.status is not None and 200 <= failure.status < 300:
+            # A success that cannot be read: that no list shows the job says nothing.
+            raise failure
+        progress.lost = False
+        return job
+
+    def _for_next_round(self, progress: _Progress, failure: AppcuesError, sender: Sender) -> Sender:
+        """Makes the sender of what was not applied, with the attempts that are left.
+
+        Raises:
+            AppcuesError: The failure, where none are left.
+        """
+        left = sender.retry.attempts - max(1, len(failure.attempts))
+        if left < 1:
+            failure.delivery = Delivery.REFUSED
+            said = str(failure).removesuffix(UNSETTLED)
+            failure.args = (f"{said}; it was looked for, and was not applied",)
+            raise failure
+        progress.attempts += failure.attempts
+        progress.claim = evolve(progress.claim, ended=None, answerable=True)
+        self.owners.open(progress.claim)
+        retry = evolve(sender.retry, attempts=left)
+        return sender.with_options(retry, sender.timeouts, sender.on_unknown)
+
+    async def _find(self, claim: Claim, search: RecoverableRequest[T] | JobSearch) -> Job | None:
+        """Searches until it is known what a request has started, and takes it for our own."""
+        shared = self.handles
+        policy = InquiryPolicy(
+            settle=self.sender.timeouts.settle, wait=shared.wait_timeout, polling=shared.polling
+        )
+        verdict = await self.inquiries.resolve(claim, search.search, policy)
         if verdict.finding is Finding.ABSENT:
             return None
         (found,) = verdict.jobs
         self.owners.own(found.id, claim.kind, self.now(), certain=False)
         return found
 
-    async def find_job(self, claim: Claim, others: Owners | None = None) -> Job | None:
-        """Finds the job that a request has started, in the list of recent jobs; None if there is none.
-
-        Args:
-            claim: The request; it must be known to the owners.
-            others: Who else knows whose jobs are whose.
-
-        Raises:
-            OutcomeUnknown: That cannot be told.
-        """
-        if claim.kind == ANALYTICS:
-            raise OutcomeUnknown(
-                f"POST {claim.kind}: its answer was lost, and no list shows the jobs it starts"
-            )
-        ended: dict[str, Job] = {}
-        settled_at: float | None = None
-
-        async def look(settled: bool) -> Verdict:
-            nonlocal settled_at
-            if settled and settled_at is None:
-                settled_at = self.now()
-            listed, lead = await self.timed(claim, LIST.request(), read_summaries)
-            now = self.now()
-            owned = await self._whose(listed, others)
-            everyone = [job_of(one) for one in listed.values()]
-            if self.owners.clock_agrees(everyone, lead):
-                whole = reaches_back(claim, everyone, now)
-            else:
-                lead, whole = NO_CLOCK, reaches_back(claim, (), now)
-            if settled_at is not None and self.owners.list_lags_behind(
-                listed, claim.kind, claim.began, settled_at
-            ):
-                # It lags, or shows fewer jobs than were started since.
-                whole, settled = False, now - settled_at > self._patience.settle
-            jobs = [ended.get(one.id, one) for one in everyone if one.id not in owned.jobs]
-            left = possible(claim, jobs, owned, lead)
-            if counts_matter(claim, left, owned, lead):
-                # The list leaves out the events, and with them the counts.
-                uncounted = [job for job in left if job.ended and job.id not in ended]
-                for job in uncounted[:LOOKS]:
-                    ended[job.id] = await self._counted(job)
-                if len(uncounted) > LOOKS:
-                    return Verdict(Finding.OPEN, left)
-                left = tuple(ended.get(job.id, job) for job in left)
-            return judge(claim, left, owned, now=now, settled=settled, lead=lead, whole=whole)
-
-        return await self.look(claim, look)
-
-    async def timed(
-        self, claim: Claim, request: Request, read: Callable[[Reply], V]
-    ) -> tuple[V, ClockSkew]:
-        """Sends a request that only reads, and measures how far the server's clock is ahead.
-
-        Args:
-            claim: Since when it is to be known; ours may have been set in the meantime.
-            request: What to send.
-            read: Makes a value of a successful reply.
-        """
-        clock = self._sender.clock
-        asked = clock.now()
-
-        def read_timed(reply: Reply) -> tuple[V, ClockSkew]:
-            return read(reply), lead_of(reply, asked, clock.now())
-
-        value, lead = await self._sender.send(request, read_timed)
-        return value, lead if claim.offset is None else lead.before(self._offset() - claim.offset)
-
-    def _offset(self) -> float:
-        return self.now() - self._sender.clock.time()
-
-    async def _whose(self, listed: dict[str, JobSummary], others: Owners | None) -> Owned:
-        # After the list: whoever may have started a job that it shows was known by then.
-        theirs = Owned() if others is None else await others.look(listed)
-        self.owners.see(listed)
-        ours = self.owners.look(listed)
-        claims = {one.id: one for one in (*theirs.claims, *ours.claims)}
-        return Owned(
-            jobs={**theirs.jobs, **ours.jobs},
-            claims=tuple(claims.values()),
-            names=_most(ours.names, theirs.names, _names_of(theirs.jobs, listed)),
+    def _job_search(self, others: Owners | None) -> JobSearch:
+        sender = self.sender
+        return JobSearch(
+            sender=sender, local=self.owners, others=others, settle=sender.timeouts.settle
         )
 
-    async def _counted(self, job: Job) -> Job:
+    def _started(self, address: JobAddress) -> JobHandle:
+        self.handles.watcher.notify(JobStarted(address.id, address.kind))
+        return self.handles.of(address)
+
+
+@frozen
+class _JobStart(RecoverableRequest[JobAddress]):
+    """A request that starts a job."""
+
+    request: Request
+    kind: str
+    handles: JobHandles
+    jobs: JobSearch
+    can_be_found: bool
+
+    def read(self, reply: Reply) -> JobAddress:
+        return _address_of(reply, self.kind, self.handles)
+
+    def id_of(self, value: JobAddress) -> str:
+        return value.id
+
+    async def search(self, claim: Claim, settled: bool) -> Verdict:
+        return await self.jobs.search(claim, settled)
+
+    def adopt(self, job: Job) -> JobAddress:
+        return self.handles.address(job.id, self.kind)
+
+
+@frozen
+class _PerhapsJobStart(RecoverableRequest[JobAddress | None]):
+    """A request that is done at once, or starts a job."""
+
+    request: Request
+    kind: str
+    handles: JobHandles
+    can_be_found = False
+
+    def read(self, reply: Reply) -> JobAddress | None:
+        if reply.status == 202 or b'"job_id"' in reply.body:
+            return _address_of(reply, self.kind, self.handles)
+        expect_success(reply)
+        return None
+
+    def id_of(self, value: JobAddress | None) -> str | None:
+        return None if value is None else value.id
+
+
+@frozen
+class _AnyStart(RecoverableRequest[Reply]):
+    """A request of which nobody knows what it starts."""
+
+    request: Request
+    can_be_found = False
+
+    def read(self, reply: Reply) -> Reply:
+        return reply
+
+    def id_of(self, value: Reply) -> str | None:
+        if b'"job_id"' not in value.body:
+            return None
         try:
-            return await get_job(self._sender, job.id)
-        except NotFound:
-            # It is gone, and its counts with it.
-            return job
+            return _read_accepted(value).job_id
+        except UnexpectedReply:
+            return None
 
 
-class _Course(Generic[T]):
-    """One request on its way, with all that is known of it."""
-
-    def __init__(self, answers: LostAnswers, question: RecoverableRequest[T], claim: Claim) -> None:
-        self.answers = answers
-        self.question = question
-        self.claim = claim
-        self.lost = False
-        self.history: tuple[Attempt, ...] = ()
-
-    async def run(self, sender: Sender) -> T:
-        answers, question = self.answers, self.question
-        answers.owners.enter(self.claim)
-        # Until something says otherwise, as where a task is cancelled half way.
-        unsettled = True
-        try:
-            value = await self._send(sender)
-            if (started := question.id_of(value)) is not None:
-                answers.owners.own(started, self.claim.kind, answers.now())
-            unsettled = self.lost
-        except AppcuesError as error:
-            error.attempts = self.history + error.attempts
-            unsettled = self.lost or error.delivery is Delivery.UNKNOWN
-            raise
-        finally:
-            if unsettled:
-                answers.owners.give_up(_over(self.claim, answers.now()))
-            else:
-                answers.owners.leave(self.claim)
-        return value
-
-    async def _send(self, sender: Sender) -> T:
-        question, owners = self.question, self.answers.owners
-        left = sender.retry.attempts
-        while True:
-            try:
-                return await sender.send(question.request, question.read, self._on_lost)
-            except AppcuesError as error:
-                failure = error
-            try:
-                self.claim = evolve(self.claim, ended=self.answers.now(), answerable=False)
-                owners.enter(self.claim)
-                if (ask := self._way_to_ask(failure, sender)) is None:
-                    raise failure
-                if (value := await self._asked(ask, failure)) is not None:
-                    return value
-                if failure.status is not None and 200 <= failure.status < 300:
-                    # It was answered with a success that could not be read: that no list shows it
-                    # says nothing.
-                    raise failure
-                self.lost = False
-                left -= max(1, len(failure.attempts))
-                if left < 1:
-                    failure.delivery = Delivery.REFUSED
-                    said = str(failure).removesuffix(UNSETTLED)
-                    failure.args = (f"{said}; it was looked for, and was not applied",)
-                    raise failure
-                self.history += failure.attempts
-            finally:
-                # Or the error and this frame keep each other, and the request's body, alive.
-                del failure
-            self.claim = evolve(self.claim, ended=None, answerable=True)
-            owners.enter(self.claim)
-            retry = evolve(sender.retry, attempts=left)
-            sender = sender.with_options(retry, sender.timeouts, sender.on_unknown)
-
-    def _way_to_ask(self, failure: AppcuesError, sender: Sender) -> Ask[T] | None:
-        unsafe = self.question.request.endpoint.repeat is Repeat.UNSAFE
-        unknown = failure.delivery is Delivery.UNKNOWN
-        return (
-            self.question.ask if unsafe and unknown and sender.on_unknown == "reconcile" else None
-        )
-
-    async def _asked(self, ask: Ask[T], failure: AppcuesError) -> T | None:
-        """What a request has started whose answer was lost; None for nothing."""
-        try:
-            value = await ask(self.claim)
-        except OutcomeUnknown as error:
-            error.reply, error.problem = failure.reply, failure.problem
-            error.attempts = failure.attempts
-            error.__cause__ = error.__cause__ or failure
-            raise
-        if value is not None:
-            self.lost = False
-        return value
-
-    def _on_lost(self) -> None:
-        self.lost = True
-
-
-def lead_of(reply: Reply, asked: datetime, answered: datetime) -> ClockSkew:
-    """How far the server's clock is ahead, by the `Date` of an answer, which has whole seconds.
-
-    Args:
-        reply: The answer.
-        asked: When it was asked for, by our clock.
-        answered: When it came.
-    """
+def _address_of(reply: Reply, kind: str, handles: JobHandles) -> JobAddress:
+    accepted = _read_accepted(reply)
     try:
-        date = parsedate_to_datetime(reply.headers.get("Date", ""))
-        least = (date - answered).total_seconds()
-        return ClockSkew(least, max(least, (date - asked).total_seconds() + 1))
-    except (ValueError, TypeError, IndexError, OverflowError):
-        # The second is what a date without a zone comes to.
-        return SAME_CLOCK
-
-
-def _over(claim: Claim, now: float) -> Claim:
-    """The claim as one that nobody settles any more."""
-    return evolve(claim, ended=now if claim.ended is None else claim.ended, answerable=False)
-
-
-def _names_of(
-    kinds: Mapping[str, str], listed: Mapping[str, JobSummary]
-) -> dict[str, dict[str, int]]:
-    """How many jobs of each kind have which name."""
-    shown: dict[str, dict[str, int]] = {}
-    for job_id, kind in kinds.items():
-        if kind and job_id in listed and (name := listed[job_id].name):
-            counts = shown.setdefault(kind, {})
-            counts[name] = counts.get(name, 0) + 1
-    return shown
-
-
-def _most(*several: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
-    """All names that were shown; the highest count of each, since they may count the same jobs."""
-    shown: dict[str, dict[str, int]] = {}
-    for one in several:
-        for kind, counts in one.items():
-            known = shown.setdefault(kind, {})
-            for name, number in counts.items():
-                known[name] = max(known.get(name, 0), number)
-    return shown
+        return handles.address(accepted.job_id, kind)
+    except ValueError:
+        raise UnexpectedReply(
+            f"{reply.status} with a job_id that is none: {accepted.job_id[:80]!r}", reply=reply
+        ) from None

@@ -1,7 +1,7 @@
-"""One job, at whichever route it can be looked up, and the file that it made.
+"""Gets jobs from whichever route shows them, and the files that they made.
 
 Offline jobs are at `jobs/{job_id}` (reference, "Offline Jobs"). Analytics exports are at
-`analytics/exports/{job_id}` and nowhere else, with words of their own for how they stand.
+`analytics/exports/{job_id}` and nowhere else, with statuses of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from attrs import evolve, field, frozen
 from appcues_async.errors import NoDownload, UnexpectedReply
 from appcues_async.models import COMPLETED, FAILED, Job, JobEvent, hide_links
 from appcues_async.settings import origin_of
-from appcues_async.waiting.handle import ANALYTICS, JobAddress
+from appcues_async.waiting.address import ANALYTICS, JobAddress
 from appcues_async.wire.codec import (
     JobSummary,
     expect_saved,
@@ -28,7 +28,7 @@ from appcues_async.wire.codec import (
 from appcues_async.wire.request import Endpoint, Lane, Server
 from appcues_async.wire.sender import Sender
 
-__all__ = ["download", "get_job", "list_jobs", "list_summaries", "look_at"]
+__all__ = ["download", "get_by_address", "get_job", "list_jobs", "list_summaries"]
 
 LIST: Final = Endpoint("GET", "jobs", lane=Lane.POLL)
 GET: Final = Endpoint("GET", "jobs/{job_id}", lane=Lane.POLL)
@@ -36,7 +36,7 @@ GET_EXPORT: Final = Endpoint("GET", "analytics/exports/{job_id}", lane=Lane.POLL
 FILE: Final = Endpoint("GET", "the file of an export", server=Server.EXTERNAL)
 
 LINKS: Final = ("signed_s3_url", "download_url")
-"""Attributes of a job's events that hold a link: of an event export, and of an analytics export."""
+"""Attributes of a job's events that hold a link, for event exports and analytics exports."""
 _ENDS: Final[Mapping[str, tuple[str, str]]] = {
     "done": (COMPLETED, "Completed"),
     "failed": (FAILED, "Failed"),
@@ -60,22 +60,22 @@ _read_export: Final = reader(_Export)
 
 
 async def get_job(sender: Sender, job_id: str) -> Job:
-    """Asks for one offline job, its events included."""
+    """Gets one offline job, its events included."""
     return await sender.send(GET.request(job_id=job_id), _read_job)
 
 
 async def list_jobs(sender: Sender) -> list[Job]:
-    """Asks for the account's recent jobs, without their events."""
+    """Lists the account's recent jobs, without their events."""
     return await sender.send(LIST.request(), _read_jobs)
 
 
 async def list_summaries(sender: Sender) -> dict[str, JobSummary]:
-    """Asks for the account's recent jobs, by id, and reads as little of each as waiting needs."""
+    """Lists the account's recent jobs, by id; reads only what waiting needs of each."""
     return await sender.send(LIST.request(), read_summaries)
 
 
-async def look_at(sender: Sender, address: JobAddress) -> Job:
-    """Asks for one job of any kind."""
+async def get_by_address(sender: Sender, address: JobAddress) -> Job:
+    """Gets one job of any kind."""
     if address.kind != ANALYTICS:
         return await get_job(sender, address.id)
     export = await sender.send(GET_EXPORT.request(job_id=address.id), _read_export)
@@ -85,13 +85,13 @@ async def look_at(sender: Sender, address: JobAddress) -> Job:
 async def download(sender: Sender, address: JobAddress, path: Path) -> None:
     """Fetches the file of an export that has ended.
 
-    The job is looked at once more: a link is good for an hour, and each look mints a new one.
+    The job is asked for once more: a link is good for an hour, and each reply holds a new one.
 
     Raises:
-        NoDownload: The job shows no link.
-        UnexpectedReply: The link leads where nothing is fetched from.
+        NoDownload: The job has no link.
+        UnexpectedReply: The link is not one to https.
     """
-    job = await look_at(sender, address)
+    job = await get_by_address(sender, address)
     link = _link_of(job)
     if link is None:
         raise NoDownload(
@@ -118,7 +118,7 @@ def _job_of(export: _Export, address: JobAddress) -> Job:
         name="Analytics Export",
         status=status,
         url=address.url,
-        # Before its end it has nothing to say, and a link minted by a look would pass for news.
+        # An event before the end would hold another link each time, and pass for a change.
         events=(JobEvent(name=happened, attributes=attributes),) if happened else (),
         extra={name: value for name, value in export.extra.items() if name != "job_id"},
     )

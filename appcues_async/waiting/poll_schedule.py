@@ -1,29 +1,34 @@
-"""When to look at a job next: a pure rule.
+"""When to poll a job next, and when to stop.
 
-The first look comes soon. After it the pause grows with the job's age, from `low` by half of the age up
-to `high`. Where earlier jobs of the same kind have ended, a job is not looked at much before the soonest
-of them had: its age counts from there.
+The first poll comes soon. After it the pause grows with the job's age, from `low` by half of the age up
+to `high`. Where earlier jobs of the same kind have ended, a job is seldom polled before the shortest of
+them had ended: its age counts from there.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from typing import Final
 
 from attrs import define, field
 
+from appcues_async.clock import Clock, sleep_on
+from appcues_async.errors import BadRequest, Forbidden, Unauthorized
 from appcues_async.settings import PollPolicy
 
-__all__ = ["Durations", "pause_after"]
+__all__ = ["HOPELESS", "Durations", "pause_after", "wait_or_sleep"]
 
+HOPELESS: Final = (BadRequest, Unauthorized, Forbidden)
+"""Errors of a poll that no later poll can do better than."""
 GROWTH: Final = 0.5
 """Seconds of pause for each second of age."""
 REMEMBERED: Final = 20
-"""Jobs of a kind that are remembered."""
+"""Jobs of a kind whose durations are kept."""
 
 
 def pause_after(age: float, policy: PollPolicy, expected: float = 0) -> float:
-    """Seconds until the next look.
+    """Seconds until the next poll.
 
     Args:
         age: Seconds since the wait for the job began.
@@ -35,17 +40,29 @@ def pause_after(age: float, policy: PollPolicy, expected: float = 0) -> float:
     return min(policy.high, policy.low + GROWTH * (age - expected))
 
 
+async def wait_or_sleep(clock: Clock, event: asyncio.Event, seconds: float) -> None:
+    """Waits until an event is set, but at most so many seconds of the clock."""
+    event_set = asyncio.ensure_future(event.wait())
+    slept = asyncio.ensure_future(sleep_on(clock, seconds))
+    try:
+        await asyncio.wait((event_set, slept), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        event_set.cancel()
+        slept.cancel()
+
+
 @define
 class Durations:
-    """How long jobs took, by their kind."""
+    """How long the last jobs of each kind took."""
 
-    _took: dict[str, deque[float]] = field(factory=dict)
+    _durations: dict[str, deque[float]] = field(factory=dict)
 
-    def learn(self, kind: str, seconds: float) -> None:
-        """Remembers that a job of this kind took so long."""
-        self._took.setdefault(kind, deque(maxlen=REMEMBERED)).append(max(0.0, seconds))
+    def add(self, kind: str, seconds: float) -> None:
+        """Records how long a job of this kind took."""
+        durations = self._durations.setdefault(kind, deque(maxlen=REMEMBERED))
+        durations.append(max(0.0, seconds))
 
     def expected(self, kind: str) -> float:
         """Seconds that a job of this kind takes at least; 0 while none has ended."""
-        took = self._took.get(kind)
-        return min(took) if took else 0.0
+        durations = self._durations.get(kind)
+        return min(durations) if durations else 0.0

@@ -214,3 +214,14 @@ async def test_leaving_the_client_ends_waits_with_a_token(slow: Sandbox) -> None
     with pytest.raises(JobPending) as caught:
         await wait
     assert caught.value.token == handle.token
+
+
+def public(thing: object) -> set[str]:
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_jobs_and_handles_show_what_a_user_calls_and_nothing_else(client: AppcuesClient) -> None:
+    assert public(client.jobs) == {"list", "get", "resume", "wait_all", "as_completed"}
+    properties = {"id", "url", "token", "kind", "job"}
+    methods = {"done", "wait", "download", "raise_for_failures"}
+    assert public(client.jobs.resume("abc")) == properties | methods

@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
 from appcues_async.customerio import CustomerIOClient
-from appcues_async.recovery.ownership import _shared
+from appcues_async.recovery.ownership import of_this_process
 from appcues_async.sandbox import (
     Amend,
     Answer,
@@ -268,7 +268,7 @@ class Servers:
         finally:
             server.sandbox.reset()
             # It is another account now, whose requests are not those of the last one.
-            _shared.pop((server.sandbox.url, server.sandbox.credentials["account_id"]), None)
+            of_this_process.forget(server.sandbox.url, server.sandbox.credentials["account_id"])
             if once:
                 await server.close()
             else:

@@ -256,7 +256,7 @@ class World:
     made: dict[str, str]
     jobs: list[Job]
     owned: Owned
-    lead: ClockSkew
+    skew: ClockSkew
 
 
 @st.composite
@@ -302,8 +302,8 @@ def worlds(draw: st.DrawFn, *, outsiders: bool) -> World:
     owners = LocalOwners()
     for job_id, kind in mine.items():
         owners.own(job_id, kind, BEGAN)
-    owners.see({one.id: one for one in jobs})
-    known_now = attrs.evolve(owners.look([one.id for one in jobs]), claims=claims)
+    owners.record_names({one.id: one for one in jobs})
+    known_now = attrs.evolve(owners.whose([one.id for one in jobs]), claims=claims)
     return World(claims, made, jobs, known_now, ClockSkew(ahead - 1, ahead + 1))
 
 
@@ -313,7 +313,7 @@ def test_an_own_job_that_is_listed_is_never_missed_and_never_taken_for_another(
 ) -> None:
     for one in world.claims:
         if one.id in world.made:
-            verdict = judge(one, world.jobs, world.owned, now=NOW, settled=settled, lead=world.lead)
+            verdict = judge(one, world.jobs, world.owned, now=NOW, settled=settled, skew=world.skew)
             assert verdict.finding is not Finding.ABSENT
             if verdict.finding is Finding.FOUND:
                 assert [found.id for found in verdict.jobs] == [world.made[one.id]]
@@ -325,7 +325,7 @@ def test_requests_of_one_account_never_take_each_others_jobs(world: World, seed:
     random.Random(seed).shuffle(order)
     owned = world.owned
     for one in order:
-        verdict = judge(one, world.jobs, owned, now=NOW, settled=True, lead=world.lead)
+        verdict = judge(one, world.jobs, owned, now=NOW, settled=True, skew=world.skew)
         if verdict.finding is Finding.FOUND:
             assert verdict.jobs[0].id == world.made.get(one.id)
             owned = attrs.evolve(
@@ -344,33 +344,33 @@ def test_the_name_of_a_job_that_was_found_proves_nothing() -> None:
     owners = LocalOwners()
     owners.own("job-1", EVENTS, NOW, certain=False)
     owners.own("job-1", EVENTS, NOW)
-    owners.see({"job-1": job()})
-    assert owners.look(["job-1"]).names == {}
-    assert "job-1" in owners.look(["job-1"]).jobs
+    owners.record_names({"job-1": job()})
+    assert owners.whose(["job-1"]).names == {}
+    assert "job-1" in owners.whose(["job-1"]).jobs
 
 
-def test_a_request_that_was_given_up_stays_a_rival_for_some_minutes() -> None:
+def test_an_abandoned_request_stays_a_rival_for_some_minutes() -> None:
     owners = LocalOwners()
-    owners.give_up(claim(id="loose"))
-    owners.enter(claim(id="soon", began=ENDED + 599))
-    owners.leave(claim(id="soon", began=ENDED + 599, ended=None))
-    assert [one.id for one in owners.look([]).claims] == ["loose"]
-    owners.leave(claim(id="late", began=ENDED + 601, ended=None))
-    assert owners.look([]).claims == []
+    owners.abandon(claim(id="loose"), NOW)
+    owners.open(claim(id="soon", began=ENDED + 599))
+    owners.close(claim(id="soon", began=ENDED + 599, ended=None))
+    assert [one.id for one in owners.whose([]).claims] == ["loose"]
+    owners.close(claim(id="late", began=ENDED + 601, ended=None))
+    assert owners.whose([]).claims == []
 
 
 def test_own_jobs_are_forgotten_when_no_request_can_meet_them() -> None:
     owners = LocalOwners()
     for number in range(30_000):
         owners.own(f"job-{number}", EVENTS, BEGAN + number)
-    left = owners.look([f"job-{number}" for number in range(30_000)]).jobs
+    left = owners.whose([f"job-{number}" for number in range(30_000)]).jobs
     assert 10_000 <= len(left) <= 11_000
     assert "job-29999" in left
 
 
 def test_own_jobs_are_kept_for_a_request_that_is_still_open() -> None:
     owners = LocalOwners()
-    owners.enter(claim())
+    owners.open(claim())
     for number in range(30_000):
         owners.own(f"job-{number}", EVENTS, BEGAN + number)
-    assert len(owners.look([f"job-{number}" for number in range(30_000)]).jobs) == 30_000
+    assert len(owners.whose([f"job-{number}" for number in range(30_000)]).jobs) == 30_000

@@ -9,26 +9,26 @@ import pytest
 
 from appcues_async.models import Job
 from appcues_async.recovery.evidence import SAME_CLOCK, ClockSkew
-from appcues_async.recovery.ownership import ACCOUNTS, LocalOwners, shared_owners
+from appcues_async.recovery.ownership import ACCOUNTS, LocalOwners, of_this_process
 
 ORIGIN = "https://api.appcues.com"
 
 
 def test_an_account_is_remembered_when_no_client_of_it_is_open() -> None:
-    shared_owners(ORIGIN, "7").own("job-1", "import/events", 1000)
+    of_this_process.of(ORIGIN, "7").own("job-1", "import/events", 1000)
     gc.collect()
-    assert shared_owners(ORIGIN, "7").look(["job-1"]).jobs == {"job-1": "import/events"}
-    assert not shared_owners(ORIGIN, "8").look(["job-1"]).jobs
+    assert of_this_process.of(ORIGIN, "7").whose(["job-1"]).jobs == {"job-1": "import/events"}
+    assert not of_this_process.of(ORIGIN, "8").whose(["job-1"]).jobs
 
 
 def test_accounts_that_nobody_uses_any_more_do_not_pile_up() -> None:
-    held = shared_owners(ORIGIN, "held")
-    shared_owners(ORIGIN, "old").own("job-1", "import/events", 1000)
+    held = of_this_process.of(ORIGIN, "held")
+    of_this_process.of(ORIGIN, "old").own("job-1", "import/events", 1000)
     for number in range(ACCOUNTS):
-        shared_owners(ORIGIN, str(number))
+        of_this_process.of(ORIGIN, str(number))
     gc.collect()
-    assert shared_owners(ORIGIN, "held") is held
-    assert not shared_owners(ORIGIN, "old").look(["job-1"]).jobs
+    assert of_this_process.of(ORIGIN, "held") is held
+    assert not of_this_process.of(ORIGIN, "old").whose(["job-1"]).jobs
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import aiohttp
 import attrs
 import pytest
 
@@ -28,6 +31,7 @@ from appcues_async.api.imports import IMPORT_EVENTS
 from appcues_async.clock import SystemClock
 from appcues_async.notices import AnswerLost, AnswerSettled, Notice
 from appcues_async.recovery.evidence import Claim, Owned
+from appcues_async.recovery.starting import Starter
 from appcues_async.rows import kinds
 from appcues_async.rows.sources import body_of
 from appcues_async.sandbox import Answer, Close, Reset, Sandbox, Stall, Truncate
@@ -561,11 +565,15 @@ class Written:
     claims: list[Claim] = attrs.field(factory=list)
     jobs: dict[str, str] = attrs.field(factory=dict)
 
-    async def look(self, listed: Collection[str]) -> Owned:
+    async def whose(self, listed: Collection[str]) -> Owned:
         return Owned(
             jobs={job: kind for job, kind in self.jobs.items() if job in listed},
             claims=self.claims,
         )
+
+
+def starter(client: AppcuesClient) -> Starter:
+    return client._starter
 
 
 async def upload_of_a_process_that_died(sandbox: Sandbox, number: int = 3) -> Claim:
@@ -579,12 +587,12 @@ async def test_the_job_of_a_process_that_died_is_found(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
     claim = await upload_of_a_process_that_died(sandbox)
-    handle = await client.jobs.settle(claim)
+    handle = await starter(client).recover(claim)
     assert handle is not None
     assert (handle.id, handle.kind) == (next(iter(sandbox.jobs)), EVENTS)
     assert (await handle).ingestions_completed == 3
     # It is ours from now on.
-    assert await client.jobs.settle(attrs.evolve(claim, id="another")) is None
+    assert await starter(client).recover(attrs.evolve(claim, id="another")) is None
 
 
 async def test_a_request_that_was_never_sent_is_absent_at_once_when_its_time_is_over(
@@ -593,7 +601,7 @@ async def test_a_request_that_was_never_sent_is_absent_at_once_when_its_time_is_
     claim = Claim(kind=EVENTS, began=time.time() - 20, rows=3)
     began = time.monotonic()
     settled = client.with_options(timeouts=Timeouts(settle=15))
-    assert await settled.jobs.settle(claim) is None
+    assert await starter(settled).recover(claim) is None
     assert time.monotonic() - began < 5
     assert asked(sandbox) == ["GET jobs"]
 
@@ -603,7 +611,7 @@ async def test_what_a_journal_says_is_owned_is_not_taken(
 ) -> None:
     claim = await upload_of_a_process_that_died(sandbox)
     written = Written(jobs=dict.fromkeys(sandbox.jobs, EVENTS))
-    assert await client.jobs.settle(claim, owners=written) is None
+    assert await starter(client).recover(claim, owners=written) is None
 
 
 async def test_what_a_rival_in_a_journal_may_own_is_not_taken(
@@ -612,10 +620,10 @@ async def test_what_a_rival_in_a_journal_may_own_is_not_taken(
     claim = await upload_of_a_process_that_died(sandbox)
     rival = attrs.evolve(claim, id="rival", answerable=False)
     with pytest.raises(OutcomeUnknown) as caught:
-        await client.jobs.settle(claim, owners=Written([claim, rival]))
+        await starter(client).recover(claim, owners=Written([claim, rival]))
     assert [job.id for job in caught.value.candidates] == list(sandbox.jobs)
     counted = attrs.evolve(rival, rows=4)
-    handle = await client.jobs.settle(claim, owners=Written([claim, counted]))
+    handle = await starter(client).recover(claim, owners=Written([claim, counted]))
     assert handle is not None
 
 
@@ -623,13 +631,12 @@ async def test_a_start_knows_its_own_claim_in_a_journal(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
     await (await client.imports.events(rows("Before", 1)))
-    claim = Claim(
-        kind=EVENTS, began=time.time(), rows=3, before=await client.jobs.list_ids(), id="run:1"
-    )
-    assert claim.before == set(sandbox.jobs)
+    before = frozenset(job.id for job in await client.jobs.list())
+    assert before == set(sandbox.jobs)
+    claim = Claim(kind=EVENTS, began=time.time(), rows=3, before=before, id="run:1")
     lose(sandbox, Reset(applied=True))
     request = IMPORT_EVENTS.request(await body_of(rows("Paid", 3), kinds.EVENTS))
-    handle = await client.jobs.start(request, claim=claim, owners=Written([claim]))
+    handle = await starter(client).start(request, claim=claim, owners=Written([claim]))
     assert recorded(sandbox) == {"Before": 1, "Paid": 3}
     assert handle.id in sandbox.jobs
 
@@ -669,3 +676,21 @@ async def test_two_segments_of_other_names_do_not_stand_in_each_others_way(
     lose(sandbox, Reset(applied=True), Reset(), path="segments")
     await asyncio.gather(client.segments.create("Friends"), client.segments.create("Foes"))
     assert sorted(one.name for one in sandbox.segments.values()) == ["Foes", "Friends"]
+
+
+async def test_a_chunk_makes_seven_hops_to_aiohttp(
+    sandbox: Sandbox, client: AppcuesClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hops: list[str] = []
+    request = aiohttp.ClientSession._request
+
+    async def counted(session: aiohttp.ClientSession, *args: Any, **options: Any) -> Any:
+        frame = sys._getframe(1) if args[0] == "POST" else None
+        while frame is not None and "BulkRun._follow" not in hops:
+            hops.append(frame.f_code.co_qualname)  # type: ignore[attr-defined,unused-ignore]
+            frame = frame.f_back
+        return await request(session, *args, **options)
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", counted)
+    await client.bulk.import_events(rows("Paid", 3))
+    assert len(hops) == 7, hops

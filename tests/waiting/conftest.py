@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 import pytest
 from attrs import define, field
@@ -11,7 +13,9 @@ from appcues_async.errors import AppcuesError, UnexpectedReply
 from appcues_async.models import Job, JobEvent
 from appcues_async.notices import Notice
 from appcues_async.settings import PollPolicy
-from appcues_async.waiting.handle import JobAddress, JobHandle
+from appcues_async.waiting.address import JobAddress
+from appcues_async.waiting.handle import JobHandle, JobHandles
+from appcues_async.waiting.watch import JobWatch
 from appcues_async.waiting.watcher import Watcher
 from appcues_async.wire.codec import JobSummary
 from tests.virtual_clock import VirtualClock
@@ -45,8 +49,22 @@ class Office:
     def handle(
         self, job_id: str, policy: PollPolicy | None = None, patience: float = 86_400
     ) -> JobHandle:
+        return JobHandle(self.watch(job_id, policy), self.shared(patience))
+
+    def watch(self, job_id: str, policy: PollPolicy | None = None) -> JobWatch:
         address = JobAddress(ORIGIN, "123", job_id, "import/profiles")
-        return JobHandle(address, policy or PollPolicy(), patience, self.watcher)
+        return JobWatch(address, policy or PollPolicy())
+
+    def shared(self, wait_timeout: float = 86_400) -> JobHandles:
+        sender: Any = None
+        return JobHandles(
+            sender=sender,
+            watcher=self.watcher,
+            origin=ORIGIN,
+            account_id="123",
+            polling=PollPolicy(),
+            wait_timeout=wait_timeout,
+        )
 
     def change(self, job_id: str = "job-1", **changes: object) -> None:
         self.jobs[job_id] = attrs.evolve(self.jobs[job_id], **changes)  # type: ignore[arg-type]

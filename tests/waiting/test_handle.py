@@ -24,7 +24,8 @@ from appcues_async.errors import (
 from appcues_async.models import Job, JobEvent
 from appcues_async.notices import JobChanged, PollFailed
 from appcues_async.settings import PollPolicy
-from appcues_async.waiting.handle import JobAddress
+from appcues_async.waiting.address import JobAddress
+from appcues_async.waiting.handle import JobHandle
 from tests.virtual_clock import VirtualClock, settle
 from tests.waiting.conftest import ORIGIN, Office
 
@@ -505,7 +506,8 @@ def test_any_text_is_an_address_or_a_clear_refusal(text: str) -> None:
 
 
 def test_a_handle_shows_its_state_and_nothing_else(office: Office) -> None:
-    handle = office.handle("abc")
+    watch = office.watch("abc")
+    handle = JobHandle(watch, office.shared())
     assert repr(handle) == "<JobHandle abc not looked at yet>"
-    handle.see(Job(id="abc", status="IN_PROGRESS"))
+    watch.record(Job(id="abc", status="IN_PROGRESS"))
     assert repr(handle) == "<JobHandle abc IN_PROGRESS>"

@@ -25,20 +25,20 @@ def test_a_job_that_takes_48_seconds_is_looked_at_around_then(age: float, pause:
 def test_what_is_expected_is_what_the_soonest_of_the_last_jobs_took() -> None:
     durations = Durations()
     for seconds in (50, 40, 60):
-        durations.learn("import/profiles", seconds)
+        durations.add("import/profiles", seconds)
     assert durations.expected("import/profiles") == 40
     assert durations.expected("import/events") == 0
 
 
 def test_what_was_long_ago_is_forgotten() -> None:
     durations = Durations()
-    durations.learn("import/profiles", 1)
+    durations.add("import/profiles", 1)
     for _ in range(20):
-        durations.learn("import/profiles", 30)
+        durations.add("import/profiles", 30)
     assert durations.expected("import/profiles") == 30
 
 
 def test_a_clock_that_went_backwards_is_no_duration() -> None:
     durations = Durations()
-    durations.learn("import/profiles", -3600)
+    durations.add("import/profiles", -3600)
     assert durations.expected("import/profiles") == 0

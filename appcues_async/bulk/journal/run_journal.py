@@ -240,13 +240,13 @@ class RunJournal:
         )
         self.step("completed", number)
 
-    async def look(self, listed: Collection[str]) -> Owned:
-        """Tells what the journal knows of the jobs that were listed (see `Owners`).
+    async def whose(self, listed: Collection[str]) -> Owned:
+        """Says whose the listed jobs are, as far as the journal knows (see `Owners`).
 
         Raises:
             InvalidInput: It cannot be read.
         """
-        return await self._call(self._journal.look, listed)
+        return await self._call(self._journal.whose, listed)
 
     def step(self, step: Step, number: int) -> None:
         """Passes a step of a chunk's life."""

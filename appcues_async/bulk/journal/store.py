@@ -206,8 +206,8 @@ class Journal:
         with self._change() as db:
             db.execute("UPDATE runs SET chunks = ? WHERE id = ?", (chunks, run.id))
 
-    def look(self, listed: Collection[str]) -> Owned:
-        """Tells whose the listed jobs are, and which requests of any run are not settled."""
+    def whose(self, listed: Collection[str]) -> Owned:
+        """Says whose the listed jobs are, and which requests of any run are not settled."""
         with told(self.path):
             jobs = self._db.execute(
                 "SELECT c.job, r.kind, c.certain FROM chunks c JOIN runs r ON r.id = c.run "

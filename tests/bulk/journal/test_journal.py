@@ -218,7 +218,7 @@ def test_a_journal_that_is_closed_in_order_says_when(path: Path) -> None:
     intend(one, run, at=1001)
     one.close(1002)
     two = opened(path)
-    (claim,) = two.look([]).claims
+    (claim,) = two.whose([]).claims
     assert claim.ended == 1002
     two.close(1002)
 
@@ -377,7 +377,7 @@ def test_the_claims_of_every_run_are_rivals_and_their_jobs_are_owned(path: Path)
     one.move(first, 0, "accepted", 1002, job="mine", certain=True)
     one.move(first, 1, "accepted", 1002, job="found", certain=False)
     one.move(first, 2, "unknown", 1003, ended_at=1003.0)
-    owned = two.look(["mine", "found", "other"])
+    owned = two.whose(["mine", "found", "other"])
     assert owned.jobs == {"mine": "import/events", "found": ""}
     unknown, intent = owned.claims
     assert (unknown.rows, unknown.began, unknown.ended) == (12, 1001, 1003)
@@ -397,13 +397,13 @@ def test_a_claim_of_a_process_that_is_no_more_ends_with_its_last_sign_of_life(pa
     one.beat(1004)
     one._locks.close()
     one._db.close()
-    (claim,) = two.look([]).claims
+    (claim,) = two.whose([]).claims
     assert (claim.began, claim.ended, claim.answerable) == (1001, 1004 + HEARTBEAT, False)
     # Whoever takes the run up does not make it any younger.
     three = opened(path)
     again = three.begin(PLAN, 2000)
     three.beat(2000)
-    (claim,) = two.look([]).claims
+    (claim,) = two.whose([]).claims
     assert claim.ended == 1004 + HEARTBEAT
     assert three.claim_of(again, three.entries(again)[0], "import/events").ended == 1007
     three.close(2000)
@@ -414,7 +414,7 @@ def test_a_request_that_nobody_will_settle_stays_a_rival(journal: Journal) -> No
     run = journal.begin(PLAN, 1000)
     claim = Claim(kind="import/events", began=1001, ended=1005, rows=17)
     journal.lose(run, 3, claim, 2000)
-    (claim,) = journal.look([]).claims
+    (claim,) = journal.whose([]).claims
     assert (claim.kind, claim.rows, claim.began, claim.ended) == ("import/events", 17, 1001, 1005)
     assert claim.id != journal.claim_id(run, 3)
 
@@ -483,7 +483,7 @@ class Chunks(RuleBasedStateMachine):
         entries = self.journal.entries(self.run)
         assert {one.number: one.status for one in entries} == self.standing
         assert {one.number: one.job for one in entries if one.job} == self.jobs
-        owned = self.journal.look(self.jobs.values())
+        owned = self.journal.whose(self.jobs.values())
         assert set(owned.jobs) == set(self.jobs.values())
         unsettled = {
             one for one, status in self.standing.items() if status in {"intent", "unknown"}

@@ -27,7 +27,7 @@ from appcues_async.bulk.journal.store import Journal
 from appcues_async.bulk.spec import RunSpec
 from appcues_async.bulk.uploader import _unwritten
 from appcues_async.notices import Notice
-from appcues_async.recovery.ownership import _shared
+from appcues_async.recovery.ownership import of_this_process
 from appcues_async.sandbox import Answer, JobPlan, Reset, Sandbox, Stall
 from tests.conftest import AT_ONCE, SOON, wait_until
 
@@ -80,7 +80,7 @@ def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Step | None, 
         monkeypatch.setattr(RunJournal, "on_step", on_step if step else None)
         if step is None:
             # Another process knows nothing of what this one has seen.
-            _shared.clear()
+            of_this_process.clear()
             _unwritten.clear()
 
     yield kill_at
@@ -683,7 +683,7 @@ async def test_others_go_on_while_a_chunk_is_being_settled(
 def lost(journal: Path) -> list[tuple[str, int]]:
     """The requests of which nobody will find out what they started: kind and rows."""
     one = Journal(journal, origin=read_journal(journal).about["origin"], account_id=ACCOUNT, now=0)
-    found = [(claim.kind, claim.rows or 0) for claim in one.look([]).claims]
+    found = [(claim.kind, claim.rows or 0) for claim in one.whose([]).claims]
     one.close(0)
     return found
 
@@ -737,7 +737,7 @@ async def test_a_journal_that_cannot_be_read_leaves_a_lost_answer_unknown(
 
     sandbox.faults.add(Reset(applied=True), method="POST")
     with monkeypatch.context() as patched:
-        patched.setattr(Journal, "look", broken)
+        patched.setattr(Journal, "whose", broken)
         run = client.bulk.import_events(events, journal=journal, chunk_bytes=9_000, concurrency=1)
         with pytest.raises(InvalidInput, match="the journal is damaged"):
             await run

@@ -48,7 +48,7 @@ from appcues_async.bulk.journal.run_journal import RunJournal, Step
 from appcues_async.bulk.journal.store import Journal
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.uploader import _unwritten
-from appcues_async.recovery.ownership import _shared
+from appcues_async.recovery.ownership import of_this_process
 from appcues_async.sandbox import (
     Answer,
     Close,
@@ -589,7 +589,7 @@ class World(RuleBasedStateMachine):
 
     async def _process(self) -> Process:
         # Another process knows nothing of what others have seen.
-        _shared.clear()
+        of_this_process.clear()
         client = AppcuesClient(
             **self.sandbox.credentials,
             retry=SOON,
@@ -880,7 +880,7 @@ def _fault_of(name: str) -> Fault:
 def whole_memory() -> Iterator[None]:
     """What is kept in mind of a process must not outlast the test."""
     yield
-    _shared.clear()
+    of_this_process.clear()
 
 
 HEALTH = [HealthCheck.too_slow, HealthCheck.data_too_large]
