@@ -15,10 +15,11 @@
     │   ├── Throttled                    429
     │   └── ServerError                  5xx
     ├── UnexpectedReply                  a redirect, or a success that cannot be read
-    ├── JobFailed                        the job ended as FAILED
-    ├── JobPending (also TimeoutError)   the wait is over, the job still runs
-    ├── RowsFailed                       the job ended as COMPLETED, and some rows were not taken
-    └── NoDownload                       the export is done, and shows no link to its file
+    ├── JobError                         the job has ended, and not as it should
+    │   ├── JobFailed                    it ended as FAILED
+    │   ├── RowsFailed                   it ended as COMPLETED, and some rows were not taken
+    │   └── NoDownload                   the export is done, and shows no link to its file
+    └── JobPending (also TimeoutError)   the wait is over, the job still runs
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ __all__ = [
     "Delivery",
     "Forbidden",
     "InvalidInput",
+    "JobError",
     "JobFailed",
     "JobPending",
     "NoDownload",
@@ -221,18 +223,35 @@ class UnexpectedReply(AppcuesError):  # noqa: N818
     delivery = Delivery.UNKNOWN
 
 
-class JobFailed(AppcuesError):  # noqa: N818
-    """The job ended as FAILED.
+class JobError(AppcuesError):
+    """The job has ended, and not all went well.
 
     Attributes:
         job: The job as last seen, its events included.
     """
 
-    delivery = Delivery.REFUSED
-
     def __init__(self, message: str, job: Job) -> None:
         super().__init__(message)
         self.job = job
+
+
+class JobFailed(JobError):  # noqa: N818
+    """The job ended as FAILED."""
+
+    delivery = Delivery.REFUSED
+
+
+class RowsFailed(JobError):  # noqa: N818
+    """The job ended as COMPLETED, and some of its rows or requests failed."""
+
+    delivery = Delivery.REFUSED
+
+
+class NoDownload(JobError):  # noqa: N818
+    """The export has ended well and has no link to its file.
+
+    The file of an event export comes by e-mail; the API documents no link in its job's events.
+    """
 
 
 class JobPending(AppcuesError, TimeoutError):  # noqa: N818
@@ -249,31 +268,3 @@ class JobPending(AppcuesError, TimeoutError):  # noqa: N818
         super().__init__(message)
         self.url = url
         self.token = token
-
-
-class RowsFailed(AppcuesError):  # noqa: N818
-    """The job ended as COMPLETED, and some of its rows or requests failed.
-
-    Attributes:
-        job: The job as last seen, its events included.
-    """
-
-    delivery = Delivery.REFUSED
-
-    def __init__(self, message: str, job: Job) -> None:
-        super().__init__(message)
-        self.job = job
-
-
-class NoDownload(AppcuesError):  # noqa: N818
-    """The export has ended well and shows no link to its file.
-
-    The file of an event export comes by e-mail; a link in the job's events is documented nowhere.
-
-    Attributes:
-        job: The job as last seen, its events included.
-    """
-
-    def __init__(self, message: str, job: Job) -> None:
-        super().__init__(message)
-        self.job = job

@@ -19,6 +19,7 @@ from appcues_async.errors import (
     Delivery,
     Forbidden,
     InvalidInput,
+    JobError,
     JobFailed,
     JobPending,
     NoDownload,
@@ -52,6 +53,7 @@ def one_of_each() -> Iterator[AppcuesError]:
     yield Throttled.of("it", REPLY, PROBLEM, retry_after=7.5)
     yield ServerError.of("it", REPLY, PROBLEM)
     yield UnexpectedReply("it", reply=REPLY, delivery=Delivery.REFUSED)
+    yield JobError("it", JOB)
     yield JobFailed("it", JOB)
     yield JobPending("it", url="https://api.appcues.com/v2/accounts/1/jobs/7", token="{}")
     yield RowsFailed("it", JOB)
@@ -81,10 +83,11 @@ KINDS = [type(error).__name__ for error in EACH]
         (Throttled, (ReplyError,)),
         (ServerError, (ReplyError,)),
         (UnexpectedReply, (AppcuesError,)),
-        (JobFailed, (AppcuesError,)),
+        (JobError, (AppcuesError,)),
+        (JobFailed, (JobError,)),
         (JobPending, (AppcuesError, TimeoutError)),
-        (RowsFailed, (AppcuesError,)),
-        (NoDownload, (AppcuesError,)),
+        (RowsFailed, (JobError,)),
+        (NoDownload, (JobError,)),
     ],
 )
 def test_each_error_stands_where_the_tree_shows_it(

@@ -27,6 +27,7 @@ PUBLIC = [
     "Forbidden",
     "InvalidInput",
     "Job",
+    "JobError",
     "JobEvent",
     "JobFailed",
     "JobHandle",
