@@ -10,14 +10,23 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
 from urllib.parse import quote
 from weakref import WeakSet
 
+from appcues_async.api.activity import Activity
+from appcues_async.api.analytics import Analytics
+from appcues_async.api.exports import Exports
+from appcues_async.api.gdpr import Gdpr
+from appcues_async.api.groups import Groups
+from appcues_async.api.imports import Imports
 from appcues_async.api.jobs import Jobs
-from appcues_async.api.resources import Resources
+from appcues_async.api.publishing import Collection, Experiences, Publishable
+from appcues_async.api.screenshots import Screenshots
+from appcues_async.api.segments import Segments
+from appcues_async.api.users import Users
 from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.spec import Account
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
-from appcues_async.models import Job
+from appcues_async.models import Checklist, Flow, Job, Tag
 from appcues_async.notices import Listener
 from appcues_async.recovery.inquiry import Inquiries
 from appcues_async.recovery.ownership import LocalOwners, of_this_process
@@ -52,7 +61,7 @@ if TYPE_CHECKING:
 __all__ = ["AppcuesClient"]
 
 
-class AppcuesClient(Resources):
+class AppcuesClient:
     """A client of one Appcues account.
 
     Use it in `async with`: it opens its connections there and closes them when it is left, after calls
@@ -76,7 +85,21 @@ class AppcuesClient(Resources):
         jobs: The account's offline jobs.
     """
 
+    activity: Activity
+    analytics: Analytics
     bulk: Bulk
+    checklists: Publishable[Checklist]
+    experiences: Experiences
+    exports: Exports
+    flows: Publishable[Flow]
+    gdpr: Gdpr
+    groups: Groups
+    imports: Imports
+    jobs: Jobs
+    screenshots: Screenshots
+    segments: Segments
+    tags: Collection[Tag]
+    users: Users
 
     def __init__(
         self,
@@ -342,7 +365,20 @@ class AppcuesClient(Resources):
         # Of a client with other options it is not the one that was opened.
         self._sender = sender
         self._starter = starter = self._starter_of(sender)
-        self._hand_out_resources(sender, Jobs(sender, starter.handles), starter)
+        self.jobs = Jobs(sender, starter.handles)
+        self.activity = Activity(sender)
+        self.analytics = Analytics(sender, starter)
+        self.checklists = Publishable(sender, Checklist, "checklists", "checklist_id")
+        self.experiences = Experiences(sender)
+        self.exports = Exports(sender, starter)
+        self.flows = Publishable(sender, Flow, "flows", "flow_id")
+        self.gdpr = Gdpr(sender)
+        self.groups = Groups(sender)
+        self.imports = Imports(starter)
+        self.screenshots = Screenshots(sender)
+        self.segments = Segments(sender, starter)
+        self.tags = Collection(sender, Tag, "tags", "tag_id")
+        self.users = Users(sender, starter)
         credentials = self._credentials
         account = Account(credentials.origin, credentials.account_id, sender.clock)
         self.bulk = Bulk(

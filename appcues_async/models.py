@@ -157,92 +157,65 @@ class Accepted:
 
 
 @frozen(kw_only=True)
-class Segment:
+class _Item:
+    """Something that the account has.
+
+    Attributes:
+        id: Its id.
+        name: Its name; empty where it has none.
+        created_at: When it was created.
+        updated_at: When it was last changed.
+        created_by: The id of who created it.
+        updated_by: The id of who changed it last.
+        url: Where it can be looked up.
+        extra: Fields that are not named here.
+    """
+
+    id: str
+    name: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    created_by: str | None = None
+    updated_by: str | None = None
+    url: str = ""
+    extra: Mapping[str, Any] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Segment(_Item):
     """A segment of an account's users (the API's "Segments").
 
     Attributes:
-        id: The segment's id.
-        name: Its name.
         description: Its description.
-        created_at: When it was created.
-        updated_at: When it was last changed.
-        created_by: The id of who created it.
-        updated_by: The id of who changed it last.
-        url: Where it can be looked up.
-        extra: Fields that the documents do not name.
     """
 
-    id: str
-    name: str = ""
     description: str | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    created_by: str | None = None
-    updated_by: str | None = None
-    url: str = ""
-    extra: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen(kw_only=True)
-class Flow:
+class Experience(_Item):
+    """A pin, mobile experience, launchpad, banner, flow of the new kind, embed or NPS survey.
+
+    Their fields are documented nowhere; these are the ones that flows have as well.
+
+    Attributes:
+        published: Whether it is published now.
+        published_at: When it was last published, if ever.
+    """
+
+    published: bool | None = None
+    published_at: datetime | None = None
+
+
+@frozen(kw_only=True)
+class Flow(Experience):
     """A flow (reference, "Flows").
 
     Attributes:
-        id: The flow's id.
-        name: Its name.
-        published: Whether it is published now.
         frequency: How often it is shown, such as `once` or `every_time`.
-        created_at: When it was created.
-        updated_at: When it was last changed.
-        published_at: When it was last published, if ever.
-        created_by: The id of who created it.
-        updated_by: The id of who changed it last.
-        url: Where it can be looked up.
-        extra: Fields that the documents do not name.
     """
 
-    id: str
-    name: str = ""
-    published: bool | None = None
     frequency: str | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    published_at: datetime | None = None
-    created_by: str | None = None
-    updated_by: str | None = None
-    url: str = ""
-    extra: Mapping[str, Any] = field(factory=dict)
-
-
-@frozen(kw_only=True)
-class Experience:
-    """A pin, mobile experience, launchpad, banner, flow of the new kind, embed or NPS survey.
-
-    Its fields are documented nowhere; these are the ones that flows have as well.
-
-    Attributes:
-        id: The experience's id.
-        name: Its name.
-        published: Whether it is published now.
-        created_at: When it was created.
-        updated_at: When it was last changed.
-        published_at: When it was last published, if ever.
-        created_by: The id of who created it.
-        updated_by: The id of who changed it last.
-        url: Where it can be looked up.
-        extra: All other fields.
-    """
-
-    id: str
-    name: str | None = None
-    published: bool | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    published_at: datetime | None = None
-    created_by: str | None = None
-    updated_by: str | None = None
-    url: str | None = None
-    extra: Mapping[str, Any] = field(factory=dict)
 
 
 @frozen(kw_only=True)
@@ -250,8 +223,8 @@ class Checklist(Experience):
     """A checklist; its fields are documented nowhere.
 
     Attributes:
-        internal_name: What it is called inside Appcues, where it has no `name`.
-        title: What its users read above it.
+        internal_name: Its name inside Appcues, in place of `name`.
+        title: The title that its users read.
     """
 
     internal_name: str | None = None
@@ -259,28 +232,8 @@ class Checklist(Experience):
 
 
 @frozen(kw_only=True)
-class Tag:
-    """A tag that experiences are sorted by.
-
-    Attributes:
-        id: The tag's id.
-        name: Its name.
-        created_at: When it was created.
-        updated_at: When it was last changed.
-        created_by: The id of who created it.
-        updated_by: The id of who changed it last.
-        url: Where it can be looked up.
-        extra: Fields not named here.
-    """
-
-    id: str
-    name: str = ""
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
-    created_by: str | None = None
-    updated_by: str | None = None
-    url: str | None = None
-    extra: Mapping[str, Any] = field(factory=dict)
+class Tag(_Item):
+    """A tag that experiences are sorted by."""
 
 
 @frozen(kw_only=True)

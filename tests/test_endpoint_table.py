@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import ModuleType
 from typing import Any, get_args
 
@@ -16,7 +16,7 @@ from httpx import AsyncClient, BasicAuth
 
 import appcues_async.api
 from appcues_async import AppcuesClient
-from appcues_async.api.experiences import ExperienceType
+from appcues_async.api.publishing import Collection, ExperienceType
 from appcues_async.cli.app import app
 from appcues_async.customerio import CustomerIOClient
 from appcues_async.customerio import segments as customerio_segments
@@ -57,8 +57,8 @@ def rows() -> Iterator[Row]:
 ROWS = [*rows()]
 
 
-def endpoints() -> Iterator[Endpoint]:
-    """Every endpoint that a module of the API declares."""
+async def endpoints() -> AsyncIterator[Endpoint]:
+    """Every endpoint that a module or a collection of the API declares."""
     names = [one.name for one in pkgutil.iter_modules(appcues_async.api.__path__)]
     modules: list[ModuleType] = [customerio_segments, lookup]
     modules += [importlib.import_module(f"appcues_async.api.{name}") for name in names]
@@ -66,6 +66,12 @@ def endpoints() -> Iterator[Endpoint]:
         for value in vars(module).values():
             if isinstance(value, Endpoint) and value.server is not Server.EXTERNAL:
                 yield value
+    async with AppcuesClient("1", "key", "secret") as client:
+        for collection in vars(client).values():
+            if isinstance(collection, Collection):
+                for value in vars(collection).values():
+                    if isinstance(value, Endpoint):
+                        yield value
 
 
 def test_each_endpoint_has_one_row() -> None:
@@ -127,8 +133,8 @@ async def test_what_is_no_route_would_be_found_out(sandbox: Sandbox, path: str) 
     assert NO_ROUTE in await answer(sandbox, "GET", path)
 
 
-def test_every_endpoint_that_is_declared_has_a_row() -> None:
-    declared = {(one.method, one.route) for one in endpoints()}
+async def test_every_endpoint_that_is_declared_has_a_row() -> None:
+    declared = {(one.method, one.route) async for one in endpoints()}
     assert declared <= {(row.method, row.path) for row in ROWS}
     assert len(declared) > 35
 

@@ -62,8 +62,8 @@ from appcues_async.api.segments import Segments
             "(self, source: 'Source', *, format: 'Format | None' = None, "
             "allow_ids: 'Iterable[UserId]' = ()) -> 'JobHandle'",
         ),
-        (Segments.list, "(self) -> 'list[Segment]'"),
-        (Segments.get, "(self, segment_id: 'str') -> 'Segment'"),
+        (Segments.list, "(self) -> 'list[M]'"),
+        (Segments.get, "(self, item_id: 'str', /) -> 'M'"),
         (
             Segments.create,
             "(self, name: 'str', description: 'str | None' = None) -> 'Segment'",

@@ -6,16 +6,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from appcues_async.api.conditions import conditions_of
+from appcues_async.api.resource import JobResource
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Rows
-from appcues_async.recovery.starting import Starter
 from appcues_async.rows.values import check_json
 from appcues_async.waiting.address import ANALYTICS
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, read_objects
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Endpoint, Repeat
-from appcues_async.wire.sender import Sender
 
 __all__ = ["Analytics"]
 
@@ -23,23 +22,13 @@ QUERY: Final = Endpoint("POST", "analytics/query")
 EXPORT: Final = Endpoint("POST", ANALYTICS, Repeat.UNSAFE)
 
 
-class Analytics:
+class Analytics(JobResource):
     """`client.analytics`: questions to the account's analytics.
 
     A question is a mapping, which the server alone judges: `metrics` and `dimensions` for sums, or
     `columns` for rows as they are; `conditions`, of which all must hold; `start_time` and `end_time` as
     dates or moments; `timezone` by name; `order_by`, `limit`, `offset` and `rank_n`.
     """
-
-    def __init__(self, sender: Sender, starter: Starter) -> None:
-        """Is made by the client.
-
-        Args:
-            sender: Sends.
-            starter: Starts jobs.
-        """
-        self._sender = sender
-        self._starter = starter
 
     async def query(self, spec: Mapping[str, Any]) -> Rows:
         """Asks a question and has it answered at once, about 90 days at the most.

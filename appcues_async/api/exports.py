@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal, get_args
 
 from appcues_async.api.conditions import Conditions, conditions_of
+from appcues_async.api.resource import JobResource
 from appcues_async.errors import InvalidInput
-from appcues_async.recovery.starting import Starter
 from appcues_async.rows.moments import Moment, Zone, offset_of, range_edge
 from appcues_async.rows.values import check_text, shown, whole_number
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode
 from appcues_async.wire.request import Endpoint, Repeat
-from appcues_async.wire.sender import Sender
 
 __all__ = ["ExportFormat", "Exports"]
 
@@ -24,18 +23,8 @@ ExportFormat = Literal["csv", "json"]
 """How the exported file is written."""
 
 
-class Exports:
+class Exports(JobResource):
     """`client.exports`: events in bulk, as a file."""
-
-    def __init__(self, sender: Sender, starter: Starter) -> None:
-        """Is made by the client.
-
-        Args:
-            sender: Tells the time.
-            starter: Starts jobs.
-        """
-        self._sender = sender
-        self._starter = starter
 
     async def events(
         self,

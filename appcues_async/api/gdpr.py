@@ -8,13 +8,13 @@ from typing import Final
 
 from attrs import evolve
 
+from appcues_async.api.resource import Resource
 from appcues_async.errors import InvalidInput, UnexpectedReply
 from appcues_async.rows.ids import ANY_ID, UserId, check_user_ids
 from appcues_async.settings import Secret, as_secret
 from appcues_async.wire.codec import encode, expect_success, read_object
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Endpoint
-from appcues_async.wire.sender import Sender
 
 __all__ = ["Gdpr"]
 
@@ -23,16 +23,8 @@ LIMIT: Final = 8_000_000
 """Bytes that a request stays under."""
 
 
-class Gdpr:
+class Gdpr(Resource):
     """`client.gdpr`: erasure of users."""
-
-    def __init__(self, sender: Sender) -> None:
-        """Is made by the client.
-
-        Args:
-            sender: Sends.
-        """
-        self._sender = sender
 
     async def delete(self, user_ids: Iterable[UserId], *, legacy_api_key: str) -> str:
         """Has users erased for good, with all that Appcues knows of them.

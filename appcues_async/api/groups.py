@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from appcues_async.api.resource import Resource
 from appcues_async.api.users import changes_of
 from appcues_async.rows.ids import UserId, check_user_ids, id_rule
 from appcues_async.wire.codec import encode, expect_success, read_object
 from appcues_async.wire.request import Endpoint
-from appcues_async.wire.sender import Sender
 
 __all__ = ["Groups"]
 
@@ -18,16 +18,8 @@ UPDATE_PROFILE: Final = Endpoint("PATCH", "groups/{group_id}/profile")
 ADD_USERS: Final = Endpoint("POST", "groups/{group_id}/users")
 
 
-class Groups:
+class Groups(Resource):
     """`client.groups`: groups of end users, one at a time."""
-
-    def __init__(self, sender: Sender) -> None:
-        """Is made by the client.
-
-        Args:
-            sender: Sends.
-        """
-        self._sender = sender
 
     async def get_profile(self, group_id: str) -> dict[str, Any]:
         """Asks for a group's profile.

@@ -8,25 +8,17 @@ from typing import Final
 
 from attrs import evolve
 
+from appcues_async.api.resource import Resource
 from appcues_async.wire.codec import expect_saved
 from appcues_async.wire.request import Endpoint
-from appcues_async.wire.sender import Sender
 
 __all__ = ["Screenshots"]
 
 DOWNLOAD: Final = Endpoint("GET", "screenshots/{resource_id}")
 
 
-class Screenshots:
+class Screenshots(Resource):
     """`client.screenshots`: pictures of flows and experiences."""
-
-    def __init__(self, sender: Sender) -> None:
-        """Is made by the client.
-
-        Args:
-            sender: Sends.
-        """
-        self._sender = sender
 
     async def download(self, resource_id: str, path: str | os.PathLike[str]) -> Path:
         """Writes the pictures of one experience to disk, as a ZIP file.

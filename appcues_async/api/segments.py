@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from attrs import define, field
 
+from appcues_async.api.publishing import Collection
 from appcues_async.errors import InvalidInput, OutcomeUnknown
 from appcues_async.models import COMPLETED, Job, Segment
 from appcues_async.recovery.evidence import Claim, Verdict, judge
@@ -26,7 +27,6 @@ from appcues_async.wire.sender import Sender
 __all__ = ["Segments"]
 
 LIST: Final = Endpoint("GET", "segments")
-GET: Final = Endpoint("GET", "segments/{segment_id}")
 CREATE: Final = Endpoint("POST", "segments", Repeat.UNSAFE)
 UPDATE: Final = Endpoint("PATCH", "segments/{segment_id}")
 DELETE: Final = Endpoint("DELETE", "segments/{segment_id}")
@@ -37,24 +37,12 @@ _read_segment: Final = reader(Segment)
 _read_segments: Final = reader_of_list(Segment)
 
 
-class Segments:
+class Segments(Collection[Segment]):
     """`client.segments`: the account's segments, and who is in them."""
 
     def __init__(self, sender: Sender, starter: Starter) -> None:
-        self._sender = sender
+        super().__init__(sender, Segment, "segments", "segment_id")
         self._starter = starter
-
-    async def list(self) -> list[Segment]:
-        """Asks for all segments."""
-        return await self._sender.send(LIST.request(), _read_segments)
-
-    async def get(self, segment_id: str) -> Segment:
-        """Asks for one segment.
-
-        Raises:
-            NotFound: There is none of that id.
-        """
-        return await self._sender.send(GET.request(segment_id=segment_id), _read_segment)
 
     async def create(self, name: str, description: str | None = None) -> Segment:
         """Makes a segment, empty at first.

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from appcues_async.api.resource import JobResource
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Event
-from appcues_async.recovery.starting import Starter
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.moments import Zone, offset_of
 from appcues_async.rows.values import (
@@ -21,7 +21,6 @@ from appcues_async.rows.values import (
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, expect_success, read_object, reader_of_list
 from appcues_async.wire.request import Endpoint, Repeat
-from appcues_async.wire.sender import Sender
 
 __all__ = ["Users", "changes_of"]
 
@@ -46,18 +45,8 @@ def changes_of(attributes: Mapping[str, Any], *, strict: bool) -> bytes:
     return encode(checked)
 
 
-class Users:
+class Users(JobResource):
     """`client.users`: end users, one at a time."""
-
-    def __init__(self, sender: Sender, starter: Starter) -> None:
-        """Is made by the client.
-
-        Args:
-            sender: Sends.
-            starter: Starts jobs.
-        """
-        self._sender = sender
-        self._starter = starter
 
     async def get_profile(self, user_id: UserId) -> dict[str, Any]:
         """Asks for a user's profile.

@@ -16,22 +16,19 @@ from cyclopts import App, CycloptsError
 from appcues_async.cli import (
     activity,
     analytics,
-    checklists,
     customerio,
     demo,
-    experiences,
     exports,
-    flows,
     gdpr,
     groups,
     imports,
     jobs,
     journal,
+    publishing,
     request,
     sandbox,
     screenshots,
     segments,
-    tags,
     users,
 )
 from appcues_async.cli.failures import (
@@ -58,28 +55,28 @@ app: App = App(
     suppress_keyboard_interrupt=False,
 )
 _NOUNS: Final = (
-    imports,
-    exports,
-    segments,
-    users,
-    groups,
-    activity,
-    flows,
-    experiences,
-    checklists,
-    tags,
-    screenshots,
-    analytics,
-    jobs,
-    journal,
-    gdpr,
-    customerio,
-    request,
-    sandbox,
-    demo,
+    imports.app,
+    exports.app,
+    segments.app,
+    users.app,
+    groups.app,
+    activity.app,
+    publishing.FLOWS,
+    publishing.EXPERIENCES,
+    publishing.CHECKLISTS,
+    publishing.TAGS,
+    screenshots.app,
+    analytics.app,
+    jobs.app,
+    journal.app,
+    gdpr.app,
+    customerio.app,
+    request.app,
+    sandbox.app,
+    demo.app,
 )
 for _noun in _NOUNS:
-    app.command(_noun.app)
+    app.command(_noun)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -41,7 +41,9 @@ def as_row(model: attrs.AttrsInstance) -> dict[str, Any]:
         for field in attrs.fields(type(model))
         if field.name != "extra"
     }
-    return {**row, **getattr(model, "extra", {})}
+    # What names it comes first, wherever the model has it.
+    named = {name: row[name] for name in ("id", "name") if name in row}
+    return {**named, **row, **getattr(model, "extra", {})}
 
 
 def show(rows: Iterable[Row], form: Form, columns: Sequence[str] | None = None) -> None:

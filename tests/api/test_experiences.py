@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from appcues_async import AppcuesClient, InvalidInput
-from appcues_async.api.experiences import ExperienceType
+from appcues_async.api.publishing import ExperienceType
 from appcues_async.sandbox import Sandbox
 from tests.api.conftest import answer, asked
 
