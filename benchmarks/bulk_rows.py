@@ -31,9 +31,8 @@ import pandas as pd
 import polars as pl
 
 from appcues_async import AppcuesClient
-from appcues_async.bulk.chunks import ChunkSizer
-from appcues_async.bulk.reading.encoder import Encoder, chunks_of
-from appcues_async.bulk.reading.sources import batches_of_rows
+from appcues_async.bulk.reading.encoder import Encoder
+from appcues_async.bulk.reading.reader import batches_of_rows, encoded_blocks
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.rows.kinds import EVENTS, PROFILES, Kind
 
@@ -90,9 +89,7 @@ async def iterate(make: Callable[[int], Any]) -> None:
 async def encode(kind: Kind, make: Callable[[int], Any]) -> None:
     tally = RowCounter()
     encoder = Encoder(kind, "full", "the rows", tally)
-    found = chunks_of(
-        batches_of_rows(later(make, ENCODED)), encoder, "the rows", ChunkSizer(20_000_000)
-    )
+    found = encoded_blocks(batches_of_rows(later(make, ENCODED)), encoder, 20_000_000)
     async for _ in found:
         pass
     assert (tally.rows, tally.rejected) == (ENCODED, 0)

@@ -1,27 +1,28 @@
-"""Rows gathered into chunks: each as large as one request may be, and none a byte over."""
+"""Rows gathered into chunks: each as large as one request may be, and none a byte over.
+
+A chunk that is not settled has a row count of its own: where its answer is lost, the counts of a job
+then say whether it is the chunk's. `draw` chooses the count, and `ChunkBuilder` cuts there.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, Final
+from bisect import bisect_right
+from collections.abc import Collection, Iterator
+from typing import Final
 
-from attrs import define, evolve, field, frozen
+from attrs import field, frozen
 
-from appcues_async.bulk.reading.checks import Checker
-from appcues_async.bulk.reading.inputs import ByteSource, MemoryFeed, StreamFeed
-from appcues_async.bulk.reading.row_edges import row_blocks, row_spans
-from appcues_async.bulk.rejects import Reject, RowCounter
-from appcues_async.rows.sources import POST_LIMIT
+from appcues_async.bulk.reading.blocks import GoodRows, Span, row_ends
+from appcues_async.bulk.reading.prepare import PreparedSource
 from appcues_async.wire.request import Blocks, FilePieces
 
-__all__ = ["Chunk", "ChunkBuilder", "ChunkSizer", "PreparedSource", "cut"]
+__all__ = ["Chunk", "ChunkBuilder", "draw"]
 
 _PIECES: Final = 10_000
 """Stretches of one file in a chunk; a file with more bad rows than that is sent in more chunks."""
-_TOO_LONG: Final = 200
-"""Characters that are shown of a row over the limit."""
+_DRAWS: Final = 20
+"""Row counts that are drawn before all of the range is gone through."""
 
 
 @frozen
@@ -43,292 +44,153 @@ class Chunk:
     body: Blocks | FilePieces = field(repr=False)
 
 
-@define
-class ChunkSizer:
-    """How large the chunks of a run become.
+def draw(most: int, taken: Collection[int], *, remainder: bool = False) -> int | None:
+    """Chooses the row count of a chunk: one that no unsettled chunk has.
 
-    A chunk's end is drawn from the top tenth below the limit, and no two chunks have the same number of
-    rows where that can be helped: the counts of a job then say which chunk it can belong to. Nothing is
-    left to chance where a run begins anew: what is drawn follows from the seed, and from where a chunk
-    begins.
-
-    Attributes:
-        limit: The most bytes of a chunk.
-        seed: What is drawn follows from it.
-        modulus: Numbers of rows differ from those of other runs by what is left when divided by this.
-        residue: What is to be left.
-        taken: Numbers of rows that other chunks have.
-    """
-
-    limit: int
-    seed: int = field(factory=lambda: random.getrandbits(63))
-    modulus: int = 1
-    residue: int = 0
-    taken: set[int] = field(factory=set[int])
-
-    def of(self, limit: int) -> ChunkSizer:
-        """Those of a source with another limit, in the same run."""
-        return evolve(self, limit=limit)
-
-    def end_of(self, source: str, first: int) -> int:
-        """After how many bytes the chunk is to end that begins with this row."""
-        # Names of files may hold what is no text.
-        given = f"{self.seed} {source} {first}".encode(errors="surrogateescape")
-        # Not so near the limit that it could not be given a few rows more.
-        return self.limit - int((1 + 2 * random.Random(given).random()) * (self.limit // 30))
-
-    def is_taken(self, rows: int) -> bool:
-        """Whether a chunk with so many rows could be taken for another."""
-        return self.rank_of(rows) > 0
-
-    def rank_of(self, rows: int) -> int:
-        """How likely a chunk with so many rows could be taken for another.
-
-        Returns:
-            0 if it is like no other; 1 if another run may have one like it; 2 if there is one.
-        """
-        if rows in self.taken:
-            return 2
-        return int(rows % self.modulus != self.residue)
-
-    def take(self, rows: int) -> None:
-        """Gives the number to a chunk."""
-        self.taken.add(rows)
-
-
-@define
-class ChunkBuilder:
-    """The rows of the next chunk, so far.
-
-    Attributes:
-        sizes: How large it may become.
-        source: Where they are from.
-        head: What its body begins with, such as a header.
-        parts: What its body is made of: bytes, or offsets and sizes in a file.
-        size: Bytes in all, the head included.
-        rows: How many there are.
-        first: The number of the first.
-        last: The number of the last.
-        end: After how many bytes it is to end.
-        tail: The rows that were added last, if all of them are good; the next chunk may have some.
-    """
-
-    sizes: ChunkSizer
-    source: str
-    head: bytes = field(repr=False)
-    parts: list[Any] = field(factory=list, repr=False)
-    size: int = 0
-    rows: int = 0
-    first: int = 0
-    last: int = 0
-    end: int = 0
-    tail: bytes = field(default=b"", repr=False)
-
-    def has_room(self, size: int) -> bool:
-        """Whether so many bytes still belong to this chunk, rather than to the next."""
-        return not self.rows or (self.size + size <= self.end and len(self.parts) < _PIECES)
-
-    def top_up(self, block: bytes, csv: bool) -> tuple[int, int]:
-        """How much of the next block it needs for a number of rows that no other chunk has.
-
-        Args:
-            block: Rows that there is no room for, all of them good.
-            csv: Whether they are CSV.
-
-        Returns:
-            Bytes and rows; none where its number is its own already, or gets no better.
-        """
-        best, edge = self.sizes.rank_of(self.rows), (0, 0)
-        rows = 0
-        for start, stop in row_spans(block, csv) if best else ():
-            if self.size + stop > self.sizes.limit:
-                break
-            rows += not block[start:stop].isspace()
-            rank = self.sizes.rank_of(self.rows + rows)
-            if rank < best:
-                best, edge = rank, (stop, rows)
-            if not best:
-                break
-        return edge
-
-    def add(self, parts: list[Any], rows: int, first: int, last: int, tail: bytes = b"") -> None:
-        """Adds rows that there is room for."""
-        if not self.rows:
-            self.first, self.size = first, len(self.head)
-            self.end = self.sizes.end_of(self.source, first)
-        for part in parts:
-            self.size += part[1] if isinstance(part, tuple) else len(part)
-            before = self.parts[-1] if self.parts else None
-            if isinstance(part, tuple) and before is not None and sum(before) == part[0]:
-                # It goes on where the last one ends.
-                self.parts[-1] = (before[0], before[1] + part[1])
-            else:
-                self.parts.append(part)
-        self.rows += rows
-        self.last = last
-        self.tail = tail
-
-    def take(
-        self, make: Callable[[list[Any]], Blocks | FilePieces], csv: bool, size: int | None = None
-    ) -> Chunk:
-        """Makes the chunk, and begins the next.
-
-        Args:
-            make: Makes its body of the parts.
-            csv: Whether the rows are CSV.
-            size: Bytes that are sure to be in the next; None if this is the last.
-        """
-        room = 0 if size is None else (self.sizes.limit - len(self.head)) // 2 - size
-        spared, rows = self._spare(csv, room)
-        handed = self._split(spared) if rows else None
-        last, self.last = self.last, self.last - rows
-        self.rows -= rows
-        self.sizes.take(self.rows)
-        chunk = Chunk(self.source, self.first, self.last, self.rows, make(self.parts))
-        self.parts, self.size, self.rows, self.tail = [], 0, 0, b""
-        if handed is not None:
-            self.add([handed], rows, chunk.last + 1, last)
-        return chunk
-
-    def _spare(self, csv: bool, room: int) -> tuple[int, int]:
-        """Bytes and rows of the tail that it is better without, as its number is its own then."""
-        best, found = self.sizes.rank_of(self.rows), (0, 0)
-        rows = 0
-        for start, stop in reversed(list(row_spans(self.tail, csv))) if best else ():
-            spared = len(self.tail) - start
-            rows += not self.tail[start:stop].isspace()
-            if spared > room or rows >= self.rows:
-                break
-            rank = self.sizes.rank_of(self.rows - rows)
-            if rank < best:
-                best, found = rank, (spared, rows)
-            if not best:
-                break
-        return found
-
-    def _split(self, size: int) -> Any:
-        """Takes so many bytes off the end."""
-        part = self.parts.pop()
-        if isinstance(part, tuple):
-            offset, kept = part[0], part[1] - size
-            stays, spared = (offset, kept), (offset + kept, size)
-        else:
-            kept = len(part) - size
-            stays, spared = part[:kept], part[kept:]
-        if kept:
-            self.parts.append(stays)
-        return spared
-
-
-@frozen
-class PreparedSource:
-    """A source of bytes, ready to be cut.
-
-    Attributes:
-        feed: The bytes.
-        start: Where the first row begins.
-        lines: How many lines come before it.
-        csv: Whether it is CSV.
-        head: What every chunk begins with.
-        checker: Judges its rows.
-        media: The media type.
-        path: The file that they are in, if they can be sent from there.
-        stamp: What that file was like when it was looked at.
-    """
-
-    feed: ByteSource
-    start: int
-    lines: int
-    csv: bool
-    head: bytes
-    checker: Checker
-    media: str
-    path: Path | None = None
-    stamp: tuple[int, int] = (0, 0)
-
-
-def cut(source: PreparedSource, sizes: ChunkSizer, tally: RowCounter) -> Iterator[Chunk]:
-    """Cuts a source of bytes into chunks; reads each byte once, and copies none of a file.
+    It is drawn from the top tenth of what fits; where that is used up, it is the largest one below. The
+    rest of a source is one chunk, or two where its count is taken.
 
     Args:
-        source: What to cut.
-        sizes: How large the chunks become.
-        tally: Counts the rows, and takes those that are rejected.
+        most: How many rows there are to choose from.
+        taken: The counts of unsettled chunks.
+        remainder: Whether these rows are all that is left of the source.
 
-    Raises:
-        InvalidInput: It cannot be read, or a rejected row ends the run.
+    Returns:
+        The count; None where all are taken.
     """
-    feed, name = source.feed, source.feed.name
-    gathered = ChunkBuilder(sizes, name, source.head)
-    limit = min(sizes.limit - len(source.head), POST_LIMIT)
-    number, line = 0, source.lines
+    if remainder and most not in taken:
+        return most
 
-    def make(parts: list[Any]) -> Blocks | FilePieces:
-        if source.path is not None:
-            return FilePieces(source.path, parts, source.media, source.stamp, source.head)
-        if isinstance(feed, MemoryFeed):
-            parts = [feed.data[start : start + size] for start, size in parts]
-        return Blocks([source.head, *parts] if source.head else parts, source.media)
+    def is_free(rows: int) -> bool:
+        left = most - rows
+        return rows not in taken and not (remainder and (left in taken or left == rows))
 
-    def parts(offset: int, block: bytes, pieces: Sequence[tuple[int, int]]) -> list[Any]:
-        if isinstance(feed, StreamFeed):
-            return [block[start:stop] for start, stop in pieces]
-        return [(offset + start, stop - start) for start, stop in pieces]
+    low = most - most // 10
+    for _ in range(_DRAWS):
+        if is_free(rows := random.randint(low, most)):
+            return rows
+    free = (rows for rows in range(most, 0, -1) if is_free(rows))
+    # A remainder that cannot be halved well is cut somewhere; what is left then may have to wait.
+    others = (rows for rows in range(most, 0, -1) if rows not in taken)
+    return next(free, None) or next(others, None)
 
-    for block in row_blocks(feed, source.start, source.csv, limit):
-        if block.data is None:
-            number += 1
-            tally.passed(1, block.end - block.offset)
-            tally.reject(
-                Reject(
-                    source=name,
-                    number=number,
-                    line=line + 1,
-                    reason=f"the row has {block.end - block.offset:,} bytes; "
-                    f"at most {limit:,} fit in a request",
-                    row=_beginning_of(feed, block.offset),
-                )
-            )
-            line += block.breaks
+
+class ChunkBuilder:
+    """The rows of a source that were read and are in no chunk yet."""
+
+    def __init__(self, source: PreparedSource, limit: int) -> None:
+        """Begins with none.
+
+        Args:
+            source: Where they are from.
+            limit: The most bytes of a chunk.
+        """
+        self._source = source
+        self._room = limit - len(source.head)
+        self._held: list[GoodRows] = []
+        self._ends: dict[int, list[int]] = {}
+        self._size = 0
+        self._pieces = 0
+        self.rows: int = 0
+
+    def add(self, some: GoodRows) -> None:
+        """Adds the rows that come next."""
+        self._pieces += not self._held or not _adjoin(self._held[-1], some)
+        self._held.append(some)
+        self._size += len(some.data)
+        self.rows += len(some.numbers)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are rows beyond what one chunk takes."""
+        return self._size > self._room or self._pieces > _PIECES
+
+    def reaches(self, number: int) -> bool:
+        """Whether the row of this number is there, or one after it."""
+        return bool(self._held) and self._held[-1].last >= number
+
+    def most(self) -> int:
+        """How many rows fit in one chunk."""
+        rows = size = pieces = 0
+        before: GoodRows | None = None
+        for some in self._held:
+            pieces += before is None or not _adjoin(before, some)
+            if pieces > _PIECES:
+                break
+            if size + len(some.data) > self._room:
+                fit = bisect_right(self._ends_of(some), self._room - size)
+                return rows + min(fit, len(some.numbers))
+            rows, size, before = rows + len(some.numbers), size + len(some.data), some
+        return rows
+
+    def up_to(self, number: int) -> int:
+        """How many rows there are up to the row of this number."""
+        return sum(bisect_right(some.numbers, number) for some in self._held)
+
+    def chunk(self, rows: int) -> Chunk:
+        """Makes a chunk of the first so many rows; they stay here until they are dropped."""
+        taken, _ = self._split(rows)
+        first, last = taken[0].numbers[0], taken[-1].last
+        return Chunk(self._source.name, first, last, rows, self._body(taken))
+
+    def drop(self, rows: int) -> None:
+        """Lets the first so many rows go."""
+        _, kept = self._split(rows)
+        self._held, self._ends = [], {}
+        self._size = self._pieces = self.rows = 0
+        for some in kept:
+            self.add(some)
+
+    def _split(self, rows: int) -> tuple[list[GoodRows], list[GoodRows]]:
+        index = 0
+        while index < len(self._held) and rows >= len(self._held[index].numbers):
+            rows -= len(self._held[index].numbers)
+            index += 1
+        taken, kept = self._held[:index], self._held[index:]
+        if rows:
+            ends = self._ends_of(kept[0])
+            before, after = kept[0].split(rows, ends[min(rows, len(ends)) - 1])
+            taken, kept = [*taken, before], [after, *kept[1:]]
+        return taken, kept
+
+    def _ends_of(self, some: GoodRows) -> list[int]:
+        """Where each of these rows ends, found out once."""
+        key = some.numbers[0]
+        if key not in self._ends:
+            data = some.data
+            block = self._source.read(data) if isinstance(data, Span) else data
+            self._ends[key] = row_ends(block, self._source.csv)
+        return self._ends[key]
+
+    def _body(self, taken: list[GoodRows]) -> Blocks | FilePieces:
+        source = self._source
+        if source.path is not None and source.stamp is not None:
+            pieces = [(span.offset, span.size) for span in _joined(taken)]
+            return FilePieces(source.path, pieces, source.media, source.stamp, source.head)
+        blocks = [some.data for some in taken if not isinstance(some.data, Span)]
+        return Blocks([source.head, *blocks] if source.head else blocks, source.media)
+
+
+def _adjoin(one: GoodRows, other: GoodRows) -> bool:
+    """Whether the one ends where the other begins."""
+    mine, theirs = one.data, other.data
+    if isinstance(mine, Span) and isinstance(theirs, Span):
+        return mine.stop == theirs.offset
+    return True
+
+
+def _joined(taken: list[GoodRows]) -> Iterator[Span]:
+    """Stretches of a file, those that adjoin as one."""
+    before: Span | None = None
+    for some in taken:
+        span = some.data
+        if not isinstance(span, Span):
             continue
-        data = block.data
-        checked = source.checker.check(data, block.marks)
-        tally.passed(checked.rows, len(data))
-        for bad in checked.bad:
-            tally.reject(
-                Reject(
-                    source=name,
-                    number=number + bad.index + 1,
-                    line=line + bad.line + 1,
-                    reason=bad.reason,
-                    row=bad.row,
-                )
-            )
-        good = checked.rows - len(checked.bad)
-        if good:
-            pieces = [(0, len(data))] if checked.pieces is None else checked.pieces
-            first, last = number + 1, number + checked.rows
-            if not gathered.has_room(sum(stop - start for start, stop in pieces)):
-                # What comes before the first bad row, if it is not the very first.
-                begins, stop = pieces[0]
-                begin, rows = (0, 0) if begins else gathered.top_up(data[:stop], source.csv)
-                if rows:
-                    gathered.add(
-                        parts(block.offset, data, [(0, begin)]), rows, first, number + rows
-                    )
-                    pieces = [(begin, stop), *pieces[1:]][begin == stop :]
-                    good, first = good - rows, first + rows
-                yield gathered.take(make, source.csv, sum(stop - start for start, stop in pieces))
-            if good:
-                tail = data if pieces == [(0, len(data))] else b""
-                gathered.add(parts(block.offset, data, pieces), good, first, last, tail)
-        number += checked.rows
-        line += block.breaks
-    if gathered.rows:
-        yield gathered.take(make, source.csv)
-
-
-def _beginning_of(feed: ByteSource, offset: int) -> str:
-    if isinstance(feed, StreamFeed):
-        return "a row that has passed by"
-    return feed.read(offset, _TOO_LONG).decode(errors="replace")
+        if before is None or before.stop != span.offset:
+            if before is not None:
+                yield before
+            before = span
+        else:
+            before = Span(before.offset, before.size + span.size)
+    if before is not None:
+        yield before

@@ -1,48 +1,77 @@
-"""What a run has under way, and how far it is."""
+"""How far a run is, for its report and for those who listen."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Sequence
 
-from attrs import define
-
+from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.report import Outcome
+from appcues_async.notices import BulkProgressed, ChunkEnded, Listener, notify
 
-__all__ = ["Slot", "Totals"]
-
-
-@define
-class Slot:
-    """A place among the uploads at a time, or among those that may have to be sent later."""
-
-    room: asyncio.Semaphore
-    taken: bool = True
-
-    async def move_to(self, room: asyncio.Semaphore) -> None:
-        """Changes it for one elsewhere."""
-        if room is not self.room:
-            self.leave()
-            await room.acquire()
-            self.room, self.taken = room, True
-
-    def leave(self) -> None:
-        """Gives it to the next, if it was not given already."""
-        if self.taken:
-            self.taken = False
-            self.room.release()
+__all__ = ["Progress"]
 
 
-@define
-class Totals:
-    """What has been accepted so far, kept up to date since nobody is to add up all chunks each time."""
+class Progress:
+    """The outcomes of a run so far, with running totals, so that a notice costs O(1)."""
 
-    rows: int = 0
-    bytes: int = 0
-    ingested: int = 0
+    def __init__(self, kind: str, counter: RowCounter, listeners: Sequence[Listener]) -> None:
+        """Begins with nothing.
 
-    def put(self, outcome: Outcome, sign: int = 1) -> None:
-        """Adds an outcome, or takes it away again (-1)."""
+        Args:
+            kind: What the rows are.
+            counter: Counts the rows that are read.
+            listeners: Are told how far it is.
+        """
+        self._kind = kind
+        self._counter = counter
+        self._listeners = listeners
+        self._rows = self._bytes = self._ingested = 0
+        self._outcomes: dict[int, Outcome] = {}
+        self.bytes_in_all: int | None = None
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """The outcomes in the order of their chunks."""
+        return [self._outcomes[number] for number in sorted(self._outcomes)]
+
+    def keep(self, outcome: Outcome) -> None:
+        """Takes in what is known of a chunk now, in place of what was."""
+        if (former := self._outcomes.get(outcome.chunk)) is not None:
+            self._add(former, -1)
+        self._add(outcome, 1)
+        self._outcomes[outcome.chunk] = outcome
+        self.tell()
+
+    def end(self, outcome: Outcome) -> None:
+        """Takes in how a chunk has ended."""
+        self.keep(outcome)
+        job = None if outcome.handle is None else outcome.handle.id
+        ended = ChunkEnded(outcome.chunk, outcome.rows, outcome.size, outcome.status, job)
+        self._notify(ended)
+
+    def tell(self) -> None:
+        """Tells how far it is."""
+        if not self._listeners:
+            return
+        self._notify(
+            BulkProgressed(
+                kind=self._kind,
+                rows_read=self._counter.rows,
+                bytes_read=self._counter.bytes,
+                rows_rejected=self._counter.rejected,
+                rows_sent=self._rows,
+                bytes_sent=self._bytes,
+                rows_ingested=self._ingested,
+                bytes_in_all=self.bytes_in_all,
+            )
+        )
+
+    def _add(self, outcome: Outcome, sign: int) -> None:
         if outcome.handle is not None:
-            self.rows += sign * outcome.rows
-            self.bytes += sign * outcome.size
-            self.ingested += sign * outcome.ingested
+            self._rows += sign * outcome.rows
+            self._bytes += sign * outcome.size
+            self._ingested += sign * outcome.ingested
+
+    def _notify(self, notice: BulkProgressed | ChunkEnded) -> None:
+        for listener in self._listeners:
+            notify(listener, notice)

@@ -18,9 +18,10 @@ from typing import (
 
 from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
 from appcues_async.api.segments import ADD, REMOVE
-from appcues_async.bulk.chunks import ChunkSizer
+from appcues_async.bulk.journal.run_journal import OnStep
 from appcues_async.bulk.reading.checks import Check
-from appcues_async.bulk.reading.sources import Reading, parts_of
+from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.sources import parts_of
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.spec import Account, RunSpec
@@ -36,7 +37,7 @@ from appcues_async.rows.values import shown, whole_number
 from appcues_async.settings import OnUnknown
 from appcues_async.wire.request import Endpoint
 
-__all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "OnReject"]
+__all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "OnReject", "with_steps"]
 
 
 CONCURRENCY: Final = 4
@@ -116,8 +117,9 @@ class Bulk:
         on_unknown: OnUnknown,
         runs: MutableSet[BulkRun],
         listener: Listener | None = None,
+        on_step: OnStep | None = None,
     ) -> None:
-        """Is made by the client.
+        """Starts nothing yet.
 
         Args:
             starter_of: Makes what starts jobs, with its own way for unknown outcomes.
@@ -125,12 +127,14 @@ class Bulk:
             on_unknown: What to do about unknown outcomes where a run does not say.
             runs: Takes up every run, so that those under way end with the client.
             listener: Is told how far every run is.
+            on_step: Is called at each step of a chunk that is written down; for tests that stop there.
         """
         self._starter_of = starter_of
         self._account = account
         self._on_unknown: OnUnknown = on_unknown
         self._runs = runs
         self._listener = listener
+        self._on_step = on_step
 
     def import_profiles(self, source: BulkSource, **options: Unpack[BulkOptions]) -> BulkRun:
         """Updates profiles, any number of them (reference, "Import Bulk Profile Data").
@@ -237,22 +241,21 @@ class Bulk:
         if chunk_bytes is not None:
             chunk_bytes = whole_number(chunk_bytes, "chunk_bytes", 1, FILE_LIMIT)
         endpoint.request(**ids)
-        sending = ChunkUploader(
+        uploader = ChunkUploader(
             self._starter_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown
         )
         journal, rejects = options.get("journal"), options.get("rejects")
         raises = on_reject == "raise"
         rejects = None if rejects is None else Path(rejects)
-        tally = RowCounter(rejects, raise_on_reject=raises)
-        reading = Reading(
-            kind.with_ids(taken), check, types, written, ChunkSizer(FILE_LIMIT), tally
-        )
+        counter = RowCounter(rejects, raise_on_reject=raises)
+        reading = Reading(kind.with_ids(taken), check, types, written)
         listeners = (self._listener, options.get("on_notice"))
         run = BulkRun(
             RunSpec(
                 parts_of(source, kind),
                 reading,
-                sending,
+                counter,
+                uploader,
                 concurrency,
                 chunk_bytes,
                 journal=None if journal is None else Path(journal),
@@ -262,10 +265,23 @@ class Bulk:
                 ordered=ordered,
                 raises=raises,
                 listeners=[one for one in listeners if one is not None],
+                on_step=self._on_step,
             )
         )
         self._runs.add(run)
         return run
+
+
+def with_steps(bulk: Bulk, on_step: OnStep) -> Bulk:
+    """Makes the same resource, with a call at each step of a chunk that is written down."""
+    return Bulk(
+        bulk._starter_of,
+        bulk._account,
+        on_unknown=bulk._on_unknown,
+        runs=bulk._runs,
+        listener=bulk._listener,
+        on_step=on_step,
+    )
 
 
 def _check_names(method: str, options: Mapping[str, object]) -> None:

@@ -8,38 +8,23 @@ bytes are let go.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import aclosing
-from pathlib import Path
 from typing import Any
 
-from attrs import evolve
-
-from appcues_async.bulk.chunks import Chunk, ChunkSizer
-from appcues_async.bulk.journal.records import ChunkRecord
+from appcues_async.bulk.chunks import ChunkBuilder
+from appcues_async.bulk.following import Slot, Upload
 from appcues_async.bulk.journal.run_journal import RunJournal
-from appcues_async.bulk.progress import Slot, Totals
-from appcues_async.bulk.reading.sources import (
-    Reading,
-    can_be_read_twice,
-    chunks,
-    is_path,
-    look_at,
-)
+from appcues_async.bulk.planner import ChunkPlanner, PlannedChunk, RowCounts
+from appcues_async.bulk.progress import Progress
+from appcues_async.bulk.reading.prepare import PreparedSource, prepare_all
+from appcues_async.bulk.reading.reader import SourceReader
+from appcues_async.bulk.reading.sources import can_be_read_twice, is_path
 from appcues_async.bulk.rejects import Stopped, check_rejects_file
-from appcues_async.bulk.report import Outcome, Report, Status
+from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.spec import RunSpec
-from appcues_async.errors import (
-    AppcuesError,
-    Delivery,
-    JobFailed,
-    OutcomeUnknown,
-)
-from appcues_async.notices import BulkProgressed, ChunkEnded, notify
-from appcues_async.rows.sources import MEDIA, POST_LIMIT
-from appcues_async.waiting.handle import JobHandle
-from appcues_async.wire.request import Blocks, FilePieces, Multipart
+from appcues_async.rows.sources import FILE_LIMIT
+from appcues_async.wire.request import Blocks
 
 __all__ = ["BulkRun"]
 
@@ -51,25 +36,27 @@ class BulkRun:
     way stops the reading and ends the uploads in flight; `report` then says what had been accepted.
     """
 
-    def __init__(self, plan: RunSpec) -> None:
-        """Is made by `client.bulk`.
+    def __init__(self, spec: RunSpec) -> None:
+        """Begins nothing yet.
 
         Args:
-            plan: What it is to do.
+            spec: What it is to do.
         """
-        self._plan = plan
-        self._tally = plan.reading.tally
-        self._report = Report(kind=plan.reading.kind.name)
+        self._spec = spec
+        self._counter = spec.counter
+        self._clock = spec.account.clock
+        self._report = Report(kind=spec.reading.kind.name)
+        self._progress = Progress(self._report.kind, spec.counter, spec.listeners)
+        self._reader = SourceReader(spec.reading, spec.counter)
+        self._journal: RunJournal | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
-        self._outcomes: dict[int, Outcome] = {}
-        self._sent = Totals()
-        self._bytes_in_all: int | None = None
+        self._sources: list[PreparedSource | None] = []
         self._limits: Sequence[int] = ()
-        self._closing = False
+        self._room = asyncio.Semaphore(spec.concurrency)
+        self._held = asyncio.Semaphore(spec.concurrency)
         self._number = 0
-        self._ledger: RunJournal | None = None
-        self._held = asyncio.Semaphore(plan.concurrency)
+        self._closing = False
 
     @property
     def is_running(self) -> bool:
@@ -79,10 +66,10 @@ class BulkRun:
     @property
     def report(self) -> Report:
         """What the run has come to so far."""
-        report, tally = self._report, self._tally
-        report.rows, report.rejected = tally.rows, tally.rejected
-        report.rejects = list(tally.rejects)
-        report.outcomes = [self._outcomes[number] for number in sorted(self._outcomes)]
+        report, counter = self._report, self._counter
+        report.rows, report.rejected = counter.rows, counter.rejected
+        report.rejects = list(counter.rejects)
+        report.outcomes = self._progress.outcomes
         return report
 
     def __await__(self) -> Generator[Any, None, Report]:
@@ -110,7 +97,7 @@ class BulkRun:
 
     async def cancel(self) -> Report:
         """Stops reading, ends the uploads in flight, and says what had been accepted."""
-        self._tally.stop.set()
+        self._counter.stop.set()
         if self._task is None:
             self._report.cancelled = True
         elif not self._task.done():
@@ -136,76 +123,76 @@ class BulkRun:
         return self._task
 
     async def _run(self) -> None:
-        began = time.monotonic()
+        began = self._clock.time()
         try:
-            if self._report.cancelled:
-                return
-            self._bytes_in_all = await asyncio.to_thread(self._look_at_sources)
-            if self._plan.journal is not None:
-                self._ledger = await self._open(self._plan.journal)
-            if self._plan.raises:
-                await self._read_ahead()
-            await self._send_all()
+            if not self._report.cancelled:
+                await self._open()
+                if self._spec.raises:
+                    await self._read_ahead()
+                await self._send_all()
         except (asyncio.CancelledError, Stopped):
             self._report.cancelled = True
         finally:
             self._closing = True
-            self._report.seconds = time.monotonic() - began
-            self._tally.stop.set()
-            self._tally.close()
+            self._report.seconds = self._clock.time() - began
+            self._counter.stop.set()
+            self._counter.close()
             try:
-                if self._ledger is not None:
-                    await self._ledger.close()
-                await asyncio.to_thread(self._plan.reading.apart.close)
+                if self._journal is not None:
+                    await self._journal.close()
+                await asyncio.to_thread(self._reader.close)
             finally:
                 self._ended.put_nowait(None)
 
-    def _look_at_sources(self) -> int | None:
-        plan = self._plan
-        if plan.rejects is not None:
-            check_rejects_file(plan.rejects, filter(is_path, plan.sources))
-        for source in plan.sources:
-            look_at(source, plan.reading)
-        if plan.rejects is not None and plan.rejects.is_file():
-            # What an earlier run has left would pass for this one's.
-            plan.rejects.unlink()
-        if plan.journal is None:
-            # A journal keeps the limits that its run began with.
-            self._limits = plan.limits()
-        return plan.bytes_in_all()
-
-    async def _open(self, path: Path) -> RunJournal:
-        account, plan = self._plan.account, await asyncio.to_thread(self._plan.written_down)
-        ledger = await RunJournal.open(
-            path, plan, origin=account.origin, account_id=account.id, clock=account.clock
+    async def _open(self) -> None:
+        """Looks at all sources and opens the journal, so that all of a run is refused or none."""
+        spec = self._spec
+        await asyncio.to_thread(self._look_at_sources)
+        sizes = [None if source is None else source.size for source in self._sources]
+        self._progress.bytes_in_all = (
+            None if None in sizes else sum(size for size in sizes if size is not None)
         )
-        self._limits = ledger.run.limits
-        return ledger
+        self._limits = spec.limits(self._sources)
+        if spec.journal is not None:
+            account = spec.account
+            self._journal = await RunJournal.open(
+                spec.journal,
+                spec.key(self._sources),
+                origin=account.origin,
+                account_id=account.id,
+                clock=account.clock,
+                on_step=spec.on_step,
+            )
+            # A journal keeps the limits that its run began with.
+            self._limits = self._journal.run.limits
+
+    def _look_at_sources(self) -> None:
+        spec, stop = self._spec, self._counter.stop
+        if spec.rejects is not None:
+            check_rejects_file(spec.rejects, filter(is_path, spec.sources))
+        limit = spec.chunk_bytes or FILE_LIMIT
+        self._sources = prepare_all(spec.sources, spec.reading, limit, stop)
+        if spec.rejects is not None and spec.rejects.is_file():
+            # What an earlier run has left would pass for this one's.
+            spec.rejects.unlink()
 
     async def _read_ahead(self) -> None:
         """Reads what can be read twice for the sake of its rejected rows alone."""
-        sizes = self._sizes()
-        for index, source in enumerate(self._plan.sources):
-            if not can_be_read_twice(source):
+        for source, limit in zip(self._sources, self._limits, strict=True):
+            if source is None or not can_be_read_twice(source.source):
                 continue
-            found = chunks(source, self._reading_of(index, sizes))
-            async with aclosing(found):
-                async for _ in found:
+            async with (
+                self._reader.opened(source, limit) as opened,
+                aclosing(self._reader.read(opened, limit)) as blocks,
+            ):
+                async for _ in blocks:
                     pass
-        self._tally.rows = self._tally.bytes = 0
-
-    def _sizes(self) -> ChunkSizer:
-        if self._ledger is not None:
-            return self._ledger.sizes()
-        return evolve(self._plan.reading.sizes, taken=set())
-
-    def _reading_of(self, index: int, sizes: ChunkSizer) -> Reading:
-        return evolve(self._plan.reading, sizes=sizes.of(self._limits[index]))
+        self._counter.rows = self._counter.bytes = 0
 
     async def _send_all(self) -> None:
+        journal = self._journal
+        beating = None if journal is None else asyncio.create_task(journal.keep_alive())
         failure: Exception | None = None
-        ledger = self._ledger
-        beating = None if ledger is None else asyncio.create_task(ledger.keep_alive())
         try:
             async with asyncio.TaskGroup() as group:
                 try:
@@ -215,158 +202,78 @@ class BulkRun:
         finally:
             if beating is not None:
                 beating.cancel()
-        if failure is None and ledger is not None:
-            failure = ledger.failure
+        if failure is None and journal is not None:
+            failure = journal.failure
         if failure is not None:
             raise failure
 
     async def _send_sources(self, group: asyncio.TaskGroup) -> None:
-        if self._ledger is not None:
-            self._plan.sending.begin(self._ledger, group)
-        room, sizes = asyncio.Semaphore(self._plan.concurrency), self._sizes()
-        for index in range(len(self._plan.sources)):
-            await self._send(index, sizes, room, group)
+        spec, journal = self._spec, self._journal
+        if journal is not None:
+            spec.uploader.begin(journal, group)
+        uploader = spec.uploader
+        counts = RowCounts(uploader.owners, journal, self._clock, unsafe=uploader.is_unsafe)
+        for index, limit in enumerate(self._limits):
+            given = self._sources[index] or spec.sources[index]
+            async with (
+                self._reader.opened(given, limit) as source,
+                aclosing(self._reader.read(source, limit)) as blocks,
+            ):
+                builder = ChunkBuilder(source, limit)
+                planner = ChunkPlanner(blocks, builder, counts, journal, index)
+                await self._send_chunks(planner, counts, group)
         self._report.read_to_end = True
-        if self._ledger is not None:
-            await self._ledger.finish(self._number)
+        if journal is not None:
+            await journal.finish(self._number)
 
-    async def _send(
-        self, index: int, sizes: ChunkSizer, room: asyncio.Semaphore, group: asyncio.TaskGroup
+    async def _send_chunks(
+        self, planner: ChunkPlanner, counts: RowCounts, group: asyncio.TaskGroup
     ) -> None:
-        found = chunks(self._plan.sources[index], self._reading_of(index, sizes))
-        async with aclosing(found):
-            while True:
-                await room.acquire()
-                place = Slot(room)
-                chunk = await anext(found, None)
-                if chunk is None:
-                    place.leave()
-                    return
-                self._tell()
-                entry: ChunkRecord | None = None
-                if self._ledger is not None:
-                    entry = await self._ledger.plan(self._number, index, chunk)
-                if self._plan.sending.is_settling(self._number):
-                    # It takes a while, and others may go on; but not all are held in memory.
-                    place.leave()
-                    place = Slot(self._held, taken=isinstance(chunk.body, Blocks))
-                    if place.taken:
-                        await self._held.acquire()
-                number, self._number = self._number, self._number + 1
-                following = self._follow(number, chunk, entry, place, room)
-                del chunk
-                if not self._plan.ordered:
-                    group.create_task(following)
-                    continue
-                await following
-                if self._outcomes[number].status in {"accepted", "unknown"}:
-                    # What comes next may not be applied before it, and nobody knows when that is.
-                    raise Stopped
-
-    async def _follow(
-        self,
-        number: int,
-        chunk: Chunk,
-        entry: ChunkRecord | None,
-        place: Slot,
-        room: asyncio.Semaphore,
-    ) -> None:
-        """Sends a chunk and follows it to its end."""
-        sending = self._plan.sending
-        began = time.monotonic()
-        body = self._body_of(chunk)
-        outcome = Outcome(
-            chunk=number,
-            source=chunk.source,
-            first=chunk.first,
-            last=chunk.last,
-            rows=chunk.rows,
-            size=chunk.body.size,
-            status="unknown",
-        )
-        # From here on the bytes belong to the request alone.
-        del chunk
-        status: Status = "unknown"
-        error: AppcuesError | None = None
-        handle: JobHandle | None = None
-        try:
+        """Sends the chunks of one source, each as soon as there is room for it."""
+        spec = self._spec
+        while True:
+            await self._room.acquire()
+            slot = Slot(self._room)
             try:
-                handle = None if entry is None else await sending.taken_up(entry)
-                outcome = evolve(outcome, resumed=handle is not None)
-                if handle is None:
-                    await place.move_to(room)
-                    handle = await sending.send(number, outcome.rows, body, entry)
-            finally:
-                del body
-                place.leave()
-            status = "accepted"
-            self._keep(evolve(outcome, status=status, handle=handle))
-            if self._plan.wait or handle.done():
-                await handle.wait()
-                status = "completed"
-                await sending.end(number, handle)
-        except asyncio.CancelledError:
-            if handle is None:
-                error = OutcomeUnknown("the run was cancelled while this chunk was being sent")
-            raise
-        except AppcuesError as failure:
-            error = failure
-            if isinstance(failure, JobFailed) and handle is not None:
-                status = "failed"
-                await sending.end(number, handle, failure)
-            elif handle is None:
-                unknown = failure.delivery is Delivery.UNKNOWN
-                status = "unknown" if unknown else "refused"
-        finally:
-            if error is not None:
-                _say_where(error, outcome)
-            seconds = time.monotonic() - began
-            ended = evolve(outcome, status=status, handle=handle, error=error, seconds=seconds)
-            self._keep(ended)
-            self._ended.put_nowait(ended)
-            job = None if handle is None else handle.id
-            self._notify(ChunkEnded(number, ended.rows, ended.size, status, job))
-
-    def _body_of(self, chunk: Chunk) -> Blocks | FilePieces | Multipart:
-        body = chunk.body
-        if body.size <= POST_LIMIT:
-            return body
-        suffix = "csv" if body.content_type == MEDIA["csv"] else "ndjson"
-        return Multipart(body, f"{self._report.kind.replace(' ', '-')}.{suffix}")
-
-    def _keep(self, outcome: Outcome) -> None:
-        # What its job has taken is counted at its end only, and does not change then.
-        if (former := self._outcomes.get(outcome.chunk)) is not None:
-            self._sent.put(former, -1)
-        self._sent.put(outcome)
-        self._outcomes[outcome.chunk] = outcome
-        self._tell()
-
-    def _tell(self) -> None:
-        if not self._plan.listeners:
-            return
-        self._notify(
-            BulkProgressed(
+                planned = await planner.next(self._number)
+            except BaseException:
+                slot.leave()
+                raise
+            if planned is None:
+                slot.leave()
+                return
+            self._number += 1
+            self._progress.tell()
+            if spec.uploader.is_settling(planned.number):
+                slot = await self._beside(slot, planned)
+            upload = Upload(
+                planned,
+                slot,
                 kind=self._report.kind,
-                rows_read=self._tally.rows,
-                bytes_read=self._tally.bytes,
-                rows_rejected=self._tally.rejected,
-                rows_sent=self._sent.rows,
-                bytes_sent=self._sent.bytes,
-                rows_ingested=self._sent.ingested,
-                bytes_in_all=self._bytes_in_all,
+                uploader=spec.uploader,
+                counts=counts,
+                progress=self._progress,
+                clock=self._clock,
             )
-        )
+            del planned
+            following = self._follow(upload)
+            if not spec.ordered:
+                group.create_task(following)
+                continue
+            if (await following).status in {"accepted", "unknown"}:
+                # What comes next may not be applied before it, and nobody knows when that is.
+                raise Stopped
 
-    def _notify(self, notice: BulkProgressed | ChunkEnded) -> None:
-        for listener in self._plan.listeners:
-            notify(listener, notice)
+    async def _beside(self, slot: Slot, planned: PlannedChunk) -> Slot:
+        """Lets others go on while it is found out what became of a chunk; not all are held in memory."""
+        slot.leave()
+        slot = Slot(self._held, taken=isinstance(planned.chunk.body, Blocks))
+        if slot.taken:
+            await self._held.acquire()
+        return slot
 
-
-def _say_where(error: AppcuesError, outcome: Outcome) -> None:
-    """Says on an error which rows it is about, for those who see it without its outcome."""
-    if isinstance(error, OutcomeUnknown):
-        error.chunk, error.rows = outcome.chunk, (outcome.first, outcome.last)
-    error.add_note(
-        f"chunk {outcome.chunk}, rows {outcome.first:,} to {outcome.last:,} of {outcome.source}"
-    )
+    async def _follow(self, upload: Upload) -> Outcome:
+        try:
+            return await upload.follow(self._room, wait=self._spec.wait)
+        finally:
+            self._ended.put_nowait(upload.outcome)

@@ -9,14 +9,15 @@ from typing import Any, Final
 from attrs import frozen
 
 from appcues_async.bulk.journal.records import RunKey
-from appcues_async.bulk.reading.sources import STDIN, Reading, can_be_read_twice, is_path, size_of
+from appcues_async.bulk.journal.run_journal import OnStep
+from appcues_async.bulk.reading.prepare import PreparedSource, Reading
+from appcues_async.bulk.reading.sources import STDIN, can_be_read_twice, is_path
+from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
-from appcues_async.rows.frames import is_frame
 from appcues_async.rows.sources import FILE_LIMIT, POST_LIMIT
-from appcues_async.wire.request import stamp_of
 
 __all__ = ["Account", "RunSpec"]
 
@@ -48,7 +49,8 @@ class RunSpec:
     Attributes:
         sources: What to read, one after the other.
         reading: How.
-        sending: Sends its chunks.
+        counter: Counts the rows, and takes those that are rejected.
+        uploader: Sends its chunks.
         concurrency: Uploads at a time.
         chunk_bytes: The most bytes of a chunk, if that was given.
         journal: Where it is written down, if anywhere.
@@ -58,11 +60,13 @@ class RunSpec:
         ordered: Whether each chunk waits for the job of the one before.
         raises: Whether a rejected row ends the run.
         listeners: Are told how far it is.
+        on_step: Is called at each step of a chunk that is written down, if anything is.
     """
 
     sources: Sequence[Any]
     reading: Reading
-    sending: ChunkUploader
+    counter: RowCounter
+    uploader: ChunkUploader
     concurrency: int
     chunk_bytes: int | None
     journal: Path | None
@@ -72,48 +76,48 @@ class RunSpec:
     ordered: bool
     raises: bool
     listeners: Sequence[Listener]
+    on_step: OnStep | None = None
 
-    def limits(self) -> list[int]:
-        """The most bytes of a chunk of each source."""
+    def limits(self, sources: Sequence[PreparedSource | None]) -> list[int]:
+        """The most bytes of a chunk of each source.
+
+        Args:
+            sources: What is known of them; None for those that come by once.
+        """
         if self.chunk_bytes is not None:
-            return [self.chunk_bytes] * len(self.sources)
-        sizes = self._sizes()
-        share = sum(filter(None, sizes)) // (PARTS * self.concurrency)
+            return [self.chunk_bytes] * len(sources)
+        in_all = sum(source.size or 0 for source in sources if source is not None)
+        share = in_all // (PARTS * self.concurrency)
         of_files = max(POST_LIMIT, min(FILE_LIMIT, share))
-        return [IN_MEMORY if size is None else of_files for size in sizes]
+        return [
+            IN_MEMORY if source is None or source.size is None else of_files for source in sources
+        ]
 
-    def bytes_in_all(self) -> int | None:
-        """Bytes of all sources, where that is known before they are read."""
-        sizes = self._sizes()
-        return None if None in sizes else sum(filter(None, sizes))
-
-    def _sizes(self) -> list[int | None]:
-        return [size_of(source) for source in self.sources]
-
-    def written_down(self) -> RunKey:
+    def key(self, sources: Sequence[PreparedSource | None]) -> RunKey:
         """The run as a journal knows it.
+
+        Args:
+            sources: What is known of its sources.
 
         Raises:
             InvalidInput: A source can be read only once.
         """
-        reading, sending = self.reading, self.sending
-        for source in self.sources:
-            if not can_be_read_twice(source):
-                what = f"a {type(source).__name__}"
-                if is_path(source):
-                    what = "the standard input" if source == STDIN else f"{source}, no plain file"
+        again: list[PreparedSource] = []
+        for source, prepared in zip(self.sources, sources, strict=True):
+            if prepared is None or not can_be_read_twice(source):
                 raise InvalidInput(
-                    f"source is {what}, which can be read only once, and journal= needs one that a "
-                    "later run can read again: give a file, bytes, a list or a frame, or leave "
+                    f"source is {_what(source)}, which can be read only once, and journal= needs one "
+                    "that a later run can read again: give a file, bytes, a list or a frame, or leave "
                     "journal out"
                 )
+            again.append(prepared)
+        reading = self.reading
         return RunKey(
-            kind=sending.kind,
-            endpoint=sending.path,
-            sources=[_name_of(source) for source in self.sources],
-            fingerprint=[
-                stamp_of(Path(source)) if is_path(source) else None for source in self.sources
-            ],
+            kind=self.uploader.kind,
+            unsafe=self.uploader.is_unsafe,
+            endpoint=self.uploader.path,
+            sources=[source.name for source in again],
+            fingerprint=[source.stamp for source in again],
             options={
                 "check": reading.check,
                 "types": reading.types,
@@ -121,13 +125,11 @@ class RunSpec:
                 "chunk_bytes": self.chunk_bytes,
                 "allow_ids": sorted(reading.kind.ids.allowed),
             },
-            limits=self.limits(),
+            limits=self.limits(sources),
         )
 
 
-def _name_of(source: Any) -> str:
-    if is_path(source):
-        return str(Path(source).absolute())
-    if is_frame(source):
-        return "the frame"
-    return "the data" if isinstance(source, bytes | bytearray | memoryview) else "the rows"
+def _what(source: Any) -> str:
+    if not is_path(source):
+        return f"a {type(source).__name__}"
+    return "the standard input" if str(source) == STDIN else f"{source}, no plain file"

@@ -10,9 +10,11 @@ from attrs import evolve
 
 from appcues_async.bulk.journal.records import ChunkRecord
 from appcues_async.bulk.journal.run_journal import RunJournal
+from appcues_async.bulk.memory import memory_of
 from appcues_async.errors import AppcuesError, Delivery, InvalidInput, JobFailed, OutcomeUnknown
 from appcues_async.models import COMPLETED, FAILED, Job, JobEvent
 from appcues_async.recovery.evidence import Claim
+from appcues_async.recovery.ownership import LocalOwners
 from appcues_async.recovery.starting import Starter
 from appcues_async.settings import OnUnknown
 from appcues_async.waiting.handle import JobHandle
@@ -27,12 +29,6 @@ _COUNTS: Final = {
     "requests_failed": "requests_failed",
 }
 
-_unwritten: Final[dict[str, str]] = {}
-"""Jobs that could not be written down as accepted, by their claims.
-
-To the rest of this process they are owned from then on, so that none of its runs would find them again.
-"""
-
 
 class ChunkUploader:
     """Sends the chunks of one run, and takes up what was sent of it before."""
@@ -40,7 +36,7 @@ class ChunkUploader:
     def __init__(
         self, starter: Starter, endpoint: Endpoint, ids: Mapping[str, str], on_unknown: OnUnknown
     ) -> None:
-        """Is made by `client.bulk`.
+        """Sends nothing yet.
 
         Args:
             starter: Starts jobs.
@@ -52,10 +48,16 @@ class ChunkUploader:
         self._endpoint = endpoint
         self._ids = ids
         self._on_unknown = on_unknown
+        self._memory = memory_of(starter.owners)
         self._before: frozenset[str] | None = None
         self._listing = asyncio.Lock()
         self._settling: dict[int, asyncio.Task[JobHandle | AppcuesError | None]] = {}
-        self.ledger: RunJournal | None = None
+        self.journal: RunJournal | None = None
+
+    @property
+    def owners(self) -> LocalOwners:
+        """What this process knows of the account's jobs."""
+        return self._starter.owners
 
     @property
     def kind(self) -> str:
@@ -67,39 +69,39 @@ class ChunkUploader:
         """The same with its ids."""
         return self._endpoint.request(**self._ids).path  # type: ignore[arg-type]
 
-    def begin(self, ledger: RunJournal, group: asyncio.TaskGroup) -> None:
+    def begin(self, journal: RunJournal, group: asyncio.TaskGroup) -> None:
         """Begins to find out what became of the chunks that were about to be sent in an earlier run.
 
         That does not take long, and need not wait until these chunks have been read.
         """
-        self.ledger = ledger
-        asks = self._is_unsafe and self._on_unknown == "reconcile"
-        for entry in ledger.entries.values():
-            known = ledger.claim_id(entry.number) in _unwritten
-            if (asks or known) and entry.status in {"intent", "unknown"}:
-                settling = group.create_task(self._settle(ledger, entry))
-                self._settling[entry.number] = settling
+        self.journal = journal
+        asks = self.is_unsafe and self._on_unknown == "reconcile"
+        for record in journal.records.values():
+            known = journal.claim_id(record.number) in self._memory.unwritten
+            if (asks or known) and record.status in {"intent", "unknown"}:
+                settling = group.create_task(self._settle(journal, record))
+                self._settling[record.number] = settling
 
     def is_settling(self, number: int) -> bool:
         """Whether it is still being found out what became of a chunk."""
         return number in self._settling and not self._settling[number].done()
 
-    async def taken_up(self, entry: ChunkRecord) -> JobHandle | None:
+    async def taken_up(self, record: ChunkRecord) -> JobHandle | None:
         """The job of a chunk that was sent in an earlier run; None if it is to be sent.
 
         Raises:
             OutcomeUnknown: Nothing says whether it was accepted.
         """
-        if entry.job is not None:
-            return self._handle_of(entry)
-        if entry.number in self._settling:
-            await asyncio.wait([self._settling[entry.number]])
-            found = self._settling[entry.number].result()
+        if record.job is not None:
+            return self._handle_of(record)
+        if record.number in self._settling:
+            await asyncio.wait([self._settling[record.number]])
+            found = self._settling[record.number].result()
             if isinstance(found, AppcuesError):
                 raise found
             return found
-        unsettled = entry.status in {"intent", "unknown"}
-        if unsettled and self._is_unsafe and self._on_unknown == "raise":
+        unsettled = record.status in {"intent", "unknown"}
+        if unsettled and self.is_unsafe and self._on_unknown == "raise":
             raise OutcomeUnknown(
                 "an earlier run ended while this chunk was being sent; on_unknown='reconcile' "
                 "finds out what became of it"
@@ -111,7 +113,7 @@ class ChunkUploader:
         number: int,
         rows: int,
         body: Blocks | FilePieces | Multipart,
-        entry: ChunkRecord | None,
+        record: ChunkRecord | None,
     ) -> JobHandle:
         """Sends a chunk.
 
@@ -119,7 +121,7 @@ class ChunkUploader:
             number: Its number in the run.
             rows: How many rows it has.
             body: What is sent.
-            entry: What the journal has of it, if there is one.
+            record: What the journal has of it, if there is one.
 
         Raises:
             AppcuesError: It was not accepted, or nothing says whether it was.
@@ -127,42 +129,43 @@ class ChunkUploader:
         before = await self._listed_before()
         asked = self._endpoint.request(body, **self._ids)  # type: ignore[arg-type]
         request = evolve(asked, retry_through_outage=True)
-        ledger = self.ledger
-        if ledger is None or entry is None:
+        journal = self.journal
+        if journal is None or record is None:
             claim = evolve(self._starter.claim(self.kind, rows=rows), before=before)
             return await self._starter.start(request, claim=claim)
-        if entry.status in {"intent", "unknown"} and number not in self._settling:
+        if record.status in {"intent", "unknown"} and number not in self._settling:
             # It is sent once more without anybody knowing what became of the first time.
-            past = await ledger.claim_before(entry)
-            await ledger.lose(number, past)
-        claim = ledger.claim_now(entry, before)
-        await ledger.intend(number, claim)
+            past = await journal.claim_before(record)
+            await journal.lose(number, past)
+        claim = journal.claim_now(record, before)
+        await journal.intend(number, claim)
         try:
-            handle = await self._starter.start(request, claim=claim, owners=ledger)
+            handle = await self._starter.start(request, claim=claim, owners=journal)
         except AppcuesError as error:
-            await self._not_accepted(ledger, claim, number, error)
+            await self._not_accepted(journal, claim, number, error)
             raise
-        _unwritten[claim.id] = handle.id
-        ledger.step("sent", number)
-        await self._accepted(ledger, claim, number, handle)
+        self._memory.unwritten[claim.id] = handle.id
+        journal.step("sent", number)
+        await self._accepted(journal, claim, number, handle)
         return handle
 
     async def end(self, number: int, handle: JobHandle, error: JobFailed | None = None) -> None:
         """Writes down how a chunk's job has ended, if that is not known yet."""
-        ledger, job = self.ledger, handle.job
-        if ledger is None or job is None:
+        journal, job = self.journal, handle.job
+        if journal is None or job is None:
             return
-        entry = ledger.entries.get(number)
-        if entry is None or entry.status not in {"completed", "failed"}:
-            await self._written(ledger.end(number, job, error))
+        record = journal.records.get(number)
+        if record is None or record.status not in {"completed", "failed"}:
+            await self._written(journal.end(number, job, error))
 
     @property
-    def _is_unsafe(self) -> bool:
+    def is_unsafe(self) -> bool:
+        """Whether its chunks must not be applied twice."""
         return self._endpoint.repeat is Repeat.UNSAFE
 
     async def _listed_before(self) -> frozenset[str]:
         """The jobs that were listed before anything was sent here; asked for once."""
-        if not self._is_unsafe or self._on_unknown != "reconcile":
+        if not self.is_unsafe or self._on_unknown != "reconcile":
             return frozenset()
         async with self._listing:
             if self._before is None:
@@ -171,58 +174,58 @@ class ChunkUploader:
                 except AppcuesError:
                     # It only makes what may have to be found out later easier.
                     self._before = frozenset()
-                if self.ledger is not None and self._before:
-                    await self.ledger.note_jobs(self._before)
+                if self.journal is not None and self._before:
+                    await self.journal.note_jobs(self._before)
         return self._before
 
     async def _settle(
-        self, ledger: RunJournal, entry: ChunkRecord
+        self, journal: RunJournal, record: ChunkRecord
     ) -> JobHandle | AppcuesError | None:
         try:
-            claim = await ledger.claim_before(entry)
+            claim = await journal.claim_before(record)
         except InvalidInput as error:
             return error
         try:
-            if (job := _unwritten.get(claim.id)) is not None:
+            if (job := self._memory.unwritten.get(claim.id)) is not None:
                 handle: JobHandle | None = self._resumed(job)
             else:
-                handle = await self._starter.recover(claim, owners=ledger)
+                handle = await self._starter.recover(claim, owners=journal)
         except AppcuesError as error:
             if isinstance(error, OutcomeUnknown):
-                await self._not_accepted(ledger, claim, entry.number, error)
+                await self._not_accepted(journal, claim, record.number, error)
             return error
         if handle is not None:
-            await self._accepted(ledger, claim, entry.number, handle)
+            await self._accepted(journal, claim, record.number, handle)
         return handle
 
     async def _accepted(
-        self, ledger: RunJournal, claim: Claim, number: int, handle: JobHandle
+        self, journal: RunJournal, claim: Claim, number: int, handle: JobHandle
     ) -> None:
         owners = self._starter.owners
         certain = owners.is_certain(handle.id)
-        _unwritten[claim.id] = handle.id
-        if await self._written(ledger.accept(number, handle.id, certain=certain)):
-            del _unwritten[claim.id]
+        self._memory.unwritten[claim.id] = handle.id
+        if await self._written(journal.accept(number, handle.id, certain=certain)):
+            del self._memory.unwritten[claim.id]
         if (lost := owners.unsettled(claim.id)) is not None:
             # An earlier attempt may have started a job as well, which is nobody's.
-            await self._written(ledger.lose(number, lost))
+            await self._written(journal.lose(number, lost))
 
     async def _not_accepted(
-        self, ledger: RunJournal, claim: Claim, number: int, error: AppcuesError
+        self, journal: RunJournal, claim: Claim, number: int, error: AppcuesError
     ) -> None:
         lost = self._starter.owners.unsettled(claim.id)
         if error.delivery is Delivery.UNKNOWN:
             ended = claim.ended if lost is None else lost.ended
-            await self._written(ledger.give_up(number, error, ended))
+            await self._written(journal.give_up(number, error, ended))
             return
-        await self._written(ledger.refuse(number, error))
+        await self._written(journal.refuse(number, error))
         if lost is not None:
-            await self._written(ledger.lose(number, lost))
+            await self._written(journal.lose(number, lost))
 
     async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
         """Writes down what has happened already; says whether it could.
 
-        If that cannot be done the ledger says so to whoever wants to send more; what has happened is
+        If that cannot be done the journal says so to whoever wants to send more; what has happened is
         not undone by it.
         """
         try:
@@ -235,17 +238,17 @@ class ChunkUploader:
         handles = self._starter.handles
         return handles.of(handles.address(job_id, self.kind), job)
 
-    def _handle_of(self, entry: ChunkRecord) -> JobHandle:
+    def _handle_of(self, record: ChunkRecord) -> JobHandle:
         """The job of a chunk as the journal has it."""
         job: Job | None = None
-        if entry.status in {"completed", "failed"}:
+        if record.status in {"completed", "failed"}:
             counts = {
-                name: getattr(entry, mine)
+                name: getattr(record, mine)
                 for name, mine in _COUNTS.items()
-                if getattr(entry, mine) is not None
+                if getattr(record, mine) is not None
             }
-            done = entry.status == "completed"
+            done = record.status == "completed"
             ended = JobEvent(name="Completed" if done else "Failed", attributes=counts)
             status = COMPLETED if done else FAILED
-            job = Job(id=entry.job or "", name=self.kind, status=status, events=(ended,))
-        return self._resumed(entry.job or "", job)
+            job = Job(id=record.job or "", name=self.kind, status=status, events=(ended,))
+        return self._resumed(record.job or "", job)

@@ -6,14 +6,15 @@ import asyncio
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any, Final, TypeAlias
 
 import attrs
 from attrs import fields, frozen
 
-from appcues_async.bulk.chunks import ChunkSizer
-from appcues_async.bulk.reading.sources import STDIN, Reading, look_at
-from appcues_async.bulk.rejects import RowCounter, check_rejects_file
+from appcues_async.bulk.reading.prepare import Reading, prepare_all
+from appcues_async.bulk.reading.sources import STDIN
+from appcues_async.bulk.rejects import check_rejects_file
 from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
@@ -54,8 +55,6 @@ AWAKE: Final = 0.2
 """Seconds after which Ctrl-C is seen at the latest."""
 LEAST: Final = 0.001
 """Seconds to wait for a job where none at all are asked for."""
-_NAMED: Final = 5
-"""How many refused files one message explains."""
 
 _OPTIONS: Final = [
     f"--{one.name.replace('_', '-')}" for some in (BulkOptions, Options) for one in fields(some)
@@ -186,23 +185,8 @@ def _check_files(files: Sequence[Path], kind: Kind, bulk: BulkOptions) -> None:
         raise InvalidInput("- is given more than once; stdin can be read once only")
     if bulk.rejects is not None:
         check_rejects_file(bulk.rejects, files)
-    limit = bytes_of(bulk.chunk_bytes) or FILE_LIMIT
-    reading = Reading(kind, bulk.check, bulk.types, bulk.format, ChunkSizer(limit), RowCounter())
-    refused: list[str] = []
-    for file in files:
-        try:
-            look_at(file, reading)
-        except InvalidInput as error:
-            refused.append(str(error))
-    if not refused:
-        return
-    if len(files) == 1:
-        raise InvalidInput(refused[0])
-    more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
-    raise InvalidInput(
-        f"{len(refused)} of {len(files)} files are refused, and nothing was sent: "
-        f"{'; '.join(refused[:_NAMED])}{more}"
-    )
+    reading = Reading(kind, bulk.check, bulk.types, bulk.format)
+    prepare_all(files, reading, bytes_of(bulk.chunk_bytes) or FILE_LIMIT, Event())
 
 
 def _accepted(report: Report) -> Iterator[tuple[Outcome, JobHandle]]:

@@ -7,21 +7,22 @@ import io
 import json
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from appcues_async.bulk.chunks import Chunk, ChunkSizer, cut
+from appcues_async.bulk.chunks import Chunk, ChunkBuilder, draw
 from appcues_async.bulk.reading import row_edges
+from appcues_async.bulk.reading.blocks import read_blocks
 from appcues_async.bulk.reading.checks import Check
-from appcues_async.bulk.reading.inputs import ByteSource, FileFeed, MemoryFeed, StreamFeed
+from appcues_async.bulk.reading.inputs import MemoryFeed, StreamFeed
+from appcues_async.bulk.reading.prepare import PreparedSource, Reading, prepare
 from appcues_async.bulk.reading.row_edges import last_edge, ndjson_cuts, row_spans
-from appcues_async.bulk.reading.sources import Reading
-from appcues_async.bulk.reading.sources import _prepare as prepare
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.rows.kinds import PROFILES
 from appcues_async.wire.request import FilePieces
@@ -50,12 +51,38 @@ def parsed(text: bytes) -> list[list[str]]:
     return [row for row in csv.reader(io.StringIO(text.decode(), newline="")) if row]
 
 
-def chunks_of(
-    feed: ByteSource, source: Any, limit: int, check: Check, tally: RowCounter
-) -> list[Chunk]:
-    reading = Reading(PROFILES, check, None, None, ChunkSizer(limit), tally)
-    cutting, _ = prepare(feed, source, reading)
-    return list(cut(cutting, reading.sizes, tally))
+def source_of(path: Path, data: bytes, form: str, check: Check) -> PreparedSource:
+    stop = threading.Event()
+    given: Any = data if form == "memory" else path
+    prepared = prepare(given, Reading(PROFILES, check), 2_000, stop)
+    if form == "a stream":
+        prepared = evolve(prepared, path=None, feed=StreamFeed(io.BytesIO(data), "stream", stop))
+    return prepared.opened(stop)
+
+
+def chunks_of(source: PreparedSource, limit: int, check: Check, counter: RowCounter) -> list[Chunk]:
+    """Cuts a source where the row counts of all chunks differ, as far as they can."""
+    feed, layout = source.feed, source.layout
+    assert feed is not None
+    assert layout is not None
+    checker = Reading(PROFILES, check).checker(layout)
+    builder, chunks = ChunkBuilder(source, limit), list[Chunk]()
+    taken: set[int] = set()
+
+    def cut(most: int, remainder: bool) -> None:
+        rows = draw(most, taken, remainder=remainder) or most
+        chunks.append(builder.chunk(rows))
+        builder.drop(rows)
+        taken.add(rows)
+
+    for block in read_blocks(feed, layout, checker, limit - len(source.head), counter):
+        builder.add(block)
+        while builder.is_full:
+            cut(builder.most(), False)
+    while builder.rows:
+        cut(builder.rows, True)
+    feed.close()
+    return chunks
 
 
 @pytest.fixture(autouse=True, params=[True, False], ids=["with numpy", "without numpy"])
@@ -64,17 +91,10 @@ def numpy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(row_edges, "marking", lambda: None)
 
 
-FEEDS: dict[str, Callable[[Path, bytes], tuple[ByteSource, Any]]] = {
-    "a file": lambda path, data: (FileFeed(path, threading.Event()), path),
-    "memory": lambda path, data: (MemoryFeed(memoryview(data), "data", threading.Event()), data),
-    "a stream": lambda path, data: (
-        StreamFeed(io.BytesIO(data), "stream", threading.Event()),
-        data,
-    ),
-}
+FORMS = ["a file", "memory", "a stream"]
 
 
-@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("check", CHECKS)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
@@ -86,7 +106,7 @@ FEEDS: dict[str, Callable[[Path, bytes], tuple[ByteSource, Any]]] = {
     mark=st.booleans(),
 )
 def test_all_rows_of_a_csv_come_out_of_its_chunks(
-    feed: Callable[[Path, bytes], tuple[ByteSource, Any]],
+    form: str,
     check: Check,
     table: list[tuple[str, str, str]],
     limit: int,
@@ -103,11 +123,9 @@ def test_all_rows_of_a_csv_come_out_of_its_chunks(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "users.csv"
         path.write_bytes(data)
-        tally = RowCounter()
-        opened, source = feed(path, data)
-        chunks = chunks_of(opened, source, limit, check, tally)
+        counter = RowCounter()
+        chunks = chunks_of(source_of(path, data, form, check), limit, check, counter)
         texts = [content(chunk.body) for chunk in chunks]
-        opened.close()
     found = []
     for chunk, text in zip(chunks, texts, strict=True):
         header, *some = parsed(text)
@@ -116,10 +134,10 @@ def test_all_rows_of_a_csv_come_out_of_its_chunks(
         assert chunk.rows == len(some) == chunk.last - chunk.first + 1
         found += some
     assert found == parsed(data.removeprefix(b"\xef\xbb\xbf"))[1:]
-    assert (tally.rows, tally.rejected) == (len(table), 0)
+    assert (counter.rows, counter.rejected) == (len(table), 0)
 
 
-@pytest.mark.parametrize("feed", FEEDS.values(), ids=FEEDS)
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("check", CHECKS)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
@@ -129,7 +147,7 @@ def test_all_rows_of_a_csv_come_out_of_its_chunks(
     ascii_only=st.booleans(),
 )
 def test_all_rows_of_ndjson_come_out_of_its_chunks(
-    feed: Callable[[Path, bytes], tuple[ByteSource, Any]],
+    form: str,
     check: Check,
     values: list[Any],
     limit: int,
@@ -142,11 +160,9 @@ def test_all_rows_of_ndjson_come_out_of_its_chunks(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "users.ndjson"
         path.write_bytes(data)
-        tally = RowCounter()
-        opened, source = feed(path, data)
-        chunks = chunks_of(opened, source, limit, check, tally)
+        counter = RowCounter()
+        chunks = chunks_of(source_of(path, data, form, check), limit, check, counter)
         texts = [content(chunk.body) for chunk in chunks]
-        opened.close()
     found = []
     for chunk, text in zip(chunks, texts, strict=True):
         some = [json.loads(line) for line in text.splitlines() if line.strip()]
@@ -154,7 +170,7 @@ def test_all_rows_of_ndjson_come_out_of_its_chunks(
         assert chunk.rows == len(some)
         found += some
     assert found == rows
-    assert (tally.rows, tally.rejected) == (len(rows), 0)
+    assert (counter.rows, counter.rejected) == (len(rows), 0)
 
 
 @settings(max_examples=200, deadline=None)
@@ -191,39 +207,23 @@ def test_a_row_over_the_limit_is_a_rejected_row_and_the_others_go(tmp_path: Path
     path = tmp_path / "users.csv"
     long = "x\n" * 2_000
     path.write_text(f'user_id,note\n1,a\n2,"{long}"\n3,b\n')
-    tally = RowCounter()
-    feed = FileFeed(path, tally.stop)
-    chunks = chunks_of(feed, path, 500, "full", tally)
+    counter = RowCounter()
+    chunks = chunks_of(source_of(path, b"", "a file", "full"), 500, "full", counter)
     assert [content(chunk.body) for chunk in chunks] == [b"user_id,note\n1,a\n3,b\n"]
-    (reject,) = tally.rejects
+    (reject,) = counter.rejects
     assert (reject.number, reject.line) == (2, 3)
     assert "at most 487 fit" in reject.reason
-    feed.close()
-
-
-def test_chunks_have_row_counts_of_their_own(tmp_path: Path) -> None:
-    path = tmp_path / "users.ndjson"
-    path.write_text("".join(f'{{"user_id": "{number:06}"}}\n' for number in range(20_000)))
-    tally = RowCounter()
-    feed = FileFeed(path, tally.stop)
-    chunks = chunks_of(feed, path, 20_000, "ids", tally)
-    feed.close()
-    # The last one is what is left over, which nobody can choose.
-    counts = [chunk.rows for chunk in chunks[:-1]]
-    assert len(set(counts)) == len(counts) > 20
 
 
 def test_bad_rows_leave_holes_in_the_byte_ranges_and_nothing_is_copied(tmp_path: Path) -> None:
     path = tmp_path / "users.ndjson"
     path.write_bytes(b'{"user_id": "1"}\n{"user_id": 2}\nnonsense\n{"user_id": "4"}\n')
-    tally = RowCounter()
-    feed = FileFeed(path, tally.stop)
-    (chunk,) = chunks_of(feed, path, 1_000_000, "full", tally)
+    counter = RowCounter()
+    (chunk,) = chunks_of(source_of(path, b"", "a file", "full"), 1_000_000, "full", counter)
     assert isinstance(chunk.body, FilePieces)
     assert list(chunk.body.pieces) == [(0, 17), (41, 17)]
     assert (chunk.first, chunk.last, chunk.rows) == (1, 4, 2)
-    assert [(one.number, one.line, one.row) for one in tally.rejects] == [
+    assert [(one.number, one.line, one.row) for one in counter.rejects] == [
         (2, 2, {"user_id": 2}),
         (3, 3, "nonsense"),
     ]
-    feed.close()

@@ -19,7 +19,7 @@ from appcues_async.errors import InvalidInput
 
 __all__ = ["VERSION", "Shown", "connect", "locks_of", "moment_text", "read_journal", "told"]
 
-VERSION: Final = 1
+VERSION: Final = 2
 """The version of the tables below."""
 _APPLICATION: Final = 0x41504355
 """What marks a SQLite file as a journal: `APCU`."""
@@ -31,10 +31,9 @@ _MAKING: Final = 1.0
 _TABLES: Final = """
 CREATE TABLE journal (id TEXT NOT NULL, origin TEXT NOT NULL, account TEXT NOT NULL, made REAL NOT NULL);
 CREATE TABLE runs (
-    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, endpoint TEXT NOT NULL, sources TEXT NOT NULL,
-    fingerprint TEXT NOT NULL, options TEXT NOT NULL, limits TEXT NOT NULL, seed INTEGER NOT NULL,
-    modulus INTEGER NOT NULL, residue INTEGER NOT NULL, taken TEXT NOT NULL, started REAL NOT NULL,
-    chunks INTEGER, UNIQUE (endpoint, sources)
+    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, unsafe INTEGER NOT NULL, endpoint TEXT NOT NULL,
+    sources TEXT NOT NULL, fingerprint TEXT NOT NULL, options TEXT NOT NULL, limits TEXT NOT NULL,
+    started REAL NOT NULL, chunks INTEGER, UNIQUE (endpoint, sources)
 );
 CREATE TABLE stints (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, pid INTEGER NOT NULL,
@@ -49,6 +48,7 @@ CREATE TABLE chunks (
     PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
 CREATE INDEX chunks_by_job ON chunks (job);
+CREATE INDEX chunks_by_status ON chunks (status, rows);
 CREATE TABLE lost (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL, number INTEGER NOT NULL, rows INTEGER NOT NULL,
     began REAL NOT NULL, ended REAL NOT NULL

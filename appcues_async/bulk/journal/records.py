@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from attrs import frozen
 
-__all__ = ["ALLOWED_FROM", "ChunkRecord", "ChunkState", "Run", "RunKey", "classes_of"]
+__all__ = ["ALLOWED_FROM", "UNSETTLED", "ChunkRecord", "ChunkState", "Run", "RunKey"]
 
 ChunkState = Literal["planned", "intent", "accepted", "completed", "failed", "unknown", "refused"]
 """How far a chunk is: cut; perhaps sent; accepted; its job has ended well or badly; nothing says whether
@@ -23,8 +23,8 @@ ALLOWED_FROM: Final[Mapping[str, frozenset[str]]] = {
 }
 """What a chunk must have been to become what it is."""
 
-CLASSES: Final = 64
-"""Runs whose chunks have numbers of rows of their own, whatever they do at the same time."""
+UNSETTLED: Final = ("planned", "intent", "unknown", "refused")
+"""Chunks that are to be sent, or may have started a job that nobody owns: their row counts are taken."""
 
 
 @frozen(kw_only=True)
@@ -33,6 +33,7 @@ class RunKey:
 
     Attributes:
         kind: The route that it uploads to.
+        unsafe: Whether its chunks must not be applied twice.
         endpoint: The same with its ids.
         sources: The names of what it reads: absolute paths, or what is in memory.
         fingerprint: Size and time of change of each source that is a file.
@@ -41,6 +42,7 @@ class RunKey:
     """
 
     kind: str
+    unsafe: bool
     endpoint: str
     sources: Sequence[str]
     fingerprint: Sequence[tuple[int, int] | None]
@@ -55,21 +57,13 @@ class Run:
     Attributes:
         id: Its number.
         stint: The number of this process's work on it.
-        seed: What the sizes of its chunks are drawn from.
         limits: The most bytes of a chunk, for each source.
-        modulus: What numbers of rows are divided by.
-        residue: What remains of those of this run.
-        taken: Numbers of rows that other runs had taken before it began.
         chunks: How many it has; None until its sources have been read to their end.
     """
 
     id: int
     stint: int
-    seed: int
     limits: Sequence[int]
-    modulus: int
-    residue: int
-    taken: frozenset[int]
     chunks: int | None
 
 
@@ -84,7 +78,7 @@ class ChunkRecord:
         last: The number of its last row.
         rows: How many it has.
         bytes: The size of its body.
-        digest: What its body was, for sources that are no plain files.
+        digest: The digest of its body, for sources that are no plain files.
         status: How far it is.
         stint: Which process had it last.
         intent_at: When it was about to be sent, in seconds since 1970.
@@ -114,15 +108,3 @@ class ChunkRecord:
     failed: int | None = None
     requests_failed: int | None = None
     error: str | None = None
-
-
-def classes_of(limits: Sequence[int]) -> int:
-    """How many classes of numbers of rows chunks of this size can be told apart by.
-
-    A chunk can be stretched by a block at the most, which is a 32nd of it; rows of 100 bytes are taken
-    for what is usual.
-    """
-    classes = CLASSES
-    while classes > 1 and classes * 100 > min(limits) // 32:
-        classes //= 2
-    return classes

@@ -13,19 +13,18 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
-from appcues_async.bulk.chunks import Chunk, ChunkSizer
+from appcues_async.bulk.chunks import Chunk
 from appcues_async.bulk.journal.records import ChunkRecord, ChunkState, Run, RunKey
 from appcues_async.bulk.journal.store import HEARTBEAT, Journal
 from appcues_async.clock import Clock, sleep_on
 from appcues_async.errors import AppcuesError, InvalidInput
 from appcues_async.models import Job
 from appcues_async.recovery.evidence import Claim, Owned
-from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.wire.request import Blocks, FilePieces
 
-__all__ = ["RunJournal", "Step"]
+__all__ = ["OnStep", "RunJournal", "Step"]
 
 _AT_ONCE: Final = 1 << 16
 """Bytes whose digest is made on the loop."""
@@ -34,40 +33,56 @@ Step = Literal["planned", "intent", "sent", "accepted", "completed"]
 """The steps of a chunk's life: written down; about to be sent; answered, and that not written down yet;
 accepted; and at its end."""
 
+OnStep: TypeAlias = Callable[[Step, int], None]
+"""Is called with a step and the number of the chunk."""
+
 T = TypeVar("T")
 
 
 class RunJournal:
     """One run in an open journal."""
 
-    on_step: ClassVar[Callable[[Step, int], None] | None] = None
-    """Called at each step of each chunk's life, with its number; for tests that stop there."""
-
     def __init__(
-        self, journal: Journal, run: Run, plan: RunKey, thread: ThreadPoolExecutor, clock: Clock
+        self,
+        journal: Journal,
+        run: Run,
+        key: RunKey,
+        *,
+        thread: ThreadPoolExecutor,
+        clock: Clock,
+        on_step: OnStep | None = None,
     ) -> None:
-        """Is made by `open`."""
+        """Takes over an open journal; see `open`."""
         self._journal = journal
         self._thread = thread
         self._clock = clock
-        self._plan = plan
+        self._key = key
+        self._on_step = on_step
         self.run: Run = run
-        self.entries: dict[int, ChunkRecord] = {}
+        self.records: dict[int, ChunkRecord] = {}
         self.failure: InvalidInput | None = None
         self._owed: dict[int, tuple[str, bool]] = {}
 
     @classmethod
     async def open(
-        cls, path: Path, plan: RunKey, *, origin: str, account_id: str, clock: Clock
+        cls,
+        path: Path,
+        key: RunKey,
+        *,
+        origin: str,
+        account_id: str,
+        clock: Clock,
+        on_step: OnStep | None = None,
     ) -> RunJournal:
         """Opens a journal for one run, which no other process may have at the same time.
 
         Args:
             path: The journal's file.
-            plan: The run.
+            key: The run.
             origin: The server.
             account_id: The account.
             clock: What to measure by.
+            on_step: Is called at each step of a chunk's life.
 
         Raises:
             InvalidInput: It cannot be opened or written, belongs to another account, or has this run
@@ -81,8 +96,8 @@ class RunJournal:
         def begin() -> tuple[Journal, Run, list[ChunkRecord]]:
             journal = Journal(path, origin=origin, account_id=account_id, now=now)
             opened.append(journal)
-            run = journal.begin(plan, now)
-            return journal, run, journal.entries(run)
+            run = journal.begin(key, now)
+            return journal, run, journal.records(run)
 
         def close() -> None:
             for journal in opened:
@@ -90,7 +105,7 @@ class RunJournal:
 
         beginning = thread.submit(begin)
         try:
-            journal, run, entries = await asyncio.shield(asyncio.wrap_future(beginning))
+            journal, run, records = await asyncio.shield(asyncio.wrap_future(beginning))
         except BaseException:
             # It may have been called off half way, with the journal open by now; whoever wants it next
             # must not find it in the hands of a run that is no more.
@@ -99,19 +114,14 @@ class RunJournal:
             await asyncio.wait([closing])
             closing.exception()
             raise
-        ledger = cls(journal, run, plan, thread, clock)
-        ledger.entries = {entry.number: entry for entry in entries}
-        return ledger
+        opened_run = cls(journal, run, key, thread=thread, clock=clock, on_step=on_step)
+        opened_run.records = {record.number: record for record in records}
+        return opened_run
 
     @property
     def path(self) -> Path:
         """The journal's file."""
         return self._journal.path
-
-    def sizes(self) -> ChunkSizer:
-        """Makes the sizes of the run's chunks, which are the same each time."""
-        run = self.run
-        return ChunkSizer(FILE_LIMIT, run.seed, run.modulus, run.residue, set(run.taken))
 
     def now(self) -> float:
         """The moment, in seconds since 1970."""
@@ -129,37 +139,62 @@ class RunJournal:
             with suppress(InvalidInput):
                 await self._written(self._journal.beat, self.now())
 
-    async def plan(self, number: int, index: int, chunk: Chunk) -> ChunkRecord:
-        """Writes down a chunk that was cut, or finds it to be what was written down.
+    async def row_counts(self) -> tuple[frozenset[int], frozenset[int]]:
+        """The row counts of unsettled chunks: of those that a process is at, and of the others."""
+        return await self._call(self._journal.row_counts, unsafe=self._key.unsafe)
+
+    async def plan(
+        self, number: int, index: int, chunk: Chunk, *, shared: bool
+    ) -> ChunkRecord | None:
+        """Writes down a chunk that was cut.
 
         Args:
             number: Its number in the run.
             index: Which of the sources it is from.
             chunk: The chunk.
+            shared: Whether its row count may be that of another chunk.
+
+        Returns:
+            What was written down; None where a chunk that is not settled has its row count.
 
         Raises:
-            InvalidInput: It is not what was written down, or cannot be written.
+            InvalidInput: The source is not what it was, or that cannot be written.
         """
-        stamp = self._plan.fingerprint[index]
+        if self.run.chunks is not None:
+            raise self._other_chunks(f"had {self.run.chunks:,} chunks, and has more")
+        record = await self._record_of(number, index, chunk)
+        options = {"unsafe": self._key.unsafe, "shared": shared}
+        if not await self._call(self._journal.plan, self.run, record, self.now(), **options):
+            return None
+        self.step("planned", number)
+        return record
+
+    async def compare(self, known: ChunkRecord, index: int, chunk: Chunk) -> None:
+        """Makes sure that a chunk is what was written down of it.
+
+        Raises:
+            InvalidInput: It is not.
+        """
+        record = await self._record_of(known.number, index, chunk)
+        for name in ("source", "first", "last", "rows", "bytes", "digest"):
+            was, now = getattr(known, name), getattr(record, name)
+            if was != now:
+                what = "other content" if name == "digest" else f"{name} {now!r}, which was {was!r}"
+                raise self._other_chunks(f"is cut differently: chunk {known.number} has {what}")
+
+    async def _record_of(self, number: int, index: int, chunk: Chunk) -> ChunkRecord:
+        stamp = self._key.fingerprint[index]
         if isinstance(chunk.body, FilePieces) and chunk.body.stamp != stamp:
             raise InvalidInput(f"{chunk.source} has changed since the run began; run it again")
-        entry = ChunkRecord(
+        return ChunkRecord(
             number=number,
-            source=self._plan.sources[index],
+            source=self._key.sources[index],
             first=chunk.first,
             last=chunk.last,
             rows=chunk.rows,
             bytes=chunk.body.size,
             digest=await _digest_of(chunk.body),
         )
-        if (known := self.entries.get(number)) is not None:
-            self._compare(known, entry)
-            return known
-        if self.run.chunks is not None:
-            raise self._other_chunks(f"had {self.run.chunks:,} chunks, and has more")
-        await self._call(self._journal.plan, self.run, entry, self.now())
-        self.step("planned", number)
-        return entry
 
     async def finish(self, chunks: int) -> None:
         """Notes that the sources have been read to their end.
@@ -167,27 +202,27 @@ class RunJournal:
         Raises:
             InvalidInput: There are fewer chunks than there were, or that cannot be written.
         """
-        if self.entries and chunks <= max(self.entries):
-            raise self._other_chunks(f"had {max(self.entries) + 1:,} chunks, and has {chunks:,}")
+        if self.records and chunks <= max(self.records):
+            raise self._other_chunks(f"had {max(self.records) + 1:,} chunks, and has {chunks:,}")
         if self.run.chunks is None:
             await self._call(self._journal.finish, self.run, chunks)
 
-    async def claim_before(self, entry: ChunkRecord) -> Claim:
+    async def claim_before(self, record: ChunkRecord) -> Claim:
         """What is known of the request of a chunk that another process was about to send."""
-        return await self._call(self._journal.claim_of, self.run, entry, self._plan.kind)
+        return await self._call(self._journal.claim_of, self.run, record, self._key.kind)
 
     def claim_id(self, number: int) -> str:
         """What tells the claim of a chunk from all others."""
         return self._journal.claim_id(self.run, number)
 
-    def claim_now(self, entry: ChunkRecord, before: frozenset[str]) -> Claim:
+    def claim_now(self, record: ChunkRecord, before: frozenset[str]) -> Claim:
         """What is known of the request of a chunk that is about to be sent."""
         return Claim(
-            kind=self._plan.kind,
+            kind=self._key.kind,
             began=self.now(),
-            rows=entry.rows,
+            rows=record.rows,
             before=before,
-            id=self.claim_id(entry.number),
+            id=self.claim_id(record.number),
         )
 
     async def note_jobs(self, before: Collection[str]) -> None:
@@ -249,9 +284,9 @@ class RunJournal:
         return await self._call(self._journal.whose, listed)
 
     def step(self, step: Step, number: int) -> None:
-        """Passes a step of a chunk's life."""
-        if RunJournal.on_step is not None:
-            RunJournal.on_step(step, number)
+        """Tells of a step of a chunk's life."""
+        if self._on_step is not None:
+            self._on_step(step, number)
 
     async def close(self) -> None:
         """Gives the run up to whoever wants it next; waits for what is being written."""
@@ -290,15 +325,8 @@ class RunJournal:
             self.failure = self.failure or error
             raise
 
-    def _compare(self, known: ChunkRecord, entry: ChunkRecord) -> None:
-        for name in ("source", "first", "last", "rows", "bytes", "digest"):
-            was, now = getattr(known, name), getattr(entry, name)
-            if was != now:
-                what = "other content" if name == "digest" else f"{name} {now!r}, which was {was!r}"
-                raise self._other_chunks(f"is cut differently: chunk {entry.number} has {what}")
-
     def _other_chunks(self, what: str) -> InvalidInput:
-        names = ", ".join(self._plan.sources)
+        names = ", ".join(self._key.sources)
         return InvalidInput(
             f"{names} {what}, says the journal {self.path}. Give what it was (with the release that "
             "began it) to go on, or name another journal to upload all of it afresh"

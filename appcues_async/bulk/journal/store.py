@@ -3,14 +3,13 @@
 A journal belongs to one account on one server, and may be shared by any number of runs and processes
 of it. It holds no row and no secret: names and sizes of sources, row numbers, counts, digests and job
 ids. Each change is on the disk before the call returns (WAL, synchronous=FULL). The calls block:
-`ledger.py` makes them in a thread of their own.
+`run_journal.py` makes them in a thread of their own.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import secrets
 import socket
 import sqlite3
 import time
@@ -22,15 +21,14 @@ from typing import Any, Final
 import attrs
 
 from appcues_async.bulk.journal.file import connect, locks_of, moment_text, told
-from appcues_async.bulk.journal.fingerprint import moved_source, stamp_text
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.bulk.journal.records import (
     ALLOWED_FROM,
+    UNSETTLED,
     ChunkRecord,
     ChunkState,
     Run,
     RunKey,
-    classes_of,
 )
 from appcues_async.errors import InvalidInput
 from appcues_async.recovery.evidence import Claim, Owned
@@ -40,15 +38,23 @@ __all__ = ["HEARTBEAT", "Journal"]
 _TRIES: Final = 10
 HEARTBEAT: Final = 3.0
 """Seconds between two signs of life of a process."""
-_ENTRY: Final = [one.name for one in attrs.fields(ChunkRecord)]
+_RECORD: Final = [one.name for one in attrs.fields(ChunkRecord)]
 _LAST: Final = f"coalesce(s.ended, s.heartbeat + {HEARTBEAT})"
 """When a process that is no more can have sent something for the last time."""
 _OPEN_CLAIMS: Final = f"""
     SELECT c.run, c.number, c.rows, c.status, c.intent_at, c.ended_at, r.kind, s.id, {_LAST},
            s.id = (SELECT max(id) FROM stints WHERE run = c.run)
     FROM chunks c JOIN runs r ON r.id = c.run JOIN stints s ON s.id = c.stint
-    WHERE c.status IN ('intent', 'unknown')
+    WHERE c.status IN ('intent', 'unknown') ORDER BY c.run, c.number
 """  # noqa: S608
+_STATES: Final = ", ".join(f"'{status}'" for status in UNSETTLED)
+_TAKEN: Final = f"""
+    SELECT c.rows AS rows, c.run AS run, c.status IN ('planned', 'intent') AS moves, r.unsafe AS unsafe
+    FROM chunks c JOIN runs r ON r.id = c.run WHERE c.status IN ({_STATES})
+    UNION ALL SELECT l.rows, l.run, 0, r.unsafe FROM lost l JOIN runs r ON r.id = l.run
+"""  # noqa: S608
+"""The row counts of unsettled chunks. Two that are safe may share one; see `RowCounts`."""
+_IS_TAKEN: Final = f"SELECT EXISTS (SELECT 1 FROM ({_TAKEN}) WHERE rows = ? AND (unsafe OR ?))"  # noqa: S608
 
 
 class Journal:
@@ -90,8 +96,9 @@ class Journal:
             run_id = self._found(plan) or self._made(plan, now)
             if not self._acquired(run_id):
                 raise InvalidInput(self._held_by(run_id))
-            columns = "fingerprint, options, limits, seed, modulus, residue, taken, chunks"
-            found = db.execute(f"SELECT {columns} FROM runs WHERE id = ?", (run_id,)).fetchone()  # noqa: S608
+            found = db.execute(
+                "SELECT fingerprint, options, limits, chunks FROM runs WHERE id = ?", (run_id,)
+            ).fetchone()
             self._compare(plan, json.loads(found[0]), json.loads(found[1]))
             mine = (run_id, os.getpid(), socket.gethostname(), now, now, "[]")
             stint = db.execute(
@@ -101,37 +108,28 @@ class Journal:
             ).lastrowid
         assert stint is not None  # noqa: S101 - SQLite numbers what it takes in
         self._stint = stint
-        return Run(
-            id=run_id,
-            stint=stint,
-            seed=found[3],
-            limits=json.loads(found[2]),
-            modulus=found[4],
-            residue=found[5],
-            taken=frozenset(json.loads(found[6])),
-            chunks=found[7],
-        )
+        return Run(id=run_id, stint=stint, limits=json.loads(found[2]), chunks=found[3])
 
-    def entries(self, run: Run) -> list[ChunkRecord]:
+    def records(self, run: Run) -> list[ChunkRecord]:
         """The chunks of a run so far, in order."""
         with told(self.path):
-            return _entries(self._db, run.id)
+            return _records(self._db, run.id)
 
-    def claim_of(self, run: Run, entry: ChunkRecord, kind: str) -> Claim:
+    def claim_of(self, run: Run, record: ChunkRecord, kind: str) -> Claim:
         """What is known of a chunk that a process which is no more was about to send."""
         with told(self.path):
             (last,) = self._db.execute(
                 f"SELECT {_LAST} FROM stints s WHERE id = ?",  # noqa: S608
-                (entry.stint,),
+                (record.stint,),
             ).fetchone()
-            began = entry.intent_at or 0.0
+            began = record.intent_at or 0.0
             return Claim(
                 kind=kind,
                 began=began,
-                ended=max(began, last) if entry.ended_at is None else entry.ended_at,
-                rows=entry.rows,
-                before=self._listed_before(entry.stint or 0),
-                id=self.claim_id(run, entry.number),
+                ended=max(began, last) if record.ended_at is None else record.ended_at,
+                rows=record.rows,
+                before=self._listed_before(record.stint or 0),
+                id=self.claim_id(run, record.number),
                 answerable=False,
             )
 
@@ -147,16 +145,50 @@ class Journal:
                 (json.dumps(sorted(before)), now, run.stint),
             )
 
-    def plan(self, run: Run, entry: ChunkRecord, now: float) -> None:
-        """Takes in a chunk that was cut."""
-        values = (run.id, *(getattr(entry, name) for name in _ENTRY))
+    def plan(
+        self, run: Run, record: ChunkRecord, now: float, *, unsafe: bool, shared: bool = False
+    ) -> bool:
+        """Takes in a chunk that was cut.
+
+        Args:
+            run: The run.
+            record: The chunk.
+            now: The moment, in seconds since 1970.
+            unsafe: Whether it must not be applied twice.
+            shared: Whether its row count may be that of another chunk.
+
+        Returns:
+            Whether it was; not where a chunk that is not settled has its row count.
+        """
+        values = (run.id, *(getattr(record, name) for name in _RECORD))
         marks = ", ".join("?" * len(values))
         with self._change() as db:
+            if not shared and db.execute(_IS_TAKEN, (record.rows, unsafe)).fetchone()[0]:
+                return False
             db.execute(
-                f"INSERT INTO chunks (run, {', '.join(_ENTRY)}) VALUES ({marks})",  # noqa: S608
+                f"INSERT INTO chunks (run, {', '.join(_RECORD)}) VALUES ({marks})",  # noqa: S608
                 values,
             )
             self._beat(now)
+        return True
+
+    def row_counts(self, *, unsafe: bool) -> tuple[frozenset[int], frozenset[int]]:
+        """The row counts that are taken.
+
+        Args:
+            unsafe: Whether they are taken for chunks that must not be applied twice.
+
+        Returns:
+            Those of chunks that a process is at, and those of chunks that nobody settles.
+        """
+        with told(self.path):
+            found = self._db.execute(
+                f"SELECT rows, run, moves FROM ({_TAKEN}) WHERE unsafe OR ?",  # noqa: S608
+                (unsafe,),
+            ).fetchall()
+            held = {run: self._locks.is_held(run) for run in {run for _, run, _ in found}}
+        live = frozenset(rows for rows, run, moves in found if moves and held[run])
+        return live, frozenset(rows for rows, _, _ in found) - live
 
     def move(self, run: Run, number: int, status: ChunkState, now: float, **values: Any) -> None:
         """Moves a chunk on.
@@ -265,7 +297,7 @@ class Journal:
             sources = json.loads(text)
             if sources == list(plan.sources):
                 return int(run_id)
-            moved = moved or moved_source(plan, run_id, sources, json.loads(stamps))
+            moved = moved or _moved_source(plan, run_id, sources, json.loads(stamps))
             if both := [name for name in plan.sources if name in sources]:
                 raise InvalidInput(
                     f"the journal {self.path} has {both[0]} in run {run_id}, whose sources are "
@@ -280,31 +312,22 @@ class Journal:
         return None
 
     def _made(self, plan: RunKey, now: float) -> int:
-        (last,) = self._db.execute("SELECT coalesce(max(id), 0) FROM runs").fetchone()
-        modulus = classes_of(plan.limits)
-        residue = (last + 1) % modulus
-        taken = self._db.execute(
-            "SELECT DISTINCT rows FROM chunks WHERE rows % ? = ?", (modulus, residue)
-        ).fetchall()
-        self._db.execute(
-            "INSERT INTO runs (id, kind, endpoint, sources, fingerprint, options, limits, seed, "
-            "modulus, residue, taken, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        made = self._db.execute(
+            "INSERT INTO runs (kind, unsafe, endpoint, sources, fingerprint, options, limits, started) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                last + 1,
                 plan.kind,
+                plan.unsafe,
                 plan.endpoint,
                 json.dumps(list(plan.sources)),
                 json.dumps(list(plan.fingerprint)),
                 json.dumps(dict(plan.options)),
                 json.dumps(list(plan.limits)),
-                secrets.randbits(62),
-                modulus,
-                residue,
-                json.dumps([rows for (rows,) in taken]),
                 now,
             ),
-        )
-        return int(last) + 1
+        ).lastrowid
+        assert made is not None  # noqa: S101 - SQLite numbers what it takes in
+        return made
 
     def _held_by(self, run_id: int) -> str:
         holder = self._db.execute(
@@ -326,7 +349,7 @@ class Journal:
         self, plan: RunKey, fingerprint: Sequence[Any], options: Mapping[str, Any]
     ) -> None:
         differs = [
-            f"{name} has changed: it had {stamp_text(was)}, and has {stamp_text(now)}"
+            f"{name} has changed: it had {_stamp_text(was)}, and has {_stamp_text(now)}"
             for name, was, now in zip(plan.sources, fingerprint, plan.fingerprint, strict=True)
             if (None if was is None else tuple(was)) != now
         ]
@@ -384,10 +407,32 @@ class Journal:
         return self._before[stint]
 
 
-def _entries(db: sqlite3.Connection, run: int) -> list[ChunkRecord]:
+def _records(db: sqlite3.Connection, run: int) -> list[ChunkRecord]:
     found = db.execute(
-        f"SELECT {', '.join(_ENTRY)} FROM chunks WHERE run = ? ORDER BY number",  # noqa: S608
+        f"SELECT {', '.join(_RECORD)} FROM chunks WHERE run = ? ORDER BY number",  # noqa: S608
         (run,),
     )
-    entries = [ChunkRecord(**dict(zip(_ENTRY, row, strict=True))) for row in found]
-    return [attrs.evolve(entry, certain=bool(entry.certain)) for entry in entries]
+    records = [ChunkRecord(**dict(zip(_RECORD, row, strict=True))) for row in found]
+    return [attrs.evolve(record, certain=bool(record.certain)) for record in records]
+
+
+def _moved_source(
+    plan: RunKey, run: int, sources: Sequence[str], stamps: Sequence[Sequence[int] | None]
+) -> str | None:
+    """Says which source of another run has come under another name, if one seems to."""
+    for was, stamp in zip(sources, stamps, strict=True):
+        for name, now in zip(plan.sources, plan.fingerprint, strict=True):
+            if was == name or stamp is None or tuple(stamp) != now or not Path(name).exists():
+                continue
+            if not Path(was).exists():
+                return f"{was} in run {run}, which is gone, and {name} looks like it"
+            if Path(was).samefile(name):
+                return f"{was} in run {run}, which is the same file as {name}"
+    return None
+
+
+def _stamp_text(stamp: Sequence[int] | None) -> str:
+    """Size and time of change, as people read them."""
+    if stamp is None:
+        return "no file"
+    return f"{stamp[0]:,} bytes of {moment_text(stamp[1] / 1e9)}"

@@ -7,26 +7,22 @@ cost six times as much as what is in them.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import attrs
 import msgspec
 from attrs import frozen
 
-from appcues_async.bulk.chunks import Chunk, ChunkBuilder, ChunkSizer
 from appcues_async.bulk.reading.checks import Check
 from appcues_async.bulk.reading.ndjson_checks import check_ids
-from appcues_async.bulk.reading.row_edges import row_spans
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.column_checks import judged, moments_of
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.values import free_attributes
-from appcues_async.wire.request import NDJSON, Blocks
 
-__all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "chunks_of", "shape_of"]
+__all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "shape_of"]
 
 AT_ONCE: Final = 512
 """Rows that are checked and encoded together."""
@@ -202,67 +198,6 @@ class Encoder:
         self._tally.reject(
             Reject(source=self._source, number=number, line=line, reason=reason, row=row)
         )
-
-
-async def chunks_of(
-    batches: AsyncGenerator[Batch | Columns], encoder: Encoder, source: str, sizes: ChunkSizer
-) -> AsyncGenerator[Chunk]:
-    """Gathers batches of rows into chunks."""
-    gathered = ChunkBuilder(sizes, source, b"")
-    async with aclosing(batches):
-        async for batch in batches:
-            block, numbers = encoder.encode(batch)
-            while numbers:
-                if gathered.has_room(len(block)) and len(block) <= sizes.limit:
-                    first, last = numbers[0], numbers[-1]
-                    tail = block if last - first + 1 == len(numbers) else b""
-                    gathered.add([block], len(numbers), first, last, tail)
-                    break
-                edge, count = _fit(block, gathered, encoder, numbers[0])
-                if count:
-                    gathered.add([block[:edge]], count, numbers[0], numbers[count - 1])
-                # Bytes without rows are a row over the limit, which was left out.
-                block, numbers = block[edge:], numbers[max(count, edge and 1) :]
-                if gathered.rows:
-                    yield gathered.take(_make, csv=False, size=len(block))
-    if gathered.rows:
-        yield gathered.take(_make, csv=False)
-
-
-def _make(parts: list[Any]) -> Blocks:
-    return Blocks(parts, NDJSON)
-
-
-def _fit(block: bytes, gathered: ChunkBuilder, encoder: Encoder, first: int) -> tuple[int, int]:
-    """How much of a block goes to the chunk at hand: bytes and rows.
-
-    All that fits where blocks are large beside the limit; else what makes its number of rows its own.
-    Bytes without rows are a row over the limit, which is put aside.
-    """
-    sizes = gathered.sizes
-    if gathered.rows and len(block) <= sizes.limit // 32:
-        return gathered.top_up(block, csv=False)
-    edge = rows = 0
-    size = gathered.size if gathered.rows else 0
-    for start, stop in row_spans(block, csv=False):
-        if size + stop > sizes.limit:
-            if not gathered.rows and not rows:
-                reason = (
-                    f"the row has {stop - start:,} bytes; at most {sizes.limit:,} fit in a request"
-                )
-                encoder.reject(first, None, reason, block[:200].decode(errors="replace"))
-                return stop, 0
-            break
-        edge, rows = stop, rows + 1
-    # One that has a few rows less, and a number of its own, is better than a full one.
-    best, found, fewer = sizes.rank_of(gathered.rows + rows), (edge, rows), rows
-    least = max(not gathered.rows, (gathered.rows + rows) * 0.9 - gathered.rows)
-    while best and fewer - 1 >= least:
-        fewer, edge = fewer - 1, block.rfind(b"\n", 0, edge - 1) + 1
-        rank = sizes.rank_of(gathered.rows + fewer)
-        if rank < best:
-            best, found = rank, (edge, fewer)
-    return found
 
 
 def _as_mappings(rows: Sequence[Any]) -> Sequence[Any]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
-from appcues_async.bulk.chunks import PreparedSource
+from appcues_async.bulk.reading.blocks import ByteLayout
 from appcues_async.bulk.reading.csv_checks import cells_of
 from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, Shape, Unread, shape_of
+from appcues_async.bulk.reading.inputs import ByteSource
 from appcues_async.bulk.reading.row_edges import row_blocks, row_spans
 from appcues_async.rows.kinds import USER_ID, Kind
 
@@ -41,21 +42,19 @@ def inferred(cell: str) -> Any:
     return _WORDS.get(cell.lower(), cell) if len(cell) < 6 else cell
 
 
-def batches_of_csv(
-    source: PreparedSource, header: Sequence[str], kind: Kind
-) -> Iterator[Batch | Columns]:
+def batches_of_csv(feed: ByteSource, layout: ByteLayout, kind: Kind) -> Iterator[Batch | Columns]:
     """Reads CSV as rows with inferred values; empty cells are left out.
 
     Args:
-        source: The file.
-        header: The names of its columns.
+        feed: The file's bytes.
+        layout: How they are laid out.
         kind: What its rows are.
     """
     as_text = {*USER_ID, *(("name", "timestamp") if kind.is_events else ())}
-    columns = [(name, name in as_text) for name in header]
-    shape = shape_of([name for name in header if name])
-    line = source.lines
-    for found in row_blocks(source.feed, source.start, True, _ROW_LIMIT):
+    columns = [(name, name in as_text) for name in layout.header]
+    shape = shape_of([name for name in layout.header if name])
+    line = layout.lines
+    for found in row_blocks(feed, layout.start, True, _ROW_LIMIT):
         block, end = found.data, found.end
         rows: list[list[str] | Unread] = []
         lines: list[int] = []

@@ -1,8 +1,8 @@
-"""Files cut and checked in a process of their own.
+"""Files read and checked in a process of their own.
 
 Checking a gigabyte of rows takes a core for seconds. Only one thread of a process runs Python at a time,
 so in a thread that would hold up the loop that sends; in another process it takes another core. What
-passes between the two is small: where each chunk begins and ends, and the rows that are rejected.
+passes between the two is small: where each block of good rows begins and ends, and the rejected rows.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import IO, Any, Final
 
 from attrs import frozen
 
-from appcues_async.bulk.chunks import Chunk, ChunkSizer
+from appcues_async.bulk.reading.blocks import ByteLayout, GoodRows
 from appcues_async.bulk.reading.row_edges import marking
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import Kind
 
-__all__ = ["CutterProcess", "Passed", "Task", "serve"]
+__all__ = ["Passed", "ReaderProcess", "Task", "serve"]
 
 PAYS: Final = 64_000_000
 """Bytes of a file from which a process pays: to begin takes it a fifth of a second."""
@@ -37,29 +37,29 @@ import sys, types
 sys.path[:] = {path!r}
 package = sys.modules["appcues_async"] = types.ModuleType("appcues_async")
 package.__path__ = {package!r}
-from appcues_async.bulk.reading.sources import cut_file
+from appcues_async.bulk.reading.reader import read_file
 from appcues_async.bulk.reading.worker import serve
-serve(cut_file)
+serve(read_file)
 """
 
 
 @frozen
 class Task:
-    """A file to cut.
+    """A file to read.
 
     Attributes:
         path: Where it is.
         kind: What its rows are.
         check: How much of them is checked.
-        format: How it is written, if that was given.
-        sizes: How large the chunks become.
+        layout: How it is laid out.
+        limit: The most bytes of a row.
     """
 
     path: str
     kind: Kind
     check: Any
-    format: Any
-    sizes: ChunkSizer
+    layout: ByteLayout
+    limit: int
 
 
 @frozen
@@ -70,15 +70,15 @@ class Passed:
     size: int
 
 
-class CutterProcess:
-    """A process that cuts files, one after the other; it begins with the first that is worth it."""
+class ReaderProcess:
+    """A process that reads files, one after the other; it begins with the first that is worth it."""
 
     def __init__(self) -> None:
         """Begins nothing yet."""
         self._process: subprocess.Popen[bytes] | None = None
 
     def is_worth(self, size: int, check: str) -> bool:
-        """Whether a file of so many bytes is better cut there than here.
+        """Whether a file of so many bytes is better read there than here.
 
         What numpy finds out by itself lets other threads run meanwhile, and needs no process.
         """
@@ -87,12 +87,12 @@ class CutterProcess:
         several = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else True
         return size >= PAYS and several and bool(sys.executable) and not hasattr(sys, "frozen")
 
-    def cut(self, task: Task, tally: RowCounter) -> Iterator[Chunk]:
-        """Cuts a file there.
+    def read(self, task: Task, counter: RowCounter) -> Iterator[GoodRows]:
+        """Reads a file there.
 
         Args:
             task: Which, and how.
-            tally: Counts the rows, and takes those that are rejected.
+            counter: Counts the rows, and takes those that are rejected.
 
         Raises:
             InvalidInput: It cannot be read, or a rejected row ends the run.
@@ -101,15 +101,14 @@ class CutterProcess:
         try:
             _put(process.stdin, task)
             while (told := _next_from(process)) is not None:
-                tally.go_on()
+                counter.go_on()
                 match told:
-                    case Chunk():
-                        task.sizes.take(told.rows)
+                    case GoodRows():
                         yield told
                     case Passed():
-                        tally.passed(told.rows, told.size)
+                        counter.passed(told.rows, told.size)
                     case Reject():
-                        tally.reject(told)
+                        counter.reject(told)
                     case _:
                         raise told  # noqa: TRY301 - it was caught over there
         except BrokenPipeError:
@@ -192,11 +191,11 @@ class _Telling(RowCounter):
             self._told = (self.rows, self.bytes)
 
 
-def serve(cut_file: Callable[[Task, RowCounter], Iterator[Chunk]]) -> None:
-    """Cuts what is asked for, until nobody asks any more: the other process's part.
+def serve(read_file: Callable[[Task, RowCounter], Iterator[GoodRows]]) -> None:
+    """Reads what is asked for, until nobody asks any more: the other process's part.
 
     Args:
-        cut_file: Cuts one file.
+        read_file: Reads one file.
     """
     tasks, told = sys.stdin.buffer, sys.stdout.buffer
     # Whatever else might print must not get between.
@@ -206,12 +205,12 @@ def serve(cut_file: Callable[[Task, RowCounter], Iterator[Chunk]]) -> None:
             task = pickle.load(tasks)  # noqa: S301 - our own process
         except EOFError:
             return
-        tally = _Telling(told)
+        counter = _Telling(told)
         try:
-            for chunk in cut_file(task, tally):
-                tally.tell()
-                _put(told, chunk)
-            tally.tell()
+            for rows in read_file(task, counter):
+                counter.tell()
+                _put(told, rows)
+            counter.tell()
             _put(told, None)
         except BrokenPipeError:
             # Nobody listens any more, and there is nothing to be said about that.

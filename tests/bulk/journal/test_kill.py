@@ -31,7 +31,7 @@ STEPS: tuple[Step, ...] = get_args(Step)
 WORKER = """
 import asyncio, os, signal, sys
 from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
-from appcues_async.bulk.journal.run_journal import RunJournal
+from appcues_async.bulk.resource import with_steps
 
 step, chunk, path, journal, url = sys.argv[1:6]
 
@@ -40,15 +40,13 @@ def on_step(passed, number):
     if (passed, number) == (step, int(chunk)):
         os.kill(os.getpid(), signal.SIGKILL)
 
-RunJournal.on_step = staticmethod(on_step)
-
 async def main():
     async with AppcuesClient(
         "sandbox-account", "sandbox-key", "sandbox-secret", base_url=url,
         retry=RetryPolicy(base=0.01, cap=0.05), timeouts=Timeouts(settle=2, budget=20),
         polling=PollPolicy(first=0, low=0.02, high=0.1, grace=0.1),
     ) as client:
-        report = await client.bulk.import_events(
+        report = await with_steps(client.bulk, on_step).import_events(
             path, journal=journal, chunk_bytes=9_000, concurrency=2
         )
         assert report.ok, report.summary()

@@ -13,7 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
 import polars as pl
 import pyarrow as pa
@@ -22,10 +22,10 @@ import pytest
 from appcues_async import AppcuesClient, InvalidInput, OutcomeUnknown, Report, Timeouts
 from appcues_async.bulk.journal import run_journal
 from appcues_async.bulk.journal.file import read_journal
-from appcues_async.bulk.journal.run_journal import RunJournal, Step
+from appcues_async.bulk.journal.run_journal import Step
 from appcues_async.bulk.journal.store import Journal
+from appcues_async.bulk.resource import with_steps
 from appcues_async.bulk.spec import RunSpec
-from appcues_async.bulk.uploader import _unwritten
 from appcues_async.notices import Notice
 from appcues_async.recovery.ownership import of_this_process
 from appcues_async.sandbox import Answer, JobPlan, Reset, Sandbox, Stall
@@ -56,35 +56,52 @@ def write_events(path: Path, count: int = COUNT, user: str = "u") -> Path:
     return path
 
 
+class Steps:
+    """Ends the run at a step of a chunk."""
+
+    at: tuple[Step, int] | None = None
+
+    def __call__(self, step: Step, number: int) -> None:
+        if (step, number) == self.at:
+            raise Killed
+
+
+OBSERVED = Steps()
+
+
+class Client(AppcuesClient):
+    """A client whose runs can be ended at a step of a chunk."""
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self.bulk = with_steps(self.bulk, OBSERVED)
+        return self
+
+
+@pytest.fixture
+def kill_at() -> Iterator[Callable[..., None]]:
+    """Ends the runs of all clients at a step of a chunk."""
+
+    def kill_at(step: Step | None, chunk: int = 1) -> None:
+        OBSERVED.at = None if step is None else (step, chunk)
+        if step is None:
+            # Another process knows nothing of what this one has seen.
+            of_this_process.clear()
+
+    yield kill_at
+    OBSERVED.at = None
+
+
 def client_of(sandbox: Sandbox, **others: Any) -> AppcuesClient:
     options: dict[str, Any] = {"retry": SOON, "polling": AT_ONCE, "throttle": None, **others}
     options.setdefault("timeouts", Timeouts(settle=0.3))
-    return AppcuesClient(**sandbox.credentials, **options)
+    return Client(**sandbox.credentials, **options)
 
 
 @pytest.fixture
 async def client(sandbox: Sandbox) -> AsyncIterator[AppcuesClient]:
     async with client_of(sandbox) as opened:
         yield opened
-
-
-@pytest.fixture
-def kill_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Step | None, int], None]]:
-    """Ends the run at a step of a chunk."""
-
-    def kill_at(step: Step | None, chunk: int = 1) -> None:
-        def on_step(passed: Step, number: int) -> None:
-            if (passed, number) == (step, chunk):
-                raise Killed
-
-        monkeypatch.setattr(RunJournal, "on_step", on_step if step else None)
-        if step is None:
-            # Another process knows nothing of what this one has seen.
-            of_this_process.clear()
-            _unwritten.clear()
-
-    yield kill_at
-    monkeypatch.setattr(RunJournal, "on_step", None)
 
 
 def statuses(journal: Path) -> list[str]:
@@ -600,7 +617,7 @@ async def _awaited(run: Any) -> Any:
 WORKER = """
 import asyncio, os, signal, sys
 from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
-from appcues_async.bulk.journal.run_journal import RunJournal
+from appcues_async.bulk.resource import with_steps
 
 step, chunk, path, journal, url = sys.argv[1:6]
 
@@ -608,15 +625,13 @@ def on_step(passed, number):
     if (passed, number) == (step, int(chunk)):
         os.kill(os.getpid(), signal.SIGKILL)
 
-RunJournal.on_step = staticmethod(on_step)
-
 async def main():
     async with AppcuesClient(
         "sandbox-account", "sandbox-key", "sandbox-secret", base_url=url,
         retry=RetryPolicy(base=0.001, cap=0.001, outage=0), timeouts=Timeouts(settle=1.5),
         polling=PollPolicy(first=0, low=0.01, high=0.05, grace=0.05),
     ) as client:
-        report = await client.bulk.import_events(
+        report = await with_steps(client.bulk, on_step).import_events(
             path, journal=journal, chunk_bytes=9_000, concurrency=2
         )
         assert report.ok, report.summary()
@@ -715,14 +730,14 @@ async def test_a_file_that_changes_as_the_run_begins_is_not_sent(
     sandbox: Sandbox, client: AppcuesClient, events: Path, journal: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    written_down = RunSpec.written_down
+    key = RunSpec.key
 
-    def changed(self: RunSpec) -> Any:
-        plan = written_down(self)
+    def changed(self: RunSpec, sources: Any) -> Any:
+        found = key(self, sources)
         write_events(events, COUNT + 1)
-        return plan
+        return found
 
-    monkeypatch.setattr(RunSpec, "written_down", changed)
+    monkeypatch.setattr(RunSpec, "key", changed)
     with pytest.raises(InvalidInput, match="has changed since the run began"):
         await client.bulk.import_events(events, journal=journal, **OPTIONS)
     assert not posts(sandbox)

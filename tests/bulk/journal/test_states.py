@@ -44,10 +44,10 @@ from appcues_async import (
 )
 from appcues_async.bulk.journal.file import read_journal
 from appcues_async.bulk.journal.locks import Locks
-from appcues_async.bulk.journal.run_journal import RunJournal, Step
+from appcues_async.bulk.journal.run_journal import Step
 from appcues_async.bulk.journal.store import Journal
+from appcues_async.bulk.resource import with_steps
 from appcues_async.bulk.run import BulkRun
-from appcues_async.bulk.uploader import _unwritten
 from appcues_async.recovery.ownership import of_this_process
 from appcues_async.sandbox import (
     Answer,
@@ -170,10 +170,10 @@ class Process:
             return
         self.dead = True
         for upload in self.uploads:
-            if (ledger := upload.run._ledger) is not None:
+            if (journal := upload.run._journal) is not None:
                 # A thread that has been shut down has closed it already.
                 with contextlib.suppress(RuntimeError):
-                    ledger._thread.submit(_drop, ledger._journal).result()
+                    journal._thread.submit(_drop, journal._journal).result()
         for upload in self.uploads:
             if upload.run._task is not None and not upload.run._task.done():
                 upload.run._task.cancel()
@@ -312,7 +312,6 @@ class World(RuleBasedStateMachine):
         self.done: dict[Key, set[tuple[int, int]]] = {key: set() for key in KEYS}
         """What was reported to be done, by first and last row."""
         self.begun: set[Key] = set()
-        RunJournal.on_step = _on_step
         CountedHold.standing = 0
 
     @initialize(
@@ -458,7 +457,6 @@ class World(RuleBasedStateMachine):
                 with _told(self, "teardown"):
                     self._finish_all()
         finally:
-            RunJournal.on_step = None
             for instruction in self.instructions:
                 if isinstance(instruction.fault, Stall):
                     instruction.fault.hold.release()
@@ -688,8 +686,6 @@ class World(RuleBasedStateMachine):
                 for upload in process.uploads:
                     await _ended(upload)
                 await process.client.__aexit__(None, None, None)
-                for upload in process.uploads:
-                    _forget(upload)
 
     def _note_end(self, upload: Upload) -> None:
         if upload.process.dead:
@@ -737,7 +733,7 @@ class World(RuleBasedStateMachine):
         await self._reap()
 
     def _run_of(self, process: Process, key: Key, **options: Any) -> BulkRun:
-        bulk = process.client.bulk
+        bulk = with_steps(process.client.bulk, _on_step)
         upload = bulk.import_profiles if key == "p" else bulk.import_events
         options = {"journal": self.journal, "chunk_bytes": CHUNK_BYTES[key], **options}
         return upload(self.paths[key], **options)
@@ -748,7 +744,6 @@ class World(RuleBasedStateMachine):
         for process in self.processes:
             for upload in process.uploads:
                 await _ended(upload)
-                _forget(upload)
             await process.client.__aexit__(None, None, None)
         if self.sandbox._url is not None:
             await self.sandbox.__aexit__(None, None, None)
@@ -829,7 +824,7 @@ class World(RuleBasedStateMachine):
 
 async def _taken_up(upload: Upload) -> None:
     """Waits until a run has its journal open."""
-    while upload.run._ledger is None and not upload.task.done():  # noqa: ASYNC110 - nothing tells
+    while upload.run._journal is None and not upload.task.done():  # noqa: ASYNC110 - nothing tells
         await asyncio.sleep(TICK)
 
 
@@ -842,17 +837,9 @@ async def _ended(upload: Upload) -> None:
 async def _written(process: Process) -> None:
     """Waits until what a process wants to write down is written."""
     for upload in process.uploads:
-        if (ledger := upload.run._ledger) is not None:
+        if (journal := upload.run._journal) is not None:
             with contextlib.suppress(RuntimeError):
-                await asyncio.wrap_future(ledger._thread.submit(int))
-
-
-def _forget(upload: Upload) -> None:
-    """What one process keeps in mind, another does not."""
-    if upload.run._ledger is not None:
-        mine = upload.run._ledger.claim_id(0).removesuffix("0")
-        for claim_id in [one for one in _unwritten if one.startswith(mine)]:
-            del _unwritten[claim_id]
+                await asyncio.wrap_future(journal._thread.submit(int))
 
 
 def _fault_of(name: str) -> Fault:

@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appcues_async import AppcuesClient, InvalidInput
-from appcues_async.bulk.chunks import PreparedSource
+from appcues_async.bulk.reading.blocks import ByteLayout
 from appcues_async.bulk.reading.encoder import Encoder
 from appcues_async.bulk.reading.infer import batches_of_csv, inferred
 from appcues_async.bulk.reading.inputs import MemoryFeed
-from appcues_async.bulk.reading.ndjson_checks import NdjsonChecker
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.rows.kinds import EVENTS, PROFILES, Kind
 
@@ -70,17 +69,10 @@ def test_columns_of_cells_are_encoded_as_their_rows_are(
     csv.writer(text).writerows(rows)
     block = text.getvalue().encode()
     tally = RowCounter()
-    source = PreparedSource(
-        MemoryFeed(memoryview(block), "x", tally.stop),
-        0,
-        1,
-        True,
-        b"",
-        NdjsonChecker(kind, "full"),
-        "",
-    )
+    feed = MemoryFeed(memoryview(block), "x", tally.stop)
+    layout = ByteLayout(0, 1, True, header)
     encoder = Encoder(kind, "full", "x", tally)
-    lines = b"".join(encoder.encode(batch)[0] for batch in batches_of_csv(source, header, kind))
+    lines = b"".join(encoder.encode(batch)[0] for batch in batches_of_csv(feed, layout, kind))
     as_text = {"user_id", *(("name", "timestamp") if kind is EVENTS else ())}
     good, bad = [], []
     for number, cells in enumerate(rows):

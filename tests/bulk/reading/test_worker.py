@@ -1,21 +1,21 @@
-"""Large files are cut in a process of their own, and nobody notices but the loop."""
+"""Large files are read in a process of their own, and nobody notices but the loop."""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 
 from appcues_async import AppcuesClient, InvalidInput
-from appcues_async.bulk.chunks import Chunk, ChunkSizer
 from appcues_async.bulk.reading import worker
-from appcues_async.bulk.reading.sources import Reading, chunks
-from appcues_async.bulk.reading.worker import CutterProcess
+from appcues_async.bulk.reading.blocks import ByteLayout, GoodRows
+from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.reader import SourceReader
+from appcues_async.bulk.reading.worker import ReaderProcess
 from appcues_async.bulk.rejects import RowCounter, Stopped
 from appcues_async.rows.kinds import PROFILES
 from appcues_async.sandbox import Sandbox
@@ -31,110 +31,109 @@ def users(tmp_path: Path) -> Path:
     return path
 
 
-is_worth = CutterProcess.is_worth
+is_worth = ReaderProcess.is_worth
 
 
 @pytest.fixture(autouse=True)
 def every_file_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CutterProcess, "is_worth", lambda self, size, check: True)
+    monkeypatch.setattr(ReaderProcess, "is_worth", lambda self, size, check: True)
+
+
+READING = Reading(PROFILES)
+LIMIT = 20_000
+
+
+class Reader:
+    """Reads files as a run does."""
+
+    def __init__(self, *, raise_on_reject: bool = False) -> None:
+        self.counter = RowCounter(raise_on_reject=raise_on_reject)
+        self._reader = SourceReader(READING, self.counter)
+        self.process = self._reader.process
+
+    async def all_of(self, path: Path) -> Sequence[GoodRows]:
+        async with self._reader.opened(path, LIMIT) as source:
+            return [block async for block in self._reader.read(source, LIMIT)]
+
+    @property
+    def child(self) -> subprocess.Popen[bytes]:
+        child = self.process._process
+        assert child is not None
+        return child
 
 
 @pytest.fixture
-def reading() -> Iterator[Reading]:
-    one = Reading(PROFILES, "full", None, None, ChunkSizer(20_000, seed=1), RowCounter())
+def reader() -> Iterator[Reader]:
+    one = Reader()
     yield one
-    one.apart.close()
+    one.process.close()
 
 
-async def all_of(path: Path, reading: Reading) -> list[Chunk]:
-    return [chunk async for chunk in chunks(path, reading)]
+def task_of(path: Path) -> worker.Task:
+    layout = ByteLayout(13, 1, True, ["user_id", "plan"])
+    return worker.Task(str(path), PROFILES, "full", layout, LIMIT)
 
 
-def process_of(reading: Reading) -> subprocess.Popen[bytes]:
-    process = reading.apart._process
-    assert process is not None
-    return process
-
-
-async def test_it_cuts_as_the_process_that_sends_would(
-    users: Path, reading: Reading, monkeypatch: pytest.MonkeyPatch
+async def test_it_reads_as_the_process_that_sends_would(
+    users: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = await all_of(users, reading)
-    monkeypatch.setattr(CutterProcess, "is_worth", lambda self, size, check: False)
-    here = evolve(
-        reading, sizes=ChunkSizer(20_000, seed=1), tally=RowCounter(), apart=CutterProcess()
-    )
-    assert found == await all_of(users, here)
+    found = await reader.all_of(users)
+    monkeypatch.setattr(ReaderProcess, "is_worth", lambda self, size, check: False)
+    here = Reader()
+    assert found == await here.all_of(users)
     assert len(found) >= 3
-    for one in (reading, here):
-        assert (one.tally.rows, one.tally.rejected) == (ROWS + 1, 1)
-        assert one.tally.rejects == reading.tally.rejects
-    assert reading.tally.bytes == here.tally.bytes
-    assert reading.sizes.taken == here.sizes.taken
+    for one in (reader.counter, here.counter):
+        assert (one.rows, one.rejected) == (ROWS + 1, 1)
+        assert one.rejects == reader.counter.rejects
+    assert reader.counter.bytes == here.counter.bytes
 
 
-async def test_one_process_cuts_all_files_of_a_run(users: Path, reading: Reading) -> None:
-    await all_of(users, reading)
-    first = process_of(reading).pid
-    await all_of(users, reading)
-    assert process_of(reading).pid == first
+async def test_one_process_reads_all_files_of_a_run(users: Path, reader: Reader) -> None:
+    await reader.all_of(users)
+    first = reader.child.pid
+    await reader.all_of(users)
+    assert reader.child.pid == first
 
 
-async def test_numbers_of_rows_differ_between_the_files_of_a_run(
-    users: Path, reading: Reading
-) -> None:
-    found = [*await all_of(users, reading), *await all_of(users, reading)]
-    # The last one of a file has what is left.
-    counts = [chunk.rows for chunk in found if chunk.last < ROWS]
-    assert len(set(counts)) == len(counts)
-
-
-async def test_a_file_that_cannot_be_read_is_an_error_as_ever(
-    tmp_path: Path, reading: Reading
-) -> None:
-    path = tmp_path / "users.csv"
-    path.write_text("user_id\nu-1\n", encoding="utf-8")
-    task = worker.Task(str(path), PROFILES, "full", None, reading.sizes)
-    path.unlink()
+def test_a_file_that_cannot_be_read_is_an_error_as_ever(users: Path, reader: Reader) -> None:
+    users.unlink()
     with pytest.raises(InvalidInput, match="there is no file"):
-        list(reading.apart.cut(task, reading.tally))
+        list(reader.process.read(task_of(users), reader.counter))
 
 
-async def test_the_end_of_the_process_is_an_error(users: Path, reading: Reading) -> None:
-    await all_of(users, reading)
-    os.kill(process_of(reading).pid, signal.SIGKILL)
+async def test_the_end_of_the_process_is_an_error(users: Path, reader: Reader) -> None:
+    await reader.all_of(users)
+    os.kill(reader.child.pid, signal.SIGKILL)
     with pytest.raises(InvalidInput, match="has ended before the file did"):
-        await all_of(users, reading)
+        await reader.all_of(users)
 
 
-async def test_a_rejected_row_can_end_the_run(users: Path, reading: Reading) -> None:
-    raising = evolve(reading, tally=RowCounter(raise_on_reject=True))
+async def test_a_rejected_row_can_end_the_run(users: Path) -> None:
     with pytest.raises(InvalidInput, match=r"row 5,001 \(line 5,002\): the row has no user_id"):
-        await all_of(users, raising)
+        await Reader(raise_on_reject=True).all_of(users)
 
 
-async def test_a_cancelled_run_ends_the_process(users: Path, reading: Reading) -> None:
-    reading.tally.stop.set()
-    task = worker.Task(str(users), PROFILES, "full", None, reading.sizes)
+async def test_a_cancelled_run_ends_the_process(users: Path, reader: Reader) -> None:
+    reader.counter.stop.set()
     with pytest.raises(Stopped):
-        list(reading.apart.cut(task, reading.tally))
-    assert reading.apart._process is None
+        list(reader.process.read(task_of(users), reader.counter))
+    assert reader.process._process is None
 
 
-async def test_it_ends_with_the_process_that_began_it(users: Path, reading: Reading) -> None:
-    await all_of(users, reading)
-    process = process_of(reading)
-    assert process.stdin is not None
-    process.stdin.close()
-    assert process.wait(10) == 0
+async def test_it_ends_with_the_process_that_began_it(users: Path, reader: Reader) -> None:
+    await reader.all_of(users)
+    child = reader.child
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(10) == 0
 
 
 async def test_it_is_shown_no_credentials(
-    users: Path, reading: Reading, monkeypatch: pytest.MonkeyPatch
+    users: Path, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("APPCUES_API_SECRET", "hidden")
-    await all_of(users, reading)
-    environment = Path(f"/proc/{process_of(reading).pid}/environ").read_bytes()  # noqa: ASYNC240
+    await reader.all_of(users)
+    environment = Path(f"/proc/{reader.child.pid}/environ").read_bytes()  # noqa: ASYNC240
     assert b"PATH=" in environment
     assert b"APPCUES" not in environment
 
@@ -146,15 +145,15 @@ async def test_a_run_leaves_no_process_behind(
     report = await run
     assert (report.rows, report.rejected, report.completed) == (ROWS + 1, 1, ROWS)
     assert len(sandbox.profiles) == ROWS
-    assert run._plan.reading.apart._process is None
+    assert run._reader.process._process is None
 
 
 def test_it_is_worth_its_while_for_large_files_that_are_checked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert is_worth(CutterProcess(), 64_000_000, "full")
-    assert not is_worth(CutterProcess(), 63_999_999, "full")
-    assert is_worth(CutterProcess(), 64_000_000, "ids")
-    assert not is_worth(CutterProcess(), 64_000_000, "none")
+    assert is_worth(ReaderProcess(), 64_000_000, "full")
+    assert not is_worth(ReaderProcess(), 63_999_999, "full")
+    assert is_worth(ReaderProcess(), 64_000_000, "ids")
+    assert not is_worth(ReaderProcess(), 64_000_000, "none")
     monkeypatch.setattr(worker, "marking", lambda: None)
-    assert is_worth(CutterProcess(), 64_000_000, "none")
+    assert is_worth(ReaderProcess(), 64_000_000, "none")

@@ -1,0 +1,174 @@
+"""What reading comes to: blocks of good rows, which `chunks.py` gathers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from attrs import field, frozen
+
+from appcues_async.bulk.reading.checks import Checker
+from appcues_async.bulk.reading.inputs import ByteSource, MemoryFeed, StreamFeed
+from appcues_async.bulk.reading.row_edges import row_blocks, row_spans
+from appcues_async.bulk.rejects import Reject, RowCounter
+
+__all__ = ["ByteLayout", "GoodRows", "Span", "read_blocks", "row_ends", "too_long"]
+
+_SHOWN: Final = 200
+"""Bytes that are shown of a row over the limit."""
+
+
+@frozen
+class Span:
+    """A stretch of a file.
+
+    Attributes:
+        offset: Where it begins.
+        size: How many bytes it has.
+    """
+
+    offset: int
+    size: int
+
+    @property
+    def stop(self) -> int:
+        """Where it ends."""
+        return self.offset + self.size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, part: slice) -> Span:
+        start, stop, _ = part.indices(self.size)
+        return Span(self.offset + start, stop - start)
+
+
+@frozen
+class GoodRows:
+    """Rows that passed the checks, next to each other where they are.
+
+    Attributes:
+        numbers: The number of each row in its source, from 1.
+        data: Their bytes, or where these are in the source's file.
+    """
+
+    numbers: Sequence[int] = field(repr=False)
+    data: bytes | memoryview | Span = field(repr=False)
+
+    @property
+    def last(self) -> int:
+        """The number of the last row."""
+        return self.numbers[-1]
+
+    def split(self, rows: int, offset: int) -> tuple[GoodRows, GoodRows]:
+        """Splits them after so many rows, which end at an offset in their bytes."""
+        before = GoodRows(self.numbers[:rows], self.data[:offset])
+        return before, GoodRows(self.numbers[rows:], self.data[offset:])
+
+
+def row_ends(data: bytes | memoryview, csv: bool) -> list[int]:
+    """Where each row of a block ends; blank lines belong to the row before them."""
+    block = bytes(data)
+    ends: list[int] = []
+    for start, stop in row_spans(block, csv):
+        if not block[start:stop].isspace():
+            ends.append(stop)
+        elif ends:
+            ends[-1] = stop
+    return ends
+
+
+def too_long(size: int, limit: int) -> str:
+    """The reason to reject a row that is longer than a chunk may be."""
+    return f"the row has {size:,} bytes; at most {limit:,} fit in a request"
+
+
+@frozen
+class ByteLayout:
+    """How the bytes of a source are laid out.
+
+    Attributes:
+        start: Where the first row begins.
+        lines: How many lines come before it.
+        csv: Whether it is CSV.
+        header: The names of its columns; of a file of rejected rows, those of its fields.
+    """
+
+    start: int
+    lines: int
+    csv: bool
+    header: Sequence[str] = ()
+
+
+def read_blocks(
+    feed: ByteSource, layout: ByteLayout, checker: Checker, limit: int, counter: RowCounter
+) -> Iterator[GoodRows]:
+    """Reads and checks a source of bytes; reads each byte once, and copies none of a file.
+
+    Args:
+        feed: The bytes.
+        layout: How they are laid out.
+        checker: Checks the rows.
+        limit: The most bytes of a row.
+        counter: Counts the rows, and takes those that are rejected.
+
+    Raises:
+        InvalidInput: It cannot be read, or a rejected row ends the run.
+    """
+    number, line = 0, layout.lines
+    for block in row_blocks(feed, layout.start, layout.csv, limit):
+        data = block.data
+        if data is None:
+            size = block.end - block.offset
+            counter.passed(1, size)
+            reason, row = too_long(size, limit), _beginning_of(feed, block.offset)
+            counter.reject(_reject(feed, number, line, reason, row))
+            number += 1
+            line += block.breaks
+            continue
+        checked = checker.check(data, block.marks)
+        counter.passed(checked.rows, len(data))
+        for bad in checked.bad:
+            counter.reject(_reject(feed, number + bad.index, line + bad.line, bad.reason, bad.row))
+        for numbers, begin, end in _runs(data, layout.csv, number, checked):
+            yield GoodRows(numbers, _part_of(feed, data, block.offset, begin, end))
+        number += checked.rows
+        line += block.breaks
+
+
+def _runs(
+    data: bytes, csv: bool, before: int, checked: Any
+) -> Iterator[tuple[Sequence[int], int, int]]:
+    """The numbers and the place of each run of good rows in a block."""
+    good = checked.rows - len(checked.bad)
+    if checked.pieces is None:
+        if good:
+            yield range(before + 1, before + checked.rows + 1), 0, len(data)
+        return
+    bad = {one.index for one in checked.bad}
+    numbers = [before + 1 + index for index in range(checked.rows) if index not in bad]
+    for begin, end in checked.pieces:
+        rows = len(row_ends(data[begin:end], csv))
+        some, numbers = numbers[:rows], numbers[rows:]
+        if some:
+            yield some, begin, end
+
+
+def _part_of(
+    feed: ByteSource, data: bytes, offset: int, begin: int, end: int
+) -> bytes | memoryview | Span:
+    if isinstance(feed, StreamFeed):
+        return data[begin:end]
+    if isinstance(feed, MemoryFeed):
+        return feed.data[offset + begin : offset + end]
+    return Span(offset + begin, end - begin)
+
+
+def _reject(feed: ByteSource, before: int, lines: int, reason: str, row: Any) -> Reject:
+    return Reject(source=feed.name, number=before + 1, line=lines + 1, reason=reason, row=row)
+
+
+def _beginning_of(feed: ByteSource, offset: int) -> str:
+    if isinstance(feed, StreamFeed):
+        return "a row that has passed by"
+    return feed.read(offset, _SHOWN).decode(errors="replace")

@@ -1,0 +1,267 @@
+"""A source, looked at once: how it is written, where its rows begin, what its columns are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any, Final, Literal
+
+from attrs import evolve, field, frozen
+
+from appcues_async.bulk.reading.blocks import ByteLayout, Span
+from appcues_async.bulk.reading.checks import Check, Checker
+from appcues_async.bulk.reading.csv_checks import CsvChecker, cells_of
+from appcues_async.bulk.reading.inputs import ByteSource, FileFeed
+from appcues_async.bulk.reading.ndjson_checks import NdjsonChecker
+from appcues_async.bulk.reading.row_edges import row_spans
+from appcues_async.bulk.reading.sources import (
+    can_be_read_twice,
+    has_bytes,
+    is_path,
+    is_pipe,
+    open_feed,
+)
+from appcues_async.bulk.rejects import HEAD, REJECT_FIELDS, are_rejects
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.frames import is_frame
+from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.sources import BOM, MEDIA, SUFFIXES, Format, check_head
+from appcues_async.wire.request import NDJSON, stamp_of
+
+__all__ = ["PreparedSource", "Reading", "Way", "prepare", "prepare_all"]
+
+_NAMED: Final = 5
+"""How many refused files one message explains."""
+
+Way = Literal["bytes", "cells", "rejects", "rows"]
+"""How a source becomes chunks; see `PreparedSource`."""
+
+
+@frozen
+class Reading:
+    """How the sources of a run are read.
+
+    Attributes:
+        kind: What the rows are.
+        check: How much of each is checked.
+        types: `infer` to give CSV cells the types that they look like.
+        format: How files are written, when their names do not say.
+    """
+
+    kind: Kind
+    check: Check = "full"
+    types: Literal["infer"] | None = None
+    format: Format | None = None
+
+    def checker(self, layout: ByteLayout) -> Checker:
+        """Makes what checks the rows of a source of bytes."""
+        if layout.csv:
+            return CsvChecker(self.kind, self.check, layout.header)
+        return NdjsonChecker(self.kind, self.check)
+
+
+@frozen(kw_only=True)
+class PreparedSource:
+    """A source that is ready to be read.
+
+    Attributes:
+        source: What was given: a path, `-`, bytes, a frame, or rows.
+        name: What it is called, for people.
+        way: How it becomes chunks: its `bytes` are sent as they are, or rows are encoded, which are its
+            `cells` with inferred types, the `rejects` of an earlier run, or `rows` from the start.
+        layout: How its bytes are laid out, if it consists of bytes.
+        size: How many bytes its rows take, if that is known beforehand.
+        media: The media type of its chunks.
+        head: What every chunk begins with.
+        csv: Whether its chunks are CSV.
+        path: The file that its chunks are sent from, if they are not held in memory.
+        stamp: Size and time of change of the file, if there is one.
+        feed: The bytes, while they are open.
+    """
+
+    source: Any = field(repr=False)
+    name: str
+    way: Way = "rows"
+    layout: ByteLayout | None = None
+    size: int | None = None
+    media: str = NDJSON
+    head: bytes = field(default=b"", repr=False)
+    csv: bool = False
+    path: Path | None = None
+    stamp: tuple[int, int] | None = None
+    feed: ByteSource | None = field(default=None, repr=False)
+
+    def opened(self, stop: Event) -> PreparedSource:
+        """The same with its bytes open, if it has any.
+
+        Raises:
+            InvalidInput: They cannot be read, or have changed since they were looked at.
+        """
+        if self.layout is None or self.feed is not None:
+            return self
+        feed = open_feed(self.source, stop)
+        if self.stamp is not None and stamp_of(Path(self.source)) != self.stamp:
+            feed.close()
+            raise InvalidInput(f"{self.name} has changed since the run began; run it again")
+        return evolve(self, feed=feed)
+
+    def close(self) -> None:
+        """Closes what is open of it."""
+        if self.feed is not None:
+            self.feed.close()
+
+    def read(self, span: Span) -> bytes:
+        """Reads a stretch of the file that its chunks are sent from, while it is open."""
+        assert self.feed is not None  # noqa: S101 - nothing else has stretches
+        return self.feed.read(span.offset, span.size)
+
+
+def prepare_all(
+    sources: Sequence[Any], reading: Reading, limit: int, stop: Event
+) -> list[PreparedSource | None]:
+    """Looks at the beginning of all sources, so that all of a run is refused or none.
+
+    Args:
+        sources: What a run is to read.
+        reading: How it is to be read.
+        limit: The most bytes of a chunk.
+        stop: Ends the reading when it is set.
+
+    Returns:
+        What is known of each; None for what can be looked at only when its turn comes.
+
+    Raises:
+        InvalidInput: One of them is refused, or several are.
+    """
+    prepared: list[PreparedSource | None] = []
+    refused: list[InvalidInput] = []
+    for source in sources:
+        try:
+            later = is_pipe(source)
+            prepared.append(None if later else prepare(source, reading, limit, stop))
+        except InvalidInput as error:
+            refused.append(error)
+    if not refused:
+        return prepared
+    if len(sources) == 1:
+        raise refused[0]
+    reasons = "; ".join(str(error) for error in refused[:_NAMED])
+    more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+    raise InvalidInput(
+        f"{len(refused)} of {len(sources)} files are refused, and nothing was sent: {reasons}{more}"
+    )
+
+
+def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedSource:
+    """Looks at the beginning of a source; it is not read any further.
+
+    Args:
+        source: A path, `-`, bytes, a frame, or rows.
+        reading: How it is to be read.
+        limit: The most bytes of a chunk.
+        stop: Ends the reading when it is set.
+
+    Raises:
+        InvalidInput: It is refused.
+    """
+    if not has_bytes(source):
+        return PreparedSource(source=source, name="the frame" if is_frame(source) else "the rows")
+    feed = open_feed(source, stop)
+    try:
+        prepared = _look_at(feed, source, reading, limit)
+    except BaseException:
+        feed.close()
+        raise
+    if prepared.feed is None:
+        feed.close()
+    return prepared
+
+
+def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> PreparedSource:
+    plain = isinstance(feed, FileFeed)
+    again = can_be_read_twice(source)
+    stamp = stamp_of(Path(source)) if is_path(source) and again else None
+    layout, head, found = _layout_of(feed, source, reading)
+    if len(head) > limit // 2:
+        raise InvalidInput(
+            f"{feed.name} has a header of {len(head):,} bytes, which leaves too little of "
+            f"{limit:,} for rows; raise chunk_bytes"
+        )
+    size = None
+    if plain and stamp is not None:
+        size = stamp[0]
+    elif not is_path(source):
+        size = len(source)
+    way: Way = "bytes"
+    if layout.header == REJECT_FIELDS:
+        way = "rejects"
+    elif reading.types == "infer" and layout.csv and not reading.kind.is_list:
+        way = "cells"
+    prepared = PreparedSource(
+        source=source,
+        name=feed.name,
+        way=way,
+        layout=layout,
+        size=size,
+        stamp=stamp,
+        feed=None if again else feed,
+    )
+    if way != "bytes":
+        return prepared
+    return evolve(
+        prepared,
+        media=MEDIA[found],
+        head=head,
+        csv=layout.csv,
+        path=Path(source).absolute() if plain else None,
+    )
+
+
+def _layout_of(feed: ByteSource, source: Any, reading: Reading) -> tuple[ByteLayout, bytes, Format]:
+    """How the bytes are laid out, the bytes of the header, and the format."""
+    text = feed.read(0, HEAD)
+    start = len(BOM) if text.startswith(BOM) else 0
+    given = reading.format or (_format_of(Path(source)) if is_path(source) else None)
+    found = check_head(
+        text[start:],
+        whole=len(text) < HEAD,
+        kind=reading.kind,
+        given=given,
+        name=feed.name,
+        first_row=False,
+    )
+    if found == "csv":
+        header, head, begin = _header_of(text[start:], reading.kind, feed.name)
+        lines = text.count(b"\n", 0, start + begin)
+        return ByteLayout(start + begin, lines, True, header), head, found
+    header = REJECT_FIELDS if are_rejects(text[start:]) else ()
+    return ByteLayout(start, 0, False, header), b"", found
+
+
+def _format_of(path: Path) -> Format | None:
+    name = path.with_suffix("") if path.suffix.lower() in {".gz", ".zst"} else path
+    return SUFFIXES.get(name.suffix.lower())
+
+
+def _header_of(text: bytes, kind: Kind, name: str) -> tuple[Sequence[str], bytes, int]:
+    """A CSV's columns, the bytes that name them, and where its rows begin."""
+    for start, stop in row_spans(text, csv=True):
+        rows = [row for row in cells_of(text[start:stop]) if row]
+        if len(rows) > 1:
+            # All of it would pass for the header, and none of it for a row.
+            raise InvalidInput(
+                f"{name} ends its lines with a carriage return alone; save it with line feeds, as "
+                "Unix and Windows have them"
+            )
+        cells = [cell.strip() for row in rows for cell in row]
+        if not any(cells):
+            continue
+        twice = {cell for cell in cells if cell and cells.count(cell) > 1}
+        if twice:
+            # Which of them is meant, nobody can say; the other would be lost without a word.
+            raise InvalidInput(f"{name} has the column {min(twice)!r} twice; rename or drop one")
+        if kind.is_list and cells[0] not in USER_ID:
+            return [USER_ID[0]], b"", start
+        return cells, text[start:stop], stop
+    raise InvalidInput("the CSV has no header")

@@ -1,0 +1,270 @@
+"""Sources read as blocks of good rows: bytes in a thread or a process, rows on the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from appcues_async.bulk.reading.blocks import ByteLayout, GoodRows, read_blocks, too_long
+from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, Encoder
+from appcues_async.bulk.reading.frames import batches_of_frame
+from appcues_async.bulk.reading.infer import batches_of_csv
+from appcues_async.bulk.reading.inputs import ByteSource
+from appcues_async.bulk.reading.prepare import PreparedSource, Reading, prepare
+from appcues_async.bulk.reading.row_edges import row_blocks
+from appcues_async.bulk.reading.sources import open_feed
+from appcues_async.bulk.reading.worker import ReaderProcess, Task
+from appcues_async.bulk.rejects import RowCounter
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.frames import is_frame
+from appcues_async.rows.sources import POST_LIMIT
+
+__all__ = ["SourceReader", "batches_of_rows", "encoded_blocks"]
+
+T = TypeVar("T")
+
+_SHOWN: Final = 200
+"""Bytes that are shown of a row over the limit."""
+
+
+class SourceReader:
+    """Reads the sources of one run, one after the other."""
+
+    def __init__(self, reading: Reading, counter: RowCounter) -> None:
+        """Reads nothing yet.
+
+        Args:
+            reading: How to read them.
+            counter: Counts the rows, and takes those that are rejected.
+        """
+        self._reading = reading
+        self._counter = counter
+        self.process: ReaderProcess = ReaderProcess()
+
+    @asynccontextmanager
+    async def opened(self, source: Any, limit: int) -> AsyncIterator[PreparedSource]:
+        """Opens a source for as long as it is read.
+
+        Args:
+            source: What was prepared; or what was given, if it can be looked at only now.
+            limit: The most bytes of a chunk.
+
+        Raises:
+            InvalidInput: It is refused, or cannot be opened.
+        """
+        stop = self._counter.stop
+
+        def open_it() -> PreparedSource:
+            if isinstance(source, PreparedSource):
+                return source.opened(stop)
+            return prepare(source, self._reading, limit, stop).opened(stop)
+
+        opening = asyncio.get_running_loop().run_in_executor(None, open_it)
+        try:
+            opened = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unused)
+            raise
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    async def read(self, source: PreparedSource, limit: int) -> AsyncGenerator[GoodRows]:
+        """Reads a source.
+
+        Args:
+            source: What to read; it is open.
+            limit: The most bytes of a chunk.
+
+        Raises:
+            InvalidInput: It is refused, or cannot be read.
+        """
+        feed, layout = source.feed, source.layout
+        blocks: AsyncGenerator[GoodRows]
+        if feed is None or layout is None:
+            blocks = encoded_blocks(self._rows_of(source.source), self._encoder(source.name), limit)
+        elif source.way == "bytes":
+            blocks = _in_thread(lambda: self._checked(source, layout, feed, limit))
+        else:
+            batches = _in_thread(lambda: self._batches(source, layout, feed))
+            blocks = encoded_blocks(batches, self._encoder(source.name), limit)
+        async with aclosing(blocks):
+            async for block in blocks:
+                yield block
+
+    def close(self) -> None:
+        """Ends the process that reads large files."""
+        self.process.close()
+
+    def _encoder(self, name: str) -> Encoder:
+        return Encoder(self._reading.kind, self._reading.check, name, self._counter)
+
+    def _rows_of(self, rows: Any) -> AsyncGenerator[Batch | Columns]:
+        if is_frame(rows):
+            return _in_thread(lambda: batches_of_frame(rows, self._reading.kind))
+        return batches_of_rows(rows)
+
+    def _batches(
+        self, source: PreparedSource, layout: ByteLayout, feed: ByteSource
+    ) -> Iterator[Batch | Columns]:
+        if source.way == "rejects":
+            return _rejected_before(feed, layout)
+        return batches_of_csv(feed, layout, self._reading.kind)
+
+    def _checked(
+        self, source: PreparedSource, layout: ByteLayout, feed: ByteSource, limit: int
+    ) -> Iterator[GoodRows]:
+        reading, counter = self._reading, self._counter
+        limit = min(limit - len(source.head), POST_LIMIT)
+        if source.path is not None and self.process.is_worth(source.size or 0, reading.check):
+            task = Task(str(source.path), reading.kind, reading.check, layout, limit)
+            return self.process.read(task, counter)
+        return read_blocks(feed, layout, reading.checker(layout), limit, counter)
+
+
+def read_file(task: Task, counter: RowCounter) -> Iterator[GoodRows]:
+    """Reads a file, in the process that does nothing else."""
+    reading = Reading(task.kind, task.check)
+    feed = open_feed(Path(task.path), counter.stop)
+    try:
+        yield from read_blocks(feed, task.layout, reading.checker(task.layout), task.limit, counter)
+    finally:
+        feed.close()
+
+
+async def encoded_blocks(
+    batches: AsyncGenerator[Batch | Columns], encoder: Encoder, limit: int
+) -> AsyncGenerator[GoodRows]:
+    """Encodes batches of rows.
+
+    Args:
+        batches: The rows.
+        encoder: Checks and encodes them.
+        limit: The most bytes of a row.
+    """
+    async with aclosing(batches):
+        async for batch in batches:
+            block, numbers = encoder.encode(batch)
+            if len(block) > limit:
+                for some in _within(block, numbers, encoder, limit):
+                    yield some
+            elif numbers:
+                yield GoodRows(numbers, block)
+
+
+def _within(
+    block: bytes, numbers: Sequence[int], encoder: Encoder, limit: int
+) -> Iterator[GoodRows]:
+    """Leaves out the rows that are longer than a chunk may be."""
+    first = begin = end = 0
+    for index, line in enumerate(block.splitlines(keepends=True)):
+        if len(line) > limit:
+            if index > first:
+                yield GoodRows(numbers[first:index], block[begin:end])
+            shown = line[:_SHOWN].decode(errors="replace")
+            encoder.reject(numbers[index], None, too_long(len(line), limit), shown)
+            first, begin = index + 1, end + len(line)
+        end += len(line)
+    if begin < end:
+        yield GoodRows(numbers[first:], block[begin:end])
+
+
+async def batches_of_rows(source: Any) -> AsyncGenerator[Batch]:
+    """Reads rows a few hundred at a time.
+
+    Args:
+        source: An iterable or async iterable of rows.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    if isinstance(source, Mapping | str):
+        raise InvalidInput("source is a single row; give a list of rows, even of one")
+    batch: list[Any] = []
+    try:
+        if isinstance(source, AsyncIterable):
+            async for row in source:
+                batch.append(row)
+                if len(batch) == AT_ONCE:
+                    yield Batch(batch)
+                    batch = []
+                    # What waits for nothing, or a long list, must not hold the loop.
+                    await asyncio.sleep(0)
+        elif isinstance(source, Iterable):
+            rows = iter(source)
+            while batch := list(itertools.islice(rows, AT_ONCE)):
+                yield Batch(batch)
+                await asyncio.sleep(0)
+        else:
+            raise InvalidInput(
+                f"source is a {type(source).__name__}; give a path, bytes, a frame, or an iterable of "
+                "rows"
+            )
+        if batch:
+            yield Batch(batch)
+    finally:
+        # One that is not read to its end lets go of its cursor now, not when it is collected.
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
+        elif isinstance(source, Generator):
+            source.close()
+
+
+async def _in_thread(make: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:
+    """Runs an iterator in a thread of its own, one step whenever the next value is wanted."""
+    loop = asyncio.get_running_loop()
+    thread = ThreadPoolExecutor(1, thread_name_prefix="appcues-bulk")
+    try:
+        values = await loop.run_in_executor(thread, make)
+        while True:
+            some = await loop.run_in_executor(thread, _next_of, values)
+            if not some:
+                return
+            yield some[0]
+    finally:
+        # It may hang on a pipe that says nothing, which must not hold the loop.
+        thread.shutdown(wait=False)
+
+
+def _next_of(values: Iterator[T]) -> tuple[T, ...]:
+    return tuple(itertools.islice(values, 1))
+
+
+def _close_unused(opening: asyncio.Future[PreparedSource]) -> None:
+    """Closes what was opened for a run that had been cancelled by then."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
+def _rejected_before(feed: ByteSource, layout: ByteLayout) -> Iterator[Batch]:
+    """The rows of a file of rejected rows, to be tried again once they have been mended."""
+    decode = msgspec.json.Decoder().decode_lines
+    line = layout.lines
+    for block in row_blocks(feed, layout.start, False, POST_LIMIT):
+        try:
+            found = [] if block.data is None else decode(block.data)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"{feed.name} is not NDJSON any more: {error}") from None
+        rows = [one.get("row") if isinstance(one, dict) else one for one in found]
+        for start in range(0, len(rows), AT_ONCE):
+            some = rows[start : start + AT_ONCE]
+            yield Batch(some, range(line + start + 1, line + start + 1 + len(some)))
+        line += len(rows)
