@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Literal, Self
 from weakref import WeakSet
 
 from appcues_async.api.activity import Activity
@@ -18,6 +15,7 @@ from appcues_async.api.groups import Groups
 from appcues_async.api.imports import Imports
 from appcues_async.api.jobs import Jobs
 from appcues_async.api.publishing import Collection, Experiences, Publishable
+from appcues_async.api.raw import raw_request
 from appcues_async.api.screenshots import Screenshots
 from appcues_async.api.segments import Segments
 from appcues_async.api.users import Users
@@ -25,13 +23,11 @@ from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.spec import Account
 from appcues_async.clock import Clock
-from appcues_async.errors import InvalidInput
 from appcues_async.models import Checklist, Flow, Job, Tag
 from appcues_async.notices import Listener
 from appcues_async.recovery.inquiry import Inquiries
 from appcues_async.recovery.ownership import LocalOwners, of_this_process
 from appcues_async.recovery.starting import Starter
-from appcues_async.rows.values import check_json
 from appcues_async.settings import (
     Credentials,
     OnUnknown,
@@ -47,11 +43,11 @@ from appcues_async.waiting.address import JobAddress
 from appcues_async.waiting.handle import JobHandles
 from appcues_async.waiting.lookup import get_by_address, list_summaries
 from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import JobSummary, encode
+from appcues_async.wire.codec import JobSummary
 from appcues_async.wire.reply import Reply
-from appcues_async.wire.request import JSON, Endpoint, Repeat, Request
+from appcues_async.wire.request import JSON, Repeat
 from appcues_async.wire.sender import Sender
-from appcues_async.wire.stack import Opened, Shared, open_wire
+from appcues_async.wire.stack import Openable, Opened, Shared, open_wire
 from appcues_async.wire.throttle import Throttle
 from appcues_async.wire.transport import Address
 
@@ -61,11 +57,11 @@ if TYPE_CHECKING:
 __all__ = ["AppcuesClient"]
 
 
-class AppcuesClient:
+class AppcuesClient(Openable["_Opened"]):
     """A client of one Appcues account.
 
-    Use it in `async with`: it opens its connections there and closes them when it is left, after calls
-    in flight have had 5 seconds to end. One client serves any number of tasks of its loop.
+    Use it in `async with`, or between `open()` and `aclose()`; calls in flight then have 5 seconds to
+    end. One client serves any number of tasks of its event loop.
 
     Attributes:
         flows: The account's flows, to list, publish and unpublish.
@@ -156,7 +152,6 @@ class AppcuesClient:
         self._borrowed = session
         self._listener = on_notice
         self._clock = clock
-        self._opened: _Opened | None = None
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
@@ -198,9 +193,7 @@ class AppcuesClient:
             **options,
         )
 
-    async def __aenter__(self) -> Self:
-        if self._opened is not None:
-            raise RuntimeError("this client is open already; one `async with` at a time")
+    def _open_wire(self) -> _Opened:
         wire = open_wire(
             Address.of(self._credentials),
             throttle=self._throttle,
@@ -226,35 +219,24 @@ class AppcuesClient:
             return listed
 
         watcher = Watcher(
-            get=get, list_recent=list_recent, clock=sender.clock, listener=self._listener
+            get=get,
+            list_recent=list_recent,
+            clock=sender.clock,
+            listener=self._listener,
+            check=sender.connections.check,
         )
         inquiries = Inquiries(sender.clock, self._listener)
-        self._opened = _Opened(wire, watcher, owners, inquiries)
-        self._hand_out(sender)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            await opened.close()
-
-    def __enter__(self) -> NoReturn:
-        raise TypeError("AppcuesClient is asynchronous: use `async with`, not `with`")
-
-    def __exit__(self, *_: object) -> None:
-        """Exists only so that `with` gets as far as the message above."""
+        opened = _Opened(wire, watcher, owners, inquiries)
+        self._hand_out(opened, sender)
+        return opened
 
     def __repr__(self) -> str:
         account: Credentials | None = getattr(self, "_credentials", None)
         if account is None:
             # Trackers of errors show the frame of an __init__ that has failed.
             return "<AppcuesClient without credentials>"
-        return f"<AppcuesClient account {account.account_id} at {account.origin}>"
+        state = "open" if self._is_open else "not open"
+        return f"<AppcuesClient account {account.account_id} at {account.origin}, {state}>"
 
     def with_options(
         self,
@@ -278,9 +260,9 @@ class AppcuesClient:
             InvalidInput: A value is malformed.
             RuntimeError: This client is not open.
         """
-        opened = self._open()
+        opened = self._hold()
         other = AppcuesClient.__new__(type(self))
-        other.__dict__.update(self.__dict__)
+        other.__dict__.update(self.__dict__, _derived=True)
         if retry is not None:
             other._retry = retry
         if timeouts is not None:
@@ -290,9 +272,8 @@ class AppcuesClient:
         if on_unknown is not None:
             check_on_unknown(on_unknown)
             other._on_unknown = on_unknown
-        other._hand_out(
-            opened.sender.with_options(other._retry, other._timeouts, other._on_unknown)
-        )
+        sender = opened.sender.with_options(other._retry, other._timeouts, other._on_unknown)
+        other._hand_out(opened, sender)
         return other
 
     async def request(
@@ -322,49 +303,24 @@ class AppcuesClient:
             InvalidInput: The path leads elsewhere, or a value cannot be sent.
             AppcuesError: The request did not succeed.
         """
-        method = method.upper()
-        if not re.fullmatch(r"[A-Z]+", method):
-            raise InvalidInput(f"method is {method!r}; it must be one word, such as GET or PATCH")
-        if not accept.isascii() or not accept.isprintable():
-            raise InvalidInput(f"accept is {accept!r}; it must be a media type, such as text/csv")
-        if not path or path.startswith("/") or "://" in path:
-            raise InvalidInput(
-                f"path is {path!r}; give what follows /v2/accounts/{{account_id}}/, such as 'tags'"
-            )
-        if {".", "..", ""} & set(path.split("/")) or "?" in path or "#" in path:
-            raise InvalidInput(
-                f"path is {path!r}; quote the ids in it (urllib.parse.quote(id, safe='')) and give "
-                "query parameters as query="
-            )
-        repeat = Repeat.UNSAFE if method == "POST" else Repeat.SAFE
-        endpoint = Endpoint(method, "{path}", repeat)
-        body = None if json is None else encode(check_json(json))
-        filled = endpoint.request(body, query=query, accept=accept)
-        try:
-            quoted = quote(path, safe="/%:@!$&'()*+,;=~")
-        except UnicodeEncodeError:
-            raise InvalidInput(f"path is {path!r}, which no server can read as UTF-8") from None
-        self._open()
-        request = Request(endpoint, filled.path.replace("{path}", quoted), body, accept)
-        if repeat is Repeat.SAFE:
+        request = raw_request(method, path, json=json, query=query, accept=accept)
+        self._hold()
+        if request.endpoint.repeat is Repeat.SAFE:
             return await self._sender.send(request, lambda reply: reply)
         # It may start a job, which then is no other request's.
         return await self._starter.request(request, path)
 
-    def _open(self) -> _Opened:
-        if self._opened is None:
-            raise RuntimeError("the client is not open: use it inside its `async with`")
-        return self._opened
-
-    def _hand_out(self, sender: Sender) -> None:
+    def _hand_out(self, opened: _Opened, sender: Sender) -> None:
         def starter_of(on_unknown: OnUnknown | None) -> Starter:
+            opened.sender.connections.check()
             if on_unknown is None:
                 return starter
-            return self._starter_of(sender.with_options(self._retry, self._timeouts, on_unknown))
+            other = sender.with_options(self._retry, self._timeouts, on_unknown)
+            return self._starter_of(opened, other)
 
         # Of a client with other options it is not the one that was opened.
         self._sender = sender
-        self._starter = starter = self._starter_of(sender)
+        self._starter = starter = self._starter_of(opened, sender)
         self.jobs = Jobs(sender, starter.handles)
         self.activity = Activity(sender)
         self.analytics = Analytics(sender, starter)
@@ -385,12 +341,12 @@ class AppcuesClient:
             starter_of,
             account,
             on_unknown=self._on_unknown,
-            runs=self._open().runs,
+            runs=opened.runs,
             listener=self._listener,
         )
 
-    def _starter_of(self, sender: Sender) -> Starter:
-        opened, credentials = self._open(), self._credentials
+    def _starter_of(self, opened: _Opened, sender: Sender) -> Starter:
+        credentials = self._credentials
         handles = JobHandles(
             sender=sender,
             watcher=opened.watcher,
@@ -404,21 +360,18 @@ class AppcuesClient:
         )
 
 
-class _Opened:
+class _Opened(Opened):
     """What a client holds while it is open."""
 
     def __init__(
         self, wire: Opened, watcher: Watcher, owners: LocalOwners, inquiries: Inquiries
     ) -> None:
-        self.wire = wire
+        super().__init__(wire.sender, lambda: None)
+        self._wire = wire
         self.watcher = watcher
         self.owners = owners
         self.inquiries = inquiries
         self.runs: WeakSet[BulkRun] = WeakSet()
-
-    @property
-    def sender(self) -> Sender:
-        return self.wire.sender
 
     async def close(self) -> None:
         try:
@@ -429,4 +382,4 @@ class _Opened:
             try:
                 await self.watcher.close()
             finally:
-                await self.wire.close()
+                await self._wire.close()

@@ -40,7 +40,7 @@ def credentials() -> dict[str, Any]:
 
 def test_a_client_shows_its_account_and_never_its_key(credentials: dict[str, Any]) -> None:
     shown = repr(AppcuesClient(**credentials))
-    assert shown == "<AppcuesClient account 123 at https://api.appcues.com>"
+    assert shown == "<AppcuesClient account 123 at https://api.appcues.com, not open>"
 
 
 @pytest.mark.parametrize(

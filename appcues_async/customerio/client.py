@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from appcues_async.clock import Clock
 from appcues_async.customerio.credentials import CustomerIOCredentials
 from appcues_async.customerio.segments import Segments
 from appcues_async.notices import Listener
 from appcues_async.settings import Pace, Region, RetryPolicy, Timeouts, as_secret
-from appcues_async.wire.stack import Opened, Shared, ThrottleChoice, open_wire
+from appcues_async.wire.stack import Openable, Opened, Shared, ThrottleChoice, open_wire
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -21,11 +20,11 @@ PACE: Final = Pace(rate=100)
 """What Customer.io calls fair use of its Track API."""
 
 
-class CustomerIOClient:
+class CustomerIOClient(Openable[Opened]):
     """A client of one Customer.io site.
 
-    Use it in `async with`: it opens its connections there and closes them when it is left, after calls
-    in flight have had 5 seconds to end. One client serves any number of tasks of its loop.
+    Use it in `async with`, or between `open()` and `aclose()`; calls in flight then have 5 seconds to
+    end. One client serves any number of tasks of its event loop.
 
     Attributes:
         segments: Manual segments, and who is in them.
@@ -77,7 +76,6 @@ class CustomerIOClient:
         self._borrowed = session
         self._listener = on_notice
         self._clock = clock
-        self._opened: Opened | None = None
 
     @classmethod
     def from_env(cls, **options: Any) -> Self:
@@ -95,10 +93,8 @@ class CustomerIOClient:
         found = CustomerIOCredentials.from_env()
         return cls(found.site_id, found.api_key, base_url=found.origin, **options)
 
-    async def __aenter__(self) -> Self:
-        if self._opened is not None:
-            raise RuntimeError("this client is open already; one `async with` at a time")
-        self._opened = open_wire(
+    def _open_wire(self) -> Opened:
+        opened = open_wire(
             self._credentials.address,
             throttle=self._throttle,
             pace=PACE,
@@ -108,28 +104,13 @@ class CustomerIOClient:
             listener=self._listener,
             clock=self._clock,
         )
-        self.segments = Segments(self._opened.sender)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        opened, self._opened = self._opened, None
-        if opened is not None:
-            await opened.close()
-
-    def __enter__(self) -> NoReturn:
-        raise TypeError("CustomerIOClient is asynchronous: use `async with`, not `with`")
-
-    def __exit__(self, *_: object) -> None:
-        """Exists only so that `with` gets as far as the message above."""
+        self.segments = Segments(opened.sender)
+        return opened
 
     def __repr__(self) -> str:
         site: CustomerIOCredentials | None = getattr(self, "_credentials", None)
         if site is None:
             # Trackers of errors show the frame of an __init__ that has failed.
             return "<CustomerIOClient without credentials>"
-        return f"<CustomerIOClient site {site.site_id} at {site.origin}>"
+        state = "open" if self._is_open else "not open"
+        return f"<CustomerIOClient site {site.site_id} at {site.origin}, {state}>"

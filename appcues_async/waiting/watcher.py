@@ -68,6 +68,7 @@ class Watcher:
         list_recent: Callable[[], Awaitable[Mapping[str, JobSummary]]],
         clock: Clock,
         listener: Listener | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         """Prepares the poller; it starts with the first wait.
 
@@ -76,11 +77,13 @@ class Watcher:
             list_recent: Lists the account's recent jobs, by id, without their events.
             clock: The time.
             listener: Receives a notice for every change and every failed poll.
+            check: Raises where a wait may not begin, such as on another event loop.
         """
         self._get = get
         self._list_recent = list_recent
         self._clock = clock
         self._listener = listener
+        self._check = check
         self._durations = Durations()
         self._watched: dict[JobWatch, Watched] = {}
         self._polling: asyncio.Task[None] | None = None
@@ -108,6 +111,7 @@ class Watcher:
         Returns:
             What `remove` takes.
         """
+        self._check()
         now = self._clock.time()
         watched, policy = self._watched.get(watch), watch.policy
         if watched is None:

@@ -8,15 +8,26 @@ server has just closed would fail them without saying whether they arrived.
 from __future__ import annotations
 
 import asyncio
+import os
 import platform
 from typing import Final
+from weakref import WeakSet
 
 import aiohttp
 from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
 
 from appcues_async.settings import Timeouts
 
-__all__ = ["Connections"]
+__all__ = ["NOT_OPEN", "Connections"]
+
+NOT_OPEN: Final = (
+    "the client is not open: use it in `async with`, "
+    "or between `await client.open()` and `await client.aclose()`"
+)
+_ELSEWHERE: Final = (
+    "the client was opened on another event loop; open one on each (asyncio.run makes a new loop)"
+)
+_FORKED: Final = "the client was opened in another process, which this is a fork of; open one here"
 
 KEPT: Final = 100
 """Connections kept; more of them cost time and gain none."""
@@ -53,6 +64,8 @@ class Connections:
         self._bare: ClientSession | None = None
         self._calls = 0
         self._idle = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._process = 0
         self.usable: bool = False
         self.closed: bool = False
 
@@ -64,7 +77,9 @@ class Connections:
         else:
             self.kept = self.fresh = self._borrowed
         self._bare = None
+        self._loop, self._process = asyncio.get_running_loop(), os.getpid()
         self.usable, self.closed = True, False
+        _open.add(self)
 
     @property
     def bare(self) -> ClientSession:
@@ -89,19 +104,30 @@ class Connections:
             pass
         finally:
             self.closed = True
-            mine = [self._bare] if self._borrowed else [self._bare, self.kept, self.fresh]
-            for session in mine:
-                if session is not None:
-                    await session.close()
+            _open.discard(self)
+            for session in self._own():
+                await session.close()
+
+    def check(self) -> None:
+        """Makes sure that a call may begin here.
+
+        Raises:
+            RuntimeError: The client is not open, or was opened on another loop or in another process.
+        """
+        if self._process and self._process != os.getpid():
+            raise RuntimeError(_FORKED)
+        if not self.usable:
+            raise RuntimeError(NOT_OPEN)
+        if self._loop is not asyncio.get_running_loop():
+            raise RuntimeError(_ELSEWHERE)
 
     def enter(self) -> None:
         """Counts a call as in flight, until `leave`.
 
         Raises:
-            RuntimeError: The client is not open.
+            RuntimeError: It may not begin here, as `check` says.
         """
-        if not self.usable:
-            raise RuntimeError("the client is not open: use it inside its `async with`")
+        self.check()
         self._calls += 1
 
     def leave(self) -> None:
@@ -110,6 +136,22 @@ class Connections:
         if not self._calls:
             self._idle.set()
 
+    def disown(self) -> None:
+        """Lets go of the sessions in a forked process, without closing them.
+
+        The parent's selector is shared with this process: a connection that is closed here is taken out
+        of it there, and the parent would never hear an answer again.
+        """
+        for session in self._own():
+            if session.connector is not None:
+                # A connector that is thrown away closes what it keeps.
+                session.connector._conns.clear()
+            session.detach()
+
+    def _own(self) -> list[ClientSession]:
+        own = [] if self._borrowed else [self.kept, self.fresh]
+        return own if self._bare is None else [*own, self._bare]
+
     def _session(self, connector: TCPConnector) -> ClientSession:
         return ClientSession(
             connector=connector,
@@ -117,3 +159,15 @@ class Connections:
             headers={"User-Agent": USER_AGENT},
             timeout=ClientTimeout(total=self._timeouts.budget, sock_connect=self._timeouts.connect),
         )
+
+
+_open: Final[WeakSet[Connections]] = WeakSet()
+
+
+def _disown_all() -> None:
+    for connections in _open:
+        connections.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

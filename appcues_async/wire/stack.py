@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import enum
+import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from appcues_async.clock import Clock, SystemClock
 from appcues_async.notices import Listener, Notice, notify
 from appcues_async.settings import OnUnknown, Pace, RetryPolicy, Timeouts
-from appcues_async.wire.connections import Connections
+from appcues_async.wire.connections import NOT_OPEN, Connections
 from appcues_async.wire.sender import Sender
 from appcues_async.wire.throttle import LocalThrottle, Throttle, shared_throttle
 from appcues_async.wire.transport import Address, Transport
@@ -18,7 +20,7 @@ from appcues_async.wire.transport import Address, Transport
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-__all__ = ["Opened", "Shared", "ThrottleChoice", "open_wire"]
+__all__ = ["Openable", "Opened", "Shared", "ThrottleChoice", "open_wire"]
 
 GRACE: Final = 5.0
 """Seconds that calls in flight have to end when the client is left."""
@@ -35,29 +37,102 @@ ThrottleChoice: TypeAlias = Throttle | Pace | Literal[Shared.ACCOUNT] | None
 
 
 class Opened:
-    """An open way to a server.
+    """What an open client holds.
 
     Attributes:
-        sender: Sends.
+        sender: Sends requests.
     """
 
     def __init__(self, sender: Sender, unlisten: Callable[[], None]) -> None:
-        """Is made by `open_wire`.
-
-        Args:
-            sender: Sends.
-            unlisten: Ends what the throttle tells.
-        """
         self.sender = sender
         self._unlisten = unlisten
 
     async def close(self) -> None:
-        """Lets calls in flight end, for 5 seconds, and closes the connections."""
+        """Gives calls in flight 5 seconds to end, and closes the connections."""
         # Shielded, so that a client that is left by a cancellation still closes its connections.
         try:
             await asyncio.shield(self.sender.connections.close(GRACE))
         finally:
             self._unlisten()
+
+
+H = TypeVar("H", bound=Opened)
+
+
+class Openable(ABC, Generic[H]):
+    """A client, which is used while it is open, on the event loop and in the process that opened it.
+
+    Its annotations name the resources that opening makes.
+    """
+
+    _opened: H | None = None
+    _derived: bool = False
+
+    @abstractmethod
+    def _open_wire(self) -> H:
+        """Makes what the open client holds, and its resources."""
+
+    async def open(self) -> Self:
+        """Opens the client on the running event loop, until `aclose`; `async with` does both.
+
+        Raises:
+            RuntimeError: It is open already.
+        """
+        if self._opened is not None:
+            raise RuntimeError("the client is open already; close it before it is opened again")
+        self._opened = self._open_wire()
+        return self
+
+    async def aclose(self) -> None:
+        """Closes the client, after calls in flight have had 5 seconds to end; may be repeated.
+
+        Raises:
+            RuntimeError: It was opened on another event loop or in another process, or is one that
+                `with_options` has made, which is closed with the client that it was made of.
+        """
+        if self._derived:
+            raise RuntimeError("this client is closed with the one whose `with_options` made it")
+        if self._opened is not None:
+            self._opened.sender.connections.check()
+            opened, self._opened = self._opened, None
+            await opened.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    def __enter__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is asynchronous: use `async with`, not `with`")
+
+    def __exit__(self, *_: object) -> None:
+        """Exists only so that `with` gets as far as the message above."""
+
+    @property
+    def _is_open(self) -> bool:
+        return self._opened is not None and self._opened.sender.connections.usable
+
+    def _hold(self) -> H:
+        """What the client holds.
+
+        Raises:
+            RuntimeError: It is not open, or not here.
+        """
+        if self._opened is None:
+            raise RuntimeError(NOT_OPEN)
+        self._opened.sender.connections.check()
+        return self._opened
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            # Only what is not there is looked up here: a resource before the client was opened.
+            if any(name in inspect.get_annotations(cls) for cls in type(self).__mro__):
+                raise RuntimeError(NOT_OPEN)
+            raise AttributeError(
+                f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
+            )
 
 
 def open_wire(

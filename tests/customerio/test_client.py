@@ -96,7 +96,10 @@ def test_the_environment_names_the_region(
     variables.setenv("CUSTOMERIO_SITE_ID", "site")
     variables.setenv("CUSTOMERIO_API_KEY", "key")
     variables.setenv("CUSTOMERIO_REGION", region)
-    assert repr(CustomerIOClient.from_env()) == f"<CustomerIOClient site site at https://{server}>"
+    assert (
+        repr(CustomerIOClient.from_env())
+        == f"<CustomerIOClient site site at https://{server}, not open>"
+    )
 
 
 def test_a_variable_that_is_missing_is_named(variables: pytest.MonkeyPatch) -> None:
