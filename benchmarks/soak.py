@@ -26,7 +26,6 @@ import statistics
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,27 +41,37 @@ from appcues_async import (
     Timeouts,
 )
 from appcues_async.notices import AttemptFailed, Notice
-from appcues_async.sandbox import Sandbox
+from appcues_async.sandbox import (
+    Answer,
+    Close,
+    Fault,
+    Reset,
+    Sandbox,
+    SandboxConnection,
+    Stall,
+    Truncate,
+)
 from appcues_async.settings import OnUnknown
 from benchmarks.soak_work import DONE, REFUSED, UNKNOWN, Said, Work
 
 ROOT = Path(__file__).parent.parent
 RATE = 60
 SHARE = 0.05
-FAULTS: list[dict[str, Any]] = [
-    {"kind": "reset", "after": "headers"},
-    {"kind": "reset"},
-    {"kind": "reset", "applied": True},
-    {"kind": "close", "applied": True},
-    {"kind": "answer", "status": 500},
-    {"kind": "answer", "status": 503, "applied": True},
-    {"kind": "answer", "status": 502, "body": "<html>", "headers": {"Content-Type": "text/html"}},
-    {"kind": "answer", "status": 429},
-    {"kind": "answer", "status": 429, "after": "headers", "headers": {"Retry-After": "1"}},
-    {"kind": "stall", "at": "headers", "seconds": 2.0},
-    {"kind": "stall", "at": "body", "seconds": 2.0},
-    {"kind": "truncate", "keep": 1},
+FAULTS: list[Fault] = [
+    Reset(after="headers"),
+    Reset(),
+    Reset(applied=True),
+    Close(applied=True),
+    Answer(500),
+    Answer(503, applied=True),
+    Answer.html(502),
+    Answer(429),
+    Answer(429, after="headers", headers={"Retry-After": "1"}),
+    Stall("headers", seconds=2.0),
+    Stall("body", seconds=2.0),
+    Truncate(1),
 ]
+
 
 # --- the server, in a process of its own ---------------------------------------------------------
 
@@ -72,32 +81,23 @@ def serve(rate: float) -> None:
 
     async def forever() -> None:
         async with Sandbox(rate_limit=rate, job_seconds=1.0, list_lag=0.3, seed=7) as sandbox:
-            print(json.dumps(sandbox.credentials), flush=True)
+            print(json.dumps([sandbox.credentials, sandbox.token]), flush=True)
             await asyncio.Event().wait()
 
     asyncio.run(forever())
 
 
 @contextmanager
-def served(rate: float) -> Iterator[dict[str, Any]]:
-    """What a client of a sandbox in another process needs."""
+def served(rate: float) -> Iterator[SandboxConnection]:
+    """A sandbox in another process."""
     command = [sys.executable, "-m", "benchmarks.soak", "--serve", str(rate)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline())
+            credentials, token = json.loads(process.stdout.readline())
+            yield Sandbox.connect(credentials["base_url"], token)
         finally:
             process.send_signal(signal.SIGKILL)
-
-
-def steer(credentials: dict[str, Any], method: str, noun: str, content: object = None) -> Any:
-    """Asks the sandbox's own address."""
-    body = None if content is None else json.dumps(content).encode()
-    url = f"{credentials['base_url']}/_sandbox/{noun}"
-    request = urllib.request.Request(url, body, method=method)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request) as answer:
-        return json.load(answer)
 
 
 # --- what came of it -----------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def _all(lists: Iterator[list[str]]) -> Iterator[str]:
 
 
 async def _work(
-    credentials: dict[str, Any], seconds: float, on_unknown: OnUnknown
+    sandbox: SandboxConnection, seconds: float, on_unknown: OnUnknown
 ) -> tuple[Work, list[Sample], int]:
     failed = 0
 
@@ -239,7 +239,7 @@ async def _work(
             await asyncio.sleep(min(1.0, seconds / 20))
 
     async with AppcuesClient(
-        **credentials,
+        **sandbox.credentials,
         retry=RetryPolicy(attempts=6),
         timeouts=Timeouts(connect=5, idle=1, budget=60, wait=120),
         polling=PollPolicy(first=0.5, low=0.5, high=2),
@@ -257,20 +257,19 @@ async def _work(
 
 def run(seconds: float = 600, on_unknown: OnUnknown = "raise", rate: float = RATE) -> Outcome:
     """Works for so long, and holds what was said against what is there."""
-    with served(rate) as credentials:
+    with served(rate) as sandbox:
         # The oldest instruction that claims a request counts, so the later ones have a little less.
         for fault in FAULTS:
-            share = {"times": None, "probability": SHARE / len(FAULTS), "path": "^/v2/"}
-            steer(credentials, "POST", "faults", {**fault, **share})
+            sandbox.faults.add(fault, path="^/v2/", times=None, probability=SHARE / len(FAULTS))
         began = time.monotonic()
-        work, samples, failed = asyncio.run(_work(credentials, seconds, on_unknown))
+        work, samples, failed = asyncio.run(_work(sandbox, seconds, on_unknown))
         took = time.monotonic() - began
         sockets = Sample.take().sockets
-        steer(credentials, "DELETE", "faults")
+        sandbox.faults.clear()
         # The jobs whose answers were lost end as well.
-        steer(credentials, "POST", "clock", {"advance": 3600})
-        state = steer(credentials, "GET", "state")
-        requests = steer(credentials, "GET", "requests")
+        sandbox.advance(3600)
+        state = sandbox.call("GET", "state")
+        requests = sandbox.requests
     held = counted(state)
     return Outcome(
         seconds=took,
@@ -279,7 +278,7 @@ def run(seconds: float = 600, on_unknown: OnUnknown = "raise", rate: float = RAT
         errors=work.errors,
         failed_attempts=failed,
         requests=len(requests),
-        refused_for_pace=sum(one["status"] == 429 for one in requests),
+        refused_for_pace=sum(one.status == 429 for one in requests),
         samples=samples,
         sockets_after=sockets,
     )

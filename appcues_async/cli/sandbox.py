@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from appcues_async.cli.options import at_least
+from appcues_async.cli.sandbox_control import add_commands
 from appcues_async.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["JobSeconds", "RateLimit", "app"]
 
 app: App = App(name="sandbox")
+add_commands(app)
 
 
 def _check_rate(_: Any, value: Any) -> None:
@@ -45,8 +47,26 @@ async def serve(
     ] = 0,
     rate_limit: RateLimit = 60,
     job_seconds: JobSeconds = 2,
+    token: Annotated[
+        str | None,
+        Parameter(
+            env_var="APPCUES_SANDBOX_TOKEN",
+            help="What commands that steer it have to know; a random one is made when left out.",
+        ),
+    ] = None,
+    keep_rows: Annotated[
+        bool,
+        Parameter(
+            negative="--count-rows",
+            show_default=False,
+            help="Keep all rows (the default), or only count them, which takes no memory.",
+        ),
+    ] = True,
 ) -> None:
     """Serve the API on loopback until Ctrl-C, and print what to export to reach it.
+
+    What it holds is shown live by the page that is printed last. Other commands of this group steer it
+    from another terminal.
 
     Example: appcues-async sandbox --port 8080 --job-seconds 5
     """
@@ -59,11 +79,20 @@ async def serve(
         with suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
-        async with Sandbox(
-            port=port, rate_limit=rate_limit or None, job_seconds=job_seconds
-        ) as sandbox:
+        sandbox = Sandbox(
+            port=port,
+            rate_limit=rate_limit or None,
+            job_seconds=job_seconds,
+            token=token,
+            keep_rows=keep_rows,
+        )
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
+    try:
+        async with sandbox:
             for name, value in _environment_of(sandbox).items():
                 print(f"export {name}={shlex.quote(value)}", flush=True)
+            print(f"# Inspector: {sandbox.inspector_url}", flush=True)
             await stop.wait()
     except OSError as error:
         raise InvalidInput(
@@ -77,5 +106,6 @@ def _environment_of(sandbox: Sandbox) -> dict[str, str]:
     return {
         **sandbox.environment,
         "APPCUES_LEGACY_API_KEY": sandbox.legacy_api_key,
+        "APPCUES_SANDBOX_TOKEN": sandbox.token,
         **{f"CUSTOMERIO_{name.upper()}": str(value) for name, value in site.items()},
     }

@@ -118,6 +118,7 @@ Customer.io
     * The rate limit is a bucket like that of the account.
 """
 
+from appcues_async.sandbox.connection import SandboxConnection
 from appcues_async.sandbox.content import Checklist, Experience, Flow, Group, Tag
 from appcues_async.sandbox.cross_loop import Hold
 from appcues_async.sandbox.faults import (
@@ -135,6 +136,7 @@ from appcues_async.sandbox.faults import (
 )
 from appcues_async.sandbox.jobs import JOB_NAMES, Job, JobKind, JobPlan
 from appcues_async.sandbox.request_log import LoggedRequest
+from appcues_async.sandbox.sent import Sent
 from appcues_async.sandbox.server import Sandbox
 from appcues_async.sandbox.state import Segment
 
@@ -159,7 +161,9 @@ __all__ = [
     "Raw",
     "Reset",
     "Sandbox",
+    "SandboxConnection",
     "Segment",
+    "Sent",
     "Stall",
     "Tag",
     "Truncate",

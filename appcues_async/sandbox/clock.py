@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 __all__ = ["SandboxClock"]
+
+#: The furthest ahead of real time that the clock may be, in seconds: a hundred years.
+_FURTHEST: Final = 100 * 365.25 * 86_400
 
 
 class SandboxClock:
@@ -32,8 +37,13 @@ class SandboxClock:
         """Moves time forward.
 
         Raises:
-            ValueError: `seconds` is negative.
+            ValueError: `seconds` is negative or not finite, or the clock would be more than a hundred
+                years ahead.
         """
-        if seconds < 0:
-            raise ValueError(f"Time goes forward only, so not by {seconds} seconds")
+        if not math.isfinite(seconds) or seconds < 0:
+            raise ValueError(
+                f"Time goes forward only, by a finite number of seconds, not {seconds}"
+            )
+        if self._ahead + seconds > _FURTHEST:
+            raise ValueError(f"The clock can be at most 100 years ahead, so {seconds} are too many")
         self._ahead += seconds

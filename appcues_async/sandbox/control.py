@@ -1,56 +1,87 @@
-"""The sandbox's own address: what other processes use to look inside and to steer it."""
+"""The control plane: what other processes, and the inspector, use to look inside and to steer."""
 
 from __future__ import annotations
 
-import re
+import hmac
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 from aiohttp import web
-from attrs import AttrsInstance, asdict
+from attrs import asdict
 
-from appcues_async.sandbox.clock import SandboxClock
+from appcues_async.sandbox.bodies import RAW_LIMIT
 from appcues_async.sandbox.encoding import NotJSON, decode_json, encode_json
-from appcues_async.sandbox.faults import (
-    Amend,
-    Answer,
-    Close,
-    Fault,
-    Faults,
-    Misstate,
-    Raw,
-    Reset,
-    Stall,
-    Truncate,
-)
+from appcues_async.sandbox.fault_forms import add_from_json, instruction_to_json
+from appcues_async.sandbox.faults import Faults
+from appcues_async.sandbox.inspector import FILES, InspectorFile
 from appcues_async.sandbox.problems import Refusal, problem_details
-from appcues_async.sandbox.request_log import RequestLog, redacted
+from appcues_async.sandbox.rate import TokenBucket
+from appcues_async.sandbox.request_log import RequestLog
+from appcues_async.sandbox.sent import Sent
+from appcues_async.sandbox.snapshot import live_view, request_to_json, state_to_json
 from appcues_async.sandbox.state import State
 
-__all__ = ["CONTROL_PREFIX", "Control"]
+__all__ = ["CONTROL_PREFIX", "Control", "Steered"]
 
 CONTROL_PREFIX: Final = "/_sandbox/"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
-_FAULTS: Final[Mapping[str, Callable[..., Fault]]] = {
-    "amend": Amend,
-    "answer": Answer,
-    "close": Close,
-    "misstate": Misstate,
-    "raw": lambda *, data, **options: Raw(data.encode(), **options),
-    "reset": Reset,
-    "stall": Stall,
-    "truncate": Truncate,
-}
-_MATCH: Final = ("method", "path", "skip", "times", "probability")
+
+class Steered(Protocol):
+    """The methods of a sandbox that the control plane calls."""
+
+    @property
+    def rate_limit(self) -> float | None:
+        """Requests per second for the account."""
+
+    @rate_limit.setter
+    def rate_limit(self, rate: float | None) -> None: ...
+
+    @property
+    def sent(self) -> Sent:
+        """What has taken effect beyond what was seeded."""
+
+    def advance(self, seconds: float) -> None:
+        """Moves the clock forward."""
+
+    def reset(self) -> None:
+        """Goes back to the beginning."""
+
+    def seed(
+        self,
+        *,
+        profiles: Mapping[str, Mapping[str, Any]] | None = None,
+        events: list[Mapping[str, Any]] | None = None,
+        segments: Mapping[str, list[str]] | None = None,
+    ) -> None:
+        """Puts data in."""
+
+    def fail_next_job(self, detail: str = ..., *, rows_applied: int = 0) -> None:
+        """Lets the next job fail."""
+
+    def describe(self) -> dict[str, Any]:
+        """Returns its credentials and its clock."""
 
 
 class Control:
-    """Answers under `/_sandbox/`: no credentials, no rate limit, not in the log.
+    """Answers under `/_sandbox/`: no rate limit, not in the log.
 
+    Every request carries `Authorization: Bearer TOKEN`, with the token that the sandbox was made with
+    or has made. The Host must be a loopback address, and an Origin, where there is one, the sandbox's
+    own; so no web page elsewhere can read or steer it. The files of the inspector need no token.
+
+    * `GET info`: credentials, clock and rate limit.
     * `GET state`: all that the account holds.
     * `GET requests`: the log, without credentials and bodies.
+    * `GET sent`: what has taken effect beyond what was seeded.
+    * `GET live`: totals, and the latest of everything.
     * `POST reset`: back to the beginning.
     * `POST clock` with `{"advance": seconds}`: moves time forward.
+    * `POST seed` with `profiles`, `events` and `segments`: puts data in.
+    * `POST rate_limit` with `{"rate_limit": 5}`: sets it; null lifts it.
+    * `POST fail_next_job` with `detail` and `rows_applied`.
+    * `GET faults`: the faults in force, with their hits.
     * `POST faults` with `{"kind": "answer", "status": 503, "path": "/jobs", "times": 2}`: the kinds
       are the names of the fault classes in lower case; their attributes and those of the match
       stand side by side. A stall without `seconds` holds until the faults are cleared.
@@ -59,112 +90,125 @@ class Control:
 
     def __init__(
         self,
+        sandbox: Steered,
         *,
+        token: str,
         state: State,
         log: RequestLog,
         faults: Faults,
-        clock: SandboxClock,
-        reset: Callable[[], None],
+        bucket: TokenBucket,
     ) -> None:
+        self._sandbox = sandbox
+        self._token = token
         self._state = state
         self._log = log
         self._faults = faults
-        self._clock = clock
-        self._reset = reset
+        self._bucket = bucket
+        self._shown: Final[Mapping[str, Callable[[], object]]] = {
+            "info": sandbox.describe,
+            "state": lambda: state_to_json(state),
+            "requests": lambda: [request_to_json(entry) for entry in log.entries],
+            "sent": lambda: asdict(sandbox.sent),
+            "live": lambda: live_view(state, log, faults, bucket),
+            "faults": lambda: [instruction_to_json(one) for one in faults.instructions],
+        }
+        self._done: Final[Mapping[str, Callable[[dict[str, Any]], object]]] = {
+            "reset": lambda _: sandbox.reset(),
+            "clock": self._advance,
+            "seed": self._seed,
+            "rate_limit": self._limit,
+            "fail_next_job": lambda fields: sandbox.fail_next_job(**fields),
+            "faults": self._add_fault,
+        }
+
+    @staticmethod
+    def owns(method: str, path: str) -> bool:
+        """Returns whether a request is for the control plane or the inspector."""
+        return path.startswith(CONTROL_PREFIX) or (method == "GET" and path == "/")
 
     async def answer(self, request: web.BaseRequest, path: str) -> web.Response:
         """Answers one request."""
         try:
+            _check_host(request)
+            page = FILES.get(path)
+            if page is not None and request.method == "GET":
+                return _file(page)
+            self._check_token(request)
             content = await self._answer(request, path.removeprefix(CONTROL_PREFIX))
         except Refusal as refusal:
-            return _json(refusal.status, problem_details(refusal.status, refusal.detail))
+            response = _json(refusal.status, problem_details(refusal.status, refusal.detail))
+            if refusal.status in {401, 403}:
+                # Its body is not waited for.
+                response.force_close()
+            return response
         return _json(200, content)
 
+    def _check_token(self, request: web.BaseRequest) -> None:
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not hmac.compare_digest(
+            given.strip().encode(), self._token.encode()
+        ):
+            raise Refusal(401, "Give the sandbox's token as Authorization: Bearer TOKEN")
+
     async def _answer(self, request: web.BaseRequest, noun: str) -> object:
-        match request.method, noun:
-            case "GET", "state":
-                return self._show_state()
-            case "GET", "requests":
-                return self._show_requests()
-            case "POST", "reset":
-                self._reset()
-            case "POST", "clock":
-                self._advance(await _read(request))
-            case "POST", "faults":
-                self._add_fault(await _read(request))
-            case "DELETE", "faults":
-                self._faults.clear()
-            case _:
-                raise Refusal(404, f"No route found for {request.method} {CONTROL_PREFIX}{noun}")
-        return {"ok": True}
-
-    def _show_state(self) -> dict[str, Any]:
-        state = self._state
-        return {
-            "profiles": state.profiles,
-            "events": state.events,
-            "segments": {
-                segment.id: {**asdict(segment), "user_ids": sorted(segment.user_ids)}
-                for segment in state.segments.values()
-            },
-            "flows": _each(state.flows),
-            "experiences": {noun: _each(shelf) for noun, shelf in state.experiences.items()},
-            "checklists": _each(state.checklists),
-            "tags": _each(state.tags),
-            "groups": {
-                group_id: {"attributes": group.attributes, "user_ids": sorted(group.user_ids)}
-                for group_id, group in state.groups.items()
-            },
-            "customerio_segments": {
-                str(segment_id): sorted(members)
-                for segment_id, members in state.customerio_segments.items()
-            },
-            "jobs": {job.id: asdict(job) for job in state.jobs.all.values()},
-        }
-
-    def _show_requests(self) -> list[dict[str, Any]]:
-        return [
-            {
-                "method": entry.method,
-                "path": entry.path,
-                "query": entry.query,
-                "headers": redacted(entry.headers),
-                "authorized": entry.authorized,
-                "arrived": entry.arrived,
-                "connection": entry.connection,
-                "status": entry.status,
-                "body_bytes": entry.body_bytes,
-                "aborted": entry.aborted,
-                "applied": entry.applied,
-            }
-            for entry in self._log.entries
-        ]
+        if request.method == "GET" and noun in self._shown:
+            return self._shown[noun]()
+        if request.method == "DELETE" and noun == "faults":
+            self._faults.clear()
+            return {"ok": True}
+        if request.method != "POST" or noun not in self._done:
+            raise Refusal(404, f"No route found for {request.method} {CONTROL_PREFIX}{noun}")
+        fields = {} if noun == "reset" else await _read(request)
+        try:
+            return self._done[noun](fields) or {"ok": True}
+        except (TypeError, ValueError, AttributeError) as error:
+            raise Refusal(400, str(error)) from error
 
     def _advance(self, fields: dict[str, Any]) -> None:
         seconds = fields.get("advance")
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
+        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
             raise Refusal(400, "`advance` must be a number of seconds that is not negative")
-        self._clock.advance(seconds)
+        self._sandbox.advance(seconds)
 
-    def _add_fault(self, fields: dict[str, Any]) -> None:
-        match = {name: fields.pop(name) for name in _MATCH if name in fields}
-        kind = fields.pop("kind", None)
-        make = _FAULTS.get(kind)
-        if make is None:
-            raise Refusal(400, f"`kind` must be one of {', '.join(_FAULTS)}")
-        try:
-            self._faults.add(make(**fields), **match)
-        except (TypeError, ValueError, AttributeError, re.error) as error:
-            raise Refusal(400, str(error)) from error
+    def _seed(self, fields: dict[str, Any]) -> None:
+        self._sandbox.seed(**fields)
+
+    def _limit(self, fields: dict[str, Any]) -> None:
+        rate = fields.get("rate_limit", 0)
+        if isinstance(rate, bool) or not isinstance(rate, int | float | None):
+            raise Refusal(400, "`rate_limit` must be a number of requests per second, or null")
+        self._sandbox.rate_limit = rate
+
+    def _add_fault(self, fields: dict[str, Any]) -> dict[str, Any]:
+        return {"ok": True, "number": add_from_json(self._faults, fields).number}
 
 
-def _each(things: Mapping[str, AttrsInstance]) -> dict[str, dict[str, Any]]:
-    return {name: asdict(thing) for name, thing in things.items()}
+def _check_host(request: web.BaseRequest) -> None:
+    """Refuses requests that a web page elsewhere could have made.
+
+    Raises:
+        Refusal: 403 for another Host than a loopback address, and for a foreign Origin.
+    """
+    try:
+        host = urlsplit(f"//{request.host}")
+        local = host.hostname in _LOOPBACK and host.username is None
+    except ValueError:
+        local = False
+    if not local:
+        raise Refusal(403, "The sandbox answers here to a loopback address in Host only")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin != f"http://{request.host}":
+        raise Refusal(403, "The sandbox answers here to its own pages only")
 
 
 async def _read(request: web.BaseRequest) -> dict[str, Any]:
+    content = bytearray()
+    async for piece in request.content.iter_any():
+        content += piece
+        if len(content) > RAW_LIMIT:
+            raise Refusal(413, f"The request is larger than {RAW_LIMIT} bytes")
     try:
-        fields = decode_json(await request.read())
+        fields = decode_json(bytes(content))
     except (NotJSON, UnicodeDecodeError) as error:
         raise Refusal(400, "The body is not valid JSON") from error
     if not isinstance(fields, dict):
@@ -172,5 +216,14 @@ async def _read(request: web.BaseRequest) -> dict[str, Any]:
     return fields
 
 
+def _file(page: InspectorFile) -> web.Response:
+    return web.Response(body=page.content, headers=page.headers)
+
+
 def _json(status: int, content: object) -> web.Response:
-    return web.Response(status=status, body=encode_json(content), content_type="application/json")
+    return web.Response(
+        status=status,
+        body=encode_json(content),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"},
+    )

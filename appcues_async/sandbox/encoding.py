@@ -20,8 +20,16 @@ _encoder = msgspec.json.Encoder()
 
 
 def decode_json(text: bytes) -> Any:
-    """Reads strict JSON: no NaN, no Infinity, no trailing commas, no byte order mark."""
-    return _decoder.decode(text)
+    """Reads strict JSON: no NaN, no Infinity, no trailing commas, no byte order mark.
+
+    Raises:
+        NotJSON: It is malformed, or nested too deeply to be read.
+        UnicodeDecodeError: It is not UTF-8.
+    """
+    try:
+        return _decoder.decode(text)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is nested too deeply") from None
 
 
 def encode_json(content: object) -> bytes:

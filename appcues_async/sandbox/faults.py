@@ -6,10 +6,10 @@ import random
 import re
 import threading
 from collections.abc import Mapping
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from attrs import define, field, frozen
-from attrs.validators import ge, le, optional
+from attrs.validators import ge, instance_of, le, optional
 
 from appcues_async.sandbox.cross_loop import Hold
 
@@ -51,7 +51,7 @@ class Answer:
         close: Whether the connection is closed at once, whatever is still coming in.
     """
 
-    status: int
+    status: int = field(validator=[instance_of(int), ge(100), le(999)])
     body: str | bytes | None = field(default=None, kw_only=True)
     headers: Mapping[str, str] = field(factory=dict[str, str], kw_only=True)
     applied: bool = field(default=False, kw_only=True)
@@ -185,6 +185,7 @@ class Instruction:
         times: How many it happens to after that; None for all.
         probability: The chance that it happens to one of them, from 0 to 1.
         hits: How many requests it has happened to.
+        number: Its place among all that were added since the last clearing, from 1.
     """
 
     fault: Fault
@@ -194,6 +195,7 @@ class Instruction:
     times: int | None = 1
     probability: float = field(default=1.0, validator=[ge(0), le(1)])
     hits: int = 0
+    number: int = 0
 
     def claims(self, method: str, path: str, chance: random.Random) -> bool:
         """Whether the fault happens to this request; to be asked once per request."""
@@ -223,6 +225,7 @@ class Faults:
         self._seed = seed
         self._chance = random.Random(seed)
         self._instructions: list[Instruction] = []
+        self._added = 0
         self._lock = threading.Lock()
 
     def add(
@@ -239,7 +242,7 @@ class Faults:
 
         Args:
             fault: What happens.
-            method: To requests of which HTTP method; None for any.
+            method: To requests of which HTTP method, in any case; None for any.
             path: To requests whose path, as it was sent, has a match for this regular expression;
                 None for any.
             skip: How many matching requests to leave alone first.
@@ -251,27 +254,41 @@ class Faults:
             The instruction; its `hits` says how often it has happened.
 
         Raises:
+            TypeError: `fault` is none.
             ValueError: `times` is below 1, `skip` is negative, or `probability` is not from 0 to 1.
             re.error: `path` is not a regular expression.
         """
+        if not isinstance(fault, get_args(Fault)):
+            hint = f"; use Answer({fault})" if isinstance(fault, int) else ""
+            kinds = ", ".join(kind.__name__ for kind in get_args(Fault))
+            raise TypeError(f"{fault!r} is not a fault{hint}: it must be one of {kinds}")
         if times is not None and times < 1:
             raise ValueError(f"`times` must be at least 1, or None for ever, not {times}")
         instruction = Instruction(
             fault=fault,
-            method=method,
+            method=None if method is None else method.upper(),
             path=None if path is None else re.compile(path),
             skip=skip,
             times=times,
             probability=probability,
         )
         with self._lock:
+            self._added += 1
+            instruction.number = self._added
             self._instructions.append(instruction)
         return instruction
+
+    @property
+    def instructions(self) -> list[Instruction]:
+        """The instructions in force, oldest first, with their hits."""
+        with self._lock:
+            return list(self._instructions)
 
     def clear(self) -> None:
         """Ends all instructions, releases what they hold, and starts chance from its seed."""
         with self._lock:
             ended, self._instructions = self._instructions, []
+            self._added = 0
             self._chance = random.Random(self._seed)
         for instruction in ended:
             if isinstance(instruction.fault, Stall):

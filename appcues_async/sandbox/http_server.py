@@ -14,7 +14,7 @@ from aiohttp import web
 
 from appcues_async.sandbox.bodies import Inbound
 from appcues_async.sandbox.call import Call
-from appcues_async.sandbox.control import CONTROL_PREFIX, Control
+from appcues_async.sandbox.control import Control
 from appcues_async.sandbox.faults import Faults
 from appcues_async.sandbox.replies import Reply
 from appcues_async.sandbox.request_log import RequestLog, Ticket
@@ -28,6 +28,8 @@ __all__ = ["Listener"]
 _SETTLE_AT_ONCE: Final = 5_000
 _READ_BUFFER: Final = 1 << 18
 _BACKLOG: Final = 512
+#: Seconds after which it tries to accept again, when the process had no descriptor left.
+_ACCEPT_AGAIN: Final = 0.05
 
 
 class _Connections(web.Server):
@@ -126,7 +128,12 @@ class Listener:
         # asyncio's own server drops a connection with a traceback if it is closed in between.
         loop = asyncio.get_running_loop()
         while True:
-            connection, _ = await loop.sock_accept(door)
+            try:
+                connection, _ = await loop.sock_accept(door)
+            except OSError:
+                # A caller that has gone, or no descriptor is free: others may be soon.
+                await asyncio.sleep(_ACCEPT_AGAIN)
+                continue
             if self._closing:
                 connection.close()
                 return
@@ -140,10 +147,18 @@ class Listener:
             return
         self._closing = True
         # Cancelling could lose a connection that was just accepted; one more ends the waiting.
-        with self._door, socket.socket(self._door.family) as knock:
-            knock.setblocking(False)
-            knock.connect_ex(self._door.getsockname())
-            await asyncio.wait([self._accepting])
+        with self._door:
+            try:
+                knock = socket.socket(self._door.family)
+            except OSError:
+                # No descriptor is free for that, so none was accepted either.
+                self._accepting.cancel()
+                await asyncio.wait([self._accepting])
+                return
+            with knock:
+                knock.setblocking(False)
+                knock.connect_ex(self._door.getsockname())
+                await asyncio.wait([self._accepting])
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         task = asyncio.current_task()
@@ -151,7 +166,7 @@ class Listener:
             self._handlers.add(task)
         try:
             path, _, query = request.raw_path.partition("?")
-            if path.startswith(CONTROL_PREFIX):
+            if Control.owns(request.method, path):
                 await self._settle()
                 return await self._control.answer(request, path)
             return await self._serve(request, path, query)

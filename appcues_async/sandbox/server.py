@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, Final, Self, TypedDict
+from typing import Any, Final, Self
 
 from appcues_async.sandbox.clock import SandboxClock
+from appcues_async.sandbox.connection import SandboxConnection
 from appcues_async.sandbox.content import Checklist, Experience, Flow, Group, Tag
 from appcues_async.sandbox.control import Control
+from appcues_async.sandbox.credentials import (
+    ClientArguments,
+    Credentials,
+    CustomerIOArguments,
+)
 from appcues_async.sandbox.faults import Faults
 from appcues_async.sandbox.http_server import Listener
 from appcues_async.sandbox.jobs import Job, JobBook, JobKind, JobPlan
 from appcues_async.sandbox.rate import TokenBucket
 from appcues_async.sandbox.request_log import LoggedRequest, RequestLog
-from appcues_async.sandbox.service import Credentials, Service
+from appcues_async.sandbox.sent import Sent, seed_state
+from appcues_async.sandbox.service import Service
 from appcues_async.sandbox.state import Segment, State
 from appcues_async.sandbox.thread import ServingThread
 
 __all__ = ["Sandbox"]
 
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class ClientArguments(TypedDict):
-    """The arguments of a client, typed so that `Client(**sandbox.credentials)` checks."""
-
-    account_id: str
-    api_key: str
-    api_secret: str
-    base_url: str
-
-
-class CustomerIOArguments(TypedDict):
-    """The same of a Customer.io client."""
-
-    site_id: str
-    api_key: str
-    base_url: str
 
 
 class Sandbox:
@@ -62,8 +53,10 @@ class Sandbox:
         job_names: What jobs are called, by kind, where that is to differ from `JOB_NAMES`.
         list_lag: How many seconds after its start a job shows in the list of jobs; asked for by
             its id, it shows at once.
-        keep_rows: Whether imported rows and the bodies of requests are kept; False only counts
-            them, so that memory does not grow with what is uploaded.
+        keep_rows: Whether imported rows and the bodies of requests are kept. A row takes about ten
+            times its bytes, so that for files of over 100 MB or so False is wise: rows are checked
+            and counted (`jobs` says how many), but `profiles`, `events` and `segments` stay empty,
+            and memory does not grow with what is uploaded.
         export_links: Whether the job of an event export ends with a link to its file, as
             `signed_s3_url` in its last event.
         account_id: The account's id.
@@ -77,6 +70,7 @@ class Sandbox:
         port: The port; 0 takes a free one.
         clock: What to read monotonic seconds from.
         seed: Where the chance of faults that have a probability starts from.
+        token: What the control plane asks for; left out, a random one is made.
 
     Raises:
         ValueError: `host` is not a loopback address, or a rate limit is below 1.
@@ -103,6 +97,7 @@ class Sandbox:
         port: int = 0,
         clock: Callable[[], float] = time.monotonic,
         seed: int = 0,
+        token: str | None = None,
     ) -> None:
         if host not in _LOOPBACK:
             raise ValueError(f"The sandbox listens on a loopback address only, not on {host!r}")
@@ -128,12 +123,33 @@ class Sandbox:
             self._customerio_bucket,
             None if retry_after is None else str(retry_after),
         )
+        self._token = secrets.token_urlsafe(16) if token is None else token
+        if not self._token.isascii() or not self._token.isprintable() or " " in self._token:
+            raise ValueError("token must be printable ASCII without spaces")
         self._url: str | None = None
+        self._seeded = Sent()
         self._listener: Listener | None = None
         self._workers: ThreadPoolExecutor | None = None
         self._thread: ServingThread | None = None
         #: What is to go wrong.
         self.faults: Faults = Faults(seed)
+
+    @staticmethod
+    def connect(url: str, token: str) -> SandboxConnection:
+        """Connects to a sandbox in another process.
+
+        Args:
+            url: Where it listens, as it printed at its start.
+            token: Its token, likewise.
+
+        Returns:
+            An object with the same names: `profiles`, `events`, `jobs`, `faults`, `advance` and so on.
+
+        Raises:
+            ValueError: `url` is not an address on loopback.
+            RuntimeError: Nothing answers there, or the token is wrong.
+        """
+        return SandboxConnection(url, token)
 
     @property
     def url(self) -> str:
@@ -141,6 +157,16 @@ class Sandbox:
         if self._url is None:
             raise RuntimeError("The sandbox is not open: use `with` or `async with`")
         return self._url
+
+    @property
+    def token(self) -> str:
+        """The token that the control plane and the inspector ask for."""
+        return self._token
+
+    @property
+    def inspector_url(self) -> str:
+        """The address of the page that shows it live; the token is in the fragment."""
+        return f"{self.url}/#token={self._token}"
 
     @property
     def credentials(self) -> ClientArguments:
@@ -188,6 +214,12 @@ class Sandbox:
         """Segments by id."""
         self._jobs.settle()
         return self._state.segments
+
+    @property
+    def sent(self) -> Sent:
+        """What has taken effect beyond what `seed` put in, as plain values that compare well."""
+        self._jobs.settle()
+        return Sent.since(self._seeded, self._state)
 
     @property
     def flows(self) -> dict[str, Flow]:
@@ -260,10 +292,44 @@ class Sandbox:
         """
         self._jobs.plan(JobPlan(status="FAILED", detail=detail, rows_applied=rows_applied))
 
+    def seed(
+        self,
+        *,
+        profiles: Mapping[str, Mapping[str, Any]] | None = None,
+        events: Iterable[Mapping[str, Any]] | None = None,
+        segments: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        """Puts data in that was there before; `sent` does not show it.
+
+        Args:
+            profiles: Attributes by user id.
+            events: Events with `user_id` and `name`, and `timestamp` and `attributes` if need be.
+            segments: User ids by the id of the segment; a segment that is new is named like its id.
+
+        Raises:
+            ValueError: An event or a profile is malformed.
+        """
+        self._jobs.settle()
+        seed_state(self._state, profiles or {}, events or (), segments or {})
+        self._seeded = Sent.since(Sent(), self._state)
+
+    def describe(self) -> dict[str, Any]:
+        """Returns its credentials, its clock and its rate limit, as the control plane shows them."""
+        return {
+            "url": self.url,
+            "credentials": self.credentials,
+            "legacy_api_key": self.legacy_api_key,
+            "customerio_credentials": self.customerio_credentials,
+            "time": self._clock.time(),
+            "now": self._clock.now(),
+            "rate_limit": self.rate_limit,
+        }
+
     def reset(self) -> None:
         """Goes back to the beginning: no data, no faults, no requests, a full rate limit."""
         self.faults.clear()
         self._state.clear()
+        self._seeded = Sent()
         self._log.clear()
         self._bucket.refill()
         self._customerio_bucket.refill()
@@ -278,11 +344,12 @@ class Sandbox:
             faults=self.faults,
             log=self._log,
             control=Control(
+                self,
+                token=self._token,
                 state=self._state,
                 log=self._log,
                 faults=self.faults,
-                clock=self._clock,
-                reset=self.reset,
+                bucket=self._bucket,
             ),
             workers=self._workers,
         )

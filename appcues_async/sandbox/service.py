@@ -9,9 +9,10 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from appcues_async.sandbox.call import Call
+from appcues_async.sandbox.credentials import Credentials
 from appcues_async.sandbox.problems import (
     Refusal,
     activity_problem,
@@ -40,7 +41,7 @@ from appcues_async.sandbox.routes import (
 )
 from appcues_async.sandbox.routes.route import RouteTable, decode_segment
 
-__all__ = ["Credentials", "Service"]
+__all__ = ["Service"]
 
 _VERSION_2: Final = RouteTable(
     (
@@ -66,18 +67,6 @@ _Door = tuple[
     Callable[[Call, list[str]], Awaitable[Reply]],
     Callable[[int, str], dict[str, Any]],
 ]
-
-
-@frozen
-class Credentials:
-    """What the one account of the sandbox, and its one Customer.io site, are reached with."""
-
-    account_id: str
-    api_key: str
-    api_secret: str
-    legacy_api_key: str
-    site_id: str
-    site_key: str
 
 
 class Service:

@@ -185,11 +185,14 @@ def test_ctrl_c_is_an_answer_to_a_question(account: Sandbox, words: tuple[str, .
 def test_the_sandbox_prints_what_every_command_reads_of_it() -> None:
     with subprocess.Popen([*MODULE, "sandbox"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        names = {process.stdout.readline().partition("=")[0] for _ in range(8)}
+        names = {process.stdout.readline().partition("=")[0] for _ in range(9)}
+        page = process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0
     assert "export APPCUES_LEGACY_API_KEY" in names
+    assert "export APPCUES_SANDBOX_TOKEN" in names
     assert "export CUSTOMERIO_BASE_URL" in names
+    assert page.startswith("# Inspector: http://127.0.0.1:")
 
 
 def test_the_sandbox_serves_until_ctrl_c(tmp_path: Path) -> None:

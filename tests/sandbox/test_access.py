@@ -38,7 +38,7 @@ async def test_an_unknown_path_gets_404(api: Caller, path: str) -> None:
     assert (await api.get(path)).status == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/v2", "/v2/accounts", "/v3/accounts/sandbox-account/flows"])
+@pytest.mark.parametrize("path", ["/v2", "/v2/accounts", "/v3/accounts/sandbox-account/flows"])
 async def test_a_path_outside_of_the_account_gets_404_or_401(api: Caller, path: str) -> None:
     assert (await api.get(api.sandbox.url + path)).status == 404
 

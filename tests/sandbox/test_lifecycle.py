@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -197,3 +199,36 @@ async def test_a_request_that_is_still_open_at_a_reset_is_forgotten(api: Caller)
 def test_time_does_not_go_back() -> None:
     with pytest.raises(ValueError, match="forward"):
         Sandbox().advance(-1)
+
+
+_EXHAUST = """
+import os, resource, socket, time, urllib.request
+from appcues_async.sandbox import Sandbox
+
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+with Sandbox() as sandbox:
+    port = int(sandbox.url.rsplit(":", 1)[1])
+    opener.open(sandbox.url).read()
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, most))
+    callers = [socket.socket() for _ in range(5)]
+    full = []
+    try:
+        while True:
+            full.append(os.dup(0))
+    except OSError as error:
+        assert error.errno == 24, error
+    for caller in callers:
+        caller.connect(("127.0.0.1", port))
+    time.sleep(0.2)
+    for one in full:
+        os.close(one)
+    print(opener.open(sandbox.url, timeout=10).status)
+"""
+
+
+def test_it_accepts_again_after_descriptors_ran_out() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _EXHAUST], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stdout.split() == ["200"], done.stderr
