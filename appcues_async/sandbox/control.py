@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -18,50 +18,16 @@ from appcues_async.sandbox.inspector import FILES, InspectorFile
 from appcues_async.sandbox.problems import Refusal, problem_details
 from appcues_async.sandbox.rate import TokenBucket
 from appcues_async.sandbox.request_log import RequestLog
-from appcues_async.sandbox.sent import Sent
 from appcues_async.sandbox.snapshot import live_view, request_to_json, state_to_json
 from appcues_async.sandbox.state import State
 
-__all__ = ["CONTROL_PREFIX", "Control", "Steered"]
+if TYPE_CHECKING:
+    from appcues_async.sandbox.server import Sandbox
+
+__all__ = ["CONTROL_PREFIX", "Control"]
 
 CONTROL_PREFIX: Final = "/_sandbox/"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
-
-
-class Steered(Protocol):
-    """The methods of a sandbox that the control plane calls."""
-
-    @property
-    def rate_limit(self) -> float | None:
-        """Requests per second for the account."""
-
-    @rate_limit.setter
-    def rate_limit(self, rate: float | None) -> None: ...
-
-    @property
-    def sent(self) -> Sent:
-        """What has taken effect beyond what was seeded."""
-
-    def advance(self, seconds: float) -> None:
-        """Moves the clock forward."""
-
-    def reset(self) -> None:
-        """Goes back to the beginning."""
-
-    def seed(
-        self,
-        *,
-        profiles: Mapping[str, Mapping[str, Any]] | None = None,
-        events: list[Mapping[str, Any]] | None = None,
-        segments: Mapping[str, list[str]] | None = None,
-    ) -> None:
-        """Puts data in."""
-
-    def fail_next_job(self, detail: str = ..., *, rows_applied: int = 0) -> None:
-        """Lets the next job fail."""
-
-    def describe(self) -> dict[str, Any]:
-        """Returns its credentials and its clock."""
 
 
 class Control:
@@ -90,7 +56,7 @@ class Control:
 
     def __init__(
         self,
-        sandbox: Steered,
+        sandbox: Sandbox,
         *,
         token: str,
         state: State,
