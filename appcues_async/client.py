@@ -210,12 +210,12 @@ class AppcuesClient(Openable["_Opened"]):
 
         async def get(address: JobAddress) -> Job:
             job = await get_by_address(sender, address)
-            owners.record_names({job.id: job})
+            owners.record_seen({job.id: job})
             return job
 
         async def list_recent() -> Mapping[str, JobSummary]:
             listed = await list_summaries(sender)
-            owners.record_names(listed)
+            owners.record_seen(listed)
             return listed
 
         watcher = Watcher(

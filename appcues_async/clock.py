@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Protocol
 
 __all__ = ["Clock", "SystemClock", "Timer", "sleep_on"]
@@ -21,6 +24,11 @@ class Timer(Protocol):
 
 class Clock(Protocol):
     """What the library reads the time from and waits on."""
+
+    @property
+    def id(self) -> str:
+        """Which clock `time` is read from; clocks of one id agree, in whatever process they are."""
+        ...
 
     def time(self) -> float:
         """Seconds that only ever go forward."""
@@ -38,6 +46,11 @@ class Clock(Protocol):
 class SystemClock:
     """The clock of this machine and the running loop."""
 
+    @property
+    def id(self) -> str:
+        """Which clock `time` is read from: that of this machine since it was started, on Linux."""
+        return _clock_id()
+
     def time(self) -> float:
         """Seconds that only ever go forward."""
         return time.monotonic()
@@ -49,6 +62,15 @@ class SystemClock:
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
         """Has `callback` called in `delay` seconds, on the running loop."""
         return asyncio.get_running_loop().call_later(delay, callback)
+
+
+@cache
+def _clock_id() -> str:
+    try:
+        # The monotonic clock of Linux is the same in all processes, until the next start.
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except (OSError, ValueError):
+        return secrets.token_hex(8)
 
 
 async def sleep_on(clock: Clock, delay: float) -> None:

@@ -69,6 +69,10 @@ class FastLoop(asyncio.SelectorEventLoop):
 class LoopClock:
     """The running loop's clock."""
 
+    @property
+    def id(self) -> str:
+        return "loop"
+
     def time(self) -> float:
         return asyncio.get_running_loop().time()
 

@@ -182,7 +182,7 @@ class _Creation(RecoverableRequest[Segment]):
         return value.id
 
     async def search(self, claim: Claim, settled: bool) -> Verdict:
-        listed, skew = await send_timed(self.sender, claim, LIST.request(), _read_segments)
+        listed, clocks = await send_timed(self.sender, LIST.request(), _read_segments)
         self.alike = {
             one.id: one for one in listed if _text_of(one.name, one.description) == self.text
         }
@@ -191,8 +191,7 @@ class _Creation(RecoverableRequest[Segment]):
             Job(id=one.id, status=COMPLETED, started_at=one.created_at)
             for one in self.alike.values()
         ]
-        now, owned = self.sender.clock.now().timestamp(), self.owners.whose(self.alike)
-        return judge(claim, made, owned, now=now, settled=settled, skew=skew)
+        return judge(claim, made, self.owners.whose(self.alike), clocks, settled=settled)
 
     def adopt(self, job: Job) -> Segment:
         return self.alike[job.id]

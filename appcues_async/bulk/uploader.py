@@ -10,6 +10,7 @@ from attrs import evolve
 
 from appcues_async.bulk.journal.records import ChunkRecord
 from appcues_async.bulk.journal.run_journal import RunJournal
+from appcues_async.bulk.journal.settling import BY_HAND
 from appcues_async.bulk.memory import memory_of
 from appcues_async.errors import AppcuesError, Delivery, InvalidInput, JobFailed, OutcomeUnknown
 from appcues_async.models import COMPLETED, FAILED, Job, JobEvent
@@ -92,7 +93,7 @@ class ChunkUploader:
         Raises:
             OutcomeUnknown: Nothing says whether it was accepted.
         """
-        if record.job is not None:
+        if record.job is not None or record.status == "completed":
             return self._handle_of(record)
         if record.number in self._settling:
             await asyncio.wait([self._settling[record.number]])
@@ -137,7 +138,9 @@ class ChunkUploader:
             # It is sent once more without anybody knowing what became of the first time.
             past = await journal.claim_before(record)
             await journal.lose(number, past)
-        claim = journal.claim_now(record, before)
+        claim = evolve(
+            self._starter.claim(self.kind, rows=rows), before=before, id=journal.claim_id(number)
+        )
         await journal.intend(number, claim)
         try:
             handle = await self._starter.start(request, claim=claim, owners=journal)
@@ -204,7 +207,8 @@ class ChunkUploader:
         owners = self._starter.owners
         certain = owners.is_certain(handle.id)
         self._memory.unwritten[claim.id] = handle.id
-        if await self._written(journal.accept(number, handle.id, certain=certain)):
+        heard = evolve(claim, ended=self._starter.now()) if certain else claim
+        if await self._written(journal.accept(number, handle.id, heard, certain=certain)):
             del self._memory.unwritten[claim.id]
         if (lost := owners.unsettled(claim.id)) is not None:
             # An earlier attempt may have started a job as well, which is nobody's.
@@ -215,8 +219,9 @@ class ChunkUploader:
     ) -> None:
         lost = self._starter.owners.unsettled(claim.id)
         if error.delivery is Delivery.UNKNOWN:
-            ended = claim.ended if lost is None else lost.ended
-            await self._written(journal.give_up(number, error, ended))
+            if lost is None and claim.ended is None:
+                claim = evolve(claim, ended=self._starter.now())
+            await self._written(journal.give_up(number, error, lost or claim))
             return
         await self._written(journal.refuse(number, error))
         if lost is not None:
@@ -241,6 +246,7 @@ class ChunkUploader:
     def _handle_of(self, record: ChunkRecord) -> JobHandle:
         """The job of a chunk as the journal has it."""
         job: Job | None = None
+        job_id = record.job or BY_HAND
         if record.status in {"completed", "failed"}:
             counts = {
                 name: getattr(record, mine)
@@ -250,5 +256,5 @@ class ChunkUploader:
             done = record.status == "completed"
             ended = JobEvent(name="Completed" if done else "Failed", attributes=counts)
             status = COMPLETED if done else FAILED
-            job = Job(id=record.job or "", name=self.kind, status=status, events=(ended,))
-        return self._resumed(record.job or "", job)
+            job = Job(id=job_id, name=self.kind, status=status, events=(ended,))
+        return self._resumed(job_id, job)

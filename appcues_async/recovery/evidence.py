@@ -1,9 +1,11 @@
 """Which job did a lost answer start? Pure rules over what was listed.
 
-Nothing here guesses. A job is ruled out only by what is documented or was seen: somebody in this process
-or journal owns it, it was listed before the request was sent, it started at another time, its counts
-cannot be those of the rows that were sent, or it has another name than our own jobs of that endpoint.
-What cannot be told by that is said to be undecided.
+Nothing here guesses. A job is ruled out only by what is documented or was seen: somebody in this
+process or journal owns it, it was listed before the request was sent, its counts cannot be those of the
+rows that were sent, it has another name than our own jobs of that endpoint, or own jobs from before and
+after the request prove that the clock that stamps jobs showed another time then (see `job_clock`). Where
+that is not proved, time rules nothing out; it can only keep a job from being taken for ours. What cannot
+be known by that is undecided.
 
 Several requests may be unsettled at once. Each is a rival of the others: a job that a rival may have
 started is nobody's until something decides whose it is.
@@ -12,23 +14,18 @@ started is nobody's until something decides whose it is.
 from __future__ import annotations
 
 import enum
-import math
+import json
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from email.utils import parsedate_to_datetime
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from appcues_async.models import COMPLETED, Job
+from appcues_async.recovery.job_clock import LATE, Clocks, Measurement, Trust, Window
 
 __all__ = [
-    "LATE",
-    "NO_CLOCK",
-    "SAME_CLOCK",
     "Claim",
-    "ClockSkew",
     "Finding",
     "Owned",
     "Verdict",
@@ -36,14 +33,9 @@ __all__ = [
     "judge",
     "possible",
     "reaches_back",
-    "skew_of",
     "telling_name",
 ]
 
-EARLY: Final = 1.0
-"""Seconds that a start may lie before the request: it is written in whole seconds."""
-LATE: Final = 60.0
-"""Seconds that a start may lie after the last sign of the request."""
 RECENT: Final = 3600.0
 """Seconds for which a list of recent jobs is trusted to reach back without a sign that it does."""
 
@@ -54,28 +46,54 @@ class Claim:
 
     Attributes:
         kind: The endpoint's route, such as `import/events`.
-        began: When its first attempt began, in seconds since 1970.
-        ended: When its last attempt ended, or the last heartbeat of the process that made it; None if
-            that is not known, or it goes on.
+        began: When its first attempt began, in seconds of a clock that is never set.
+        ended: When its last attempt ended, or the last heartbeat of the process that made it; None while
+            it goes on, or if that is not known.
+        clock: Which clock these are of; see `Clock.id`.
+        job_time: The earliest and the latest moment that it can have been when it began, in seconds
+            since 1970 by the clock that stamps jobs, as measured then; None if it was not.
         rows: How many rows its body has, if that is known.
         before: Ids of jobs that were listed before it was sent.
-        id: What tells it from other claims, in whatever process or journal they are kept.
+        id: Identifies it, in whatever process or journal it is kept.
         target: What it makes, where that is no job; only claims on the same are rivals.
         answerable: Whether its answer may still come. Where it may, others wait for it rather than give
             up, for as long as `ended` is not more than 60 seconds old.
-        offset: How far our clock was ahead of one that is never set, when it began; None where that
-            one cannot be compared, as with another process's.
     """
 
     kind: str
     began: float
     ended: float | None = None
+    clock: str = ""
+    job_time: tuple[float, float] | None = None
     rows: int | None = None
     before: frozenset[str] = field(default=frozenset(), repr=False)
     id: str = field(factory=lambda: secrets.token_hex(8))
     target: str = field(default="", repr=False)
     answerable: bool = True
-    offset: float | None = None
+
+    def times_text(self) -> str:
+        """Its times as JSON, for a journal."""
+        return json.dumps(
+            {
+                "clock": self.clock,
+                "began": self.began,
+                "ended": self.ended,
+                "job_time": self.job_time,
+            }
+        )
+
+    def with_times(self, text: str) -> Claim:
+        """Makes the claim with times from a journal."""
+        times: dict[str, Any] = json.loads(text)
+        low_high = times["job_time"]
+        job_time = None if low_high is None else (low_high[0], low_high[1])
+        return evolve(
+            self,
+            clock=times["clock"],
+            began=times["began"],
+            ended=times["ended"],
+            job_time=job_time,
+        )
 
 
 @frozen(kw_only=True)
@@ -87,33 +105,15 @@ class Owned:
             that is not certain.
         claims: The requests of which it is not known what they started.
         names: How many own jobs of a route have shown which name.
+        heard: The claims of owned jobs whose 202 was heard, ended when it was, by the jobs' ids.
+        measurements: Looks at the clock that stamps jobs, beside those of the jobs in `heard`.
     """
 
     jobs: Mapping[str, str] = field(factory=dict)
     claims: Sequence[Claim] = ()
     names: Mapping[str, Mapping[str, int]] = field(factory=dict)
-
-
-@frozen
-class ClockSkew:
-    """How far the server's clock is ahead of ours, in seconds.
-
-    Attributes:
-        min: At least so much; negative where it is behind.
-        max: At most so much.
-    """
-
-    min: float = 0.0
-    max: float = 0.0
-
-    def before(self, step: float) -> ClockSkew:
-        """What it may have been at any time since our clock was set forward by so many seconds."""
-        return ClockSkew(min(self.min, self.min + step), max(self.max, self.max + step))
-
-
-SAME_CLOCK: Final = ClockSkew()
-NO_CLOCK: Final = ClockSkew(-math.inf, math.inf)
-"""Of a server whose times say nothing."""
+    heard: Mapping[str, Claim] = field(factory=dict)
+    measurements: Sequence[Measurement] = ()
 
 
 class Finding(enum.Enum):
@@ -134,76 +134,79 @@ class Verdict:
     """What a look at the jobs has shown.
 
     Attributes:
-        finding: What.
+        finding: The finding.
         jobs: The jobs that are left.
+        reason: Why it is undecided, where the jobs do not say that.
     """
 
     finding: Finding
     jobs: tuple[Job, ...] = ()
+    reason: str = ""
 
 
 def judge(
     claim: Claim,
     jobs: Iterable[Job],
     owned: Owned,
+    clocks: Clocks,
     *,
-    now: float,
     settled: bool,
-    skew: ClockSkew = SAME_CLOCK,
     whole: bool = True,
 ) -> Verdict:
-    """Says which job a request has started, if any, as far as that can be told.
+    """Decides which job a request has started, if any, as far as that can be known.
 
     Args:
         claim: The request.
         jobs: The jobs that were listed; those that have ended with their events.
         owned: Whose jobs are known, taken after the list.
-        now: The moment, in seconds since 1970.
+        clocks: What is known of the clocks.
         settled: Whether the list was taken so late that what it does not show is not there.
-        skew: How far the server's clock is ahead.
         whole: Whether the list reaches back to the request; without that, absence says nothing.
     """
-    mine = possible(claim, jobs, owned, skew)
+    mine = possible(claim, jobs, owned, clocks)
     if not mine:
         if not settled:
             return Verdict(Finding.OPEN)
         return Verdict(Finding.ABSENT if whole else Finding.UNDECIDED)
-    rivals = _rivals(claim, mine, owned, skew)
-    if len(mine) == 1 and not rivals:
+    rivals = _rivals(claim, mine, owned, clocks)
+    chosen = _chosen(mine, _window(claim, clocks))
+    if chosen is not None and not rivals:
         # That there is no other is an absence as well, and counts only from a settled list that reaches
         # back, save where the job's own counts speak for it.
-        if (settled and whole) or _counts_are(mine[0], claim.rows):
-            return Verdict(Finding.FOUND, mine)
+        if (settled and whole) or (len(mine) == 1 and _counts_are(chosen, claim.rows)):
+            return Verdict(Finding.FOUND, (chosen,))
         if not settled:
             return Verdict(Finding.OPEN, mine)
     runs = any(not job.ended for job in mine)
     counted = claim.rows is not None or any(rival.rows is not None for rival in rivals)
-    if not settled or (runs and counted) or any(_may_answer(rival, now) for rival in rivals):
+    waits = any(_may_answer(rival, clocks) for rival in rivals)
+    if not settled or (runs and counted) or waits:
         return Verdict(Finding.OPEN, mine)
-    return Verdict(Finding.UNDECIDED, mine)
+    timeless = len(mine) == 1 and chosen is None and not rivals
+    return Verdict(Finding.UNDECIDED, mine, _TIMELESS if timeless else "")
 
 
-def possible(
-    claim: Claim, jobs: Iterable[Job], owned: Owned, skew: ClockSkew = SAME_CLOCK
-) -> tuple[Job, ...]:
+_TIMELESS: Final = "no job of ours shows what the clock that stamps jobs said then"
+
+
+def possible(claim: Claim, jobs: Iterable[Job], owned: Owned, clocks: Clocks) -> tuple[Job, ...]:
     """The jobs that nobody owns and that a request may have started."""
     name = telling_name(owned.names.get(claim.kind, {}))
+    window = _window(claim, clocks)
     return tuple(
         job
         for job in jobs
         if job.id not in owned.jobs
         and job.id not in claim.before
-        and _starts_in_time(job, claim, skew)
+        and not _is_at_another_time(job, window)
         and (name is None or not job.name or job.name == name)
         and _counts_fit(job, claim.rows)
     )
 
 
-def counts_matter(
-    claim: Claim, jobs: Sequence[Job], owned: Owned, skew: ClockSkew = SAME_CLOCK
-) -> bool:
+def counts_matter(claim: Claim, jobs: Sequence[Job], owned: Owned, clocks: Clocks) -> bool:
     """Whether the counts of these jobs, of which each is possible, could decide whose they are."""
-    rivals = _rivals(claim, jobs, owned, skew)
+    rivals = _rivals(claim, jobs, owned, clocks)
     return claim.rows is not None or any(rival.rows is not None for rival in rivals)
 
 
@@ -224,65 +227,77 @@ def telling_name(shown: Mapping[str, int]) -> str | None:
     return None if varies and shown[name] < 2 else name
 
 
-def reaches_back(claim: Claim, jobs: Iterable[Job], now: float) -> bool:
+def reaches_back(
+    claim: Claim, listed: Collection[str], earlier: Mapping[str, Claim], clocks: Clocks
+) -> bool:
     """Whether a list can be trusted to show what a request has started.
 
     Which jobs are "recent" is documented nowhere. A list that shows a job from before the request
-    reaches back to it; one that does not is trusted for an hour.
+    reaches back to it: one that was listed then, or one of our own that was answered before. One that
+    shows none is trusted for an hour, by a clock that is never set.
 
     Args:
         claim: The request.
-        jobs: All jobs listed, whoever owns them.
-        now: The moment, in seconds since 1970.
+        listed: The ids of all jobs listed, whoever owns them.
+        earlier: The claims of own jobs whose 202 was heard, by the jobs' ids.
+        clocks: What is known of the clocks.
     """
-    if now - claim.began <= RECENT:
+    if claim.clock == clocks.id and clocks.now - claim.began <= RECENT:
+        return True
+    if any(job_id in claim.before for job_id in listed):
         return True
     return any(
-        job.id in claim.before
-        or (job.started_at is not None and job.started_at.timestamp() < claim.began - EARLY)
-        for job in jobs
+        one.clock == claim.clock and one.ended is not None and one.ended <= claim.began
+        for job_id, one in earlier.items()
+        if job_id in listed
     )
 
 
-def skew_of(date: str, asked: datetime, answered: datetime) -> ClockSkew:
-    """How far the server's clock is ahead, by the `Date` of a reply, which has whole seconds.
-
-    Args:
-        date: The header.
-        asked: When the request was sent, by our clock.
-        answered: When the reply came.
-    """
-    try:
-        moment = parsedate_to_datetime(date)
-        least = (moment - answered).total_seconds()
-        return ClockSkew(least, max(least, (moment - asked).total_seconds() + 1))
-    except (ValueError, TypeError, IndexError, OverflowError):
-        # The second is what a date without a zone comes to.
-        return SAME_CLOCK
-
-
-def _rivals(claim: Claim, jobs: Sequence[Job], owned: Owned, skew: ClockSkew) -> list[Claim]:
+def _rivals(claim: Claim, jobs: Sequence[Job], owned: Owned, clocks: Clocks) -> list[Claim]:
     """The other claims that may have started one of these jobs."""
     return [
         other
         for other in owned.claims
         if other.id != claim.id
         and other.target == claim.target
-        and possible(other, jobs, owned, skew)
+        and possible(other, jobs, owned, clocks)
     ]
 
 
-def _may_answer(claim: Claim, now: float) -> bool:
-    return claim.answerable and (claim.ended is None or now - claim.ended <= LATE)
+def _may_answer(claim: Claim, clocks: Clocks) -> bool:
+    if not claim.answerable or claim.ended is None:
+        return claim.answerable
+    return claim.clock == clocks.id and clocks.now - claim.ended <= LATE
 
 
-def _starts_in_time(job: Job, claim: Claim, skew: ClockSkew) -> bool:
-    if job.started_at is None:
-        return True
-    start = job.started_at.timestamp()
-    if start < claim.began - EARLY + min(0.0, skew.min):
+def _window(claim: Claim, clocks: Clocks) -> Window | None:
+    return clocks.window(claim.clock, claim.began, claim.ended, claim.job_time)
+
+
+def _is_at_another_time(job: Job, window: Window | None) -> bool:
+    """Whether it is proved that a job was stamped before or after the request."""
+    if window is None or window.trust is not Trust.PROVED:
         return False
-    return claim.ended is None or start <= claim.ended + LATE + max(0.0, skew.max)
+    return window.excludes(_stamp_of(job, window))
+
+
+def _stamp_of(job: Job, window: Window) -> float:
+    """When a job was stamped; one without a stamp fits every window."""
+    return window.likely if job.started_at is None else job.started_at.timestamp()
+
+
+def _chosen(jobs: Sequence[Job], window: Window | None) -> Job | None:
+    """The job to take for the request's own, if no rival may have started it.
+
+    The only one there is, unless its time speaks against it; of several the one in the request's time,
+    if that was measured and the others cannot be.
+    """
+    if window is None:
+        return None
+    if len(jobs) > 1 and window.trust is Trust.GUESSED:
+        return None
+    left = [job for job in jobs if not window.excludes(_stamp_of(job, window))]
+    return left[0] if len(left) == 1 and window.suits(_stamp_of(left[0], window)) else None
 
 
 def _counts_fit(job: Job, rows: int | None) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, TypeAlias, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from appcues_async.clock import Clock
 from appcues_async.errors import (
@@ -23,9 +23,7 @@ from appcues_async.errors import (
 from appcues_async.models import Job
 from appcues_async.notices import AnswerLost, AnswerSettled, Listener, PollFailed, notify
 from appcues_async.recovery.evidence import (
-    NO_CLOCK,
     Claim,
-    ClockSkew,
     Finding,
     Owned,
     Verdict,
@@ -33,8 +31,8 @@ from appcues_async.recovery.evidence import (
     judge,
     possible,
     reaches_back,
-    skew_of,
 )
+from appcues_async.recovery.job_clock import Clocks, skew_of
 from appcues_async.recovery.ownership import LocalOwners, Owners, join
 from appcues_async.settings import PollPolicy
 from appcues_async.waiting.lookup import LIST, get_job
@@ -155,9 +153,11 @@ class Inquiries:
             await self._pause(min(pause, settled_at - now) if now < settled_at else pause)
 
     def _until_settled(self, claim: Claim, settle: float) -> float:
-        """Seconds from now on; at most `settle`, whatever another machine's clock wrote down."""
+        """Seconds from now on; all of `settle` where the times are of another clock."""
+        if claim.clock != self._clock.id:
+            return settle
         last = claim.began if claim.ended is None else claim.ended
-        return min(settle, max(0.0, last + settle - self._clock.now().timestamp()))
+        return min(settle, max(0.0, last + settle - self._clock.time()))
 
     async def _pause(self, seconds: float) -> None:
         await wait_or_sleep(self._clock, self._closed, seconds)
@@ -179,6 +179,7 @@ class JobSearch:
     others: Owners | None
     settle: float
     _ended: dict[str, Job] = field(init=False, factory=dict)
+    _since: float | None = field(init=False, default=None)
     _settled_at: float | None = field(init=False, default=None)
 
     async def search(self, claim: Claim, settled: bool) -> Verdict:
@@ -191,28 +192,31 @@ class JobSearch:
         Raises:
             AppcuesError: The list, or a job of it, cannot be had.
         """
+        clock = self.sender.clock
+        if self._since is None:
+            self._since = claim.began if claim.clock == clock.id else clock.time()
         if settled and self._settled_at is None:
-            self._settled_at = self._now()
-        listed, skew = await send_timed(self.sender, claim, LIST.request(), read_summaries)
-        now = self._now()
+            self._settled_at = clock.time()
+        listed, clocks = await send_timed(self.sender, LIST.request(), read_summaries)
         # After the list: whoever may have started a job that it shows is known by then.
         theirs = Owned() if self.others is None else await self.others.whose(listed)
-        self.local.record_names(listed)
+        self.local.record_seen(listed)
         owned = join(theirs, self.local.whose(listed), listed)
-        everyone = [job_of(one) for one in listed.values()]
-        if self.local.clock_agrees(everyone, skew):
-            whole = reaches_back(claim, everyone, now)
-        else:
-            skew, whole = NO_CLOCK, reaches_back(claim, (), now)
+        clocks = evolve(clocks, measurements=owned.measurements)
+        whole = reaches_back(claim, listed, owned.heard, clocks)
         settled_at = self._settled_at
         if settled_at is not None and self.local.list_lags_behind(
-            listed, claim.kind, claim.began, settled_at
+            listed, claim.kind, self._since, settled_at
         ):
             # It lags, or shows fewer jobs than were started since.
-            whole, settled = False, now - settled_at > self.settle
-        jobs = [self._ended.get(one.id, one) for one in everyone if one.id not in owned.jobs]
-        left = possible(claim, jobs, owned, skew)
-        if counts_matter(claim, left, owned, skew):
+            whole, settled = False, clocks.now - settled_at > self.settle
+        jobs = [
+            self._ended.get(job_id) or job_of(one)
+            for job_id, one in listed.items()
+            if job_id not in owned.jobs
+        ]
+        left = possible(claim, jobs, owned, clocks)
+        if counts_matter(claim, left, owned, clocks):
             # The list leaves out the events, and with them the counts.
             uncounted = [job for job in left if job.ended and job.id not in self._ended]
             for job in uncounted[:DETAILS]:
@@ -220,7 +224,7 @@ class JobSearch:
             if len(uncounted) > DETAILS:
                 return Verdict(Finding.OPEN, left)
             left = tuple(self._ended.get(job.id, job) for job in left)
-        return judge(claim, left, owned, now=now, settled=settled, skew=skew, whole=whole)
+        return judge(claim, left, owned, clocks, settled=settled, whole=whole)
 
     async def _with_counts(self, job: Job) -> Job:
         try:
@@ -229,34 +233,34 @@ class JobSearch:
             # It is gone, and its counts with it.
             return job
 
-    def _now(self) -> float:
-        return self.sender.clock.now().timestamp()
-
 
 async def send_timed(
-    sender: Sender, claim: Claim, request: Request, read: Callable[[Reply], V]
-) -> tuple[V, ClockSkew]:
-    """Sends a request that only reads, and measures how far the server's clock is ahead.
+    sender: Sender, request: Request, read: Callable[[Reply], V]
+) -> tuple[V, Clocks]:
+    """Sends a request that only reads, and notes what its reply shows of the server's clock.
 
     Args:
         sender: Sends requests.
-        claim: Since when it is to be known; ours may have been set in the meantime.
-        request: What to send.
+        request: The request.
         read: Makes a value of a successful reply.
     """
     clock = sender.clock
-    asked = clock.now()
+    # Of the last attempt it is not known when it began.
+    asked = clock.time()
 
-    def read_timed(reply: Reply) -> tuple[V, ClockSkew]:
+    def read_timed(reply: Reply) -> tuple[V, Clocks]:
         headers: Mapping[str, str] = reply.headers
-        return read(reply), skew_of(headers.get("Date", ""), asked, clock.now())
+        now = clock.time()
+        return read(reply), Clocks(
+            id=clock.id, now=now, date=skew_of(headers.get("Date", ""), asked, now)
+        )
 
-    value, skew = await sender.send(request, read_timed)
-    offset = clock.now().timestamp() - clock.time()
-    return value, skew if claim.offset is None else skew.before(offset - claim.offset)
+    return await sender.send(request, read_timed)
 
 
 def _reason(verdict: Verdict) -> str:
+    if verdict.reason:
+        return f"nothing tells whether it was applied as {verdict.jobs[0].id}: {verdict.reason}"
     if not verdict.jobs:
         return "the list does not reach back to it"
     ids = ", ".join(job.id for job in verdict.jobs[:5])

@@ -7,17 +7,28 @@ one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections import deque
+from collections.abc import Collection, Mapping
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 from weakref import WeakValueDictionary
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from appcues_async.models import Job
-from appcues_async.recovery.evidence import LATE, Claim, ClockSkew, Owned
+from appcues_async.recovery.evidence import Claim, Owned
+from appcues_async.recovery.job_clock import LATE, Measurement
+from appcues_async.wire.codec import JobSummary, job_of
 
-__all__ = ["LocalOwners", "Owners", "SharedOwners", "join", "of_this_process"]
+__all__ = [
+    "LocalOwners",
+    "Owners",
+    "SharedOwners",
+    "join",
+    "measurement_of",
+    "of_this_process",
+    "stamp_of",
+]
 
 REMEMBERED: Final = 10_000
 """Own jobs that are kept at least; older ones are kept while an open request may need them."""
@@ -27,19 +38,14 @@ NAMES: Final = 20
 """Names of a route that are kept; a second one says already that names vary."""
 KEPT: Final = 10 * LATE
 """Seconds that an abandoned request is kept beyond its end."""
-ZONE: Final = 900.0
-"""Seconds by which two time zones differ at least."""
+MEASUREMENTS: Final = 100
+"""Looks at the clock that stamps jobs that are kept."""
 ACCOUNTS: Final = 100
 """Accounts that are kept while no client of theirs is open."""
 
 
-class Named(Protocol):
-    """Has a name."""
-
-    @property
-    def name(self) -> str:
-        """The name."""
-        ...
+Seen: TypeAlias = Job | JobSummary
+"""A job as a poll or a list shows it."""
 
 
 class Owners(Protocol):
@@ -61,76 +67,92 @@ class Owners(Protocol):
         ...
 
 
+@frozen
+class _OwnJob:
+    """A job of ours.
+
+    Attributes:
+        claim: The request that has started it, ended when its 202 was heard.
+        certain: Whether the server said so; False where it was found.
+        since: Since when that is known, on the clock of this process.
+    """
+
+    claim: Claim
+    certain: bool
+    since: float
+
+
 class LocalOwners:
     """The jobs and requests of one account in this process; for any number of threads."""
 
     def __init__(self) -> None:
         """Starts with nothing known."""
         self._mutex = threading.Lock()
-        self._jobs: dict[str, tuple[str, float]] = {}
-        self._unnamed: dict[str, str] = {}
+        self._jobs: dict[str, _OwnJob] = {}
+        self._unnamed: dict[str, Claim] = {}
+        self._unmeasured: dict[str, Claim] = {}
         self._names: dict[str, dict[str, int]] = {}
-        self._claims: dict[str, Claim] = {}
-        self._abandoned: dict[str, Claim] = {}
+        self._claims: dict[str, tuple[Claim, float]] = {}
+        self._abandoned: dict[str, tuple[Claim, float]] = {}
+        self._measurements: deque[Measurement] = deque(maxlen=MEASUREMENTS)
 
-    def open(self, claim: Claim) -> None:
+    def open(self, claim: Claim, now: float) -> None:
         """Records a request before it is sent, or what is known of it now."""
         with self._mutex:
             self._abandoned.pop(claim.id, None)
-            self._claims[claim.id] = claim
+            _, since = self._claims.get(claim.id, (claim, now))
+            self._claims[claim.id] = claim, since
 
-    def close(self, claim: Claim) -> None:
+    def close(self, claim: Claim, now: float) -> None:
         """Drops a settled claim: any job that it started has an owner."""
         with self._mutex:
             self._claims.pop(claim.id, None)
-            self._tidy(claim)
+            self._tidy(now)
 
     def abandon(self, claim: Claim, now: float) -> None:
         """Records a request whose outcome can no longer be determined.
 
         It stays a rival of others for as long as its job could be taken for theirs.
-
-        Args:
-            claim: The request.
-            now: The moment, in seconds since 1970.
         """
         ended = now if claim.ended is None else claim.ended
         with self._mutex:
             self._claims.pop(claim.id, None)
-            self._abandoned[claim.id] = evolve(claim, ended=ended, answerable=False)
-            self._tidy(claim)
+            self._abandoned[claim.id] = evolve(claim, ended=ended, answerable=False), now
+            self._tidy(now)
 
     def unsettled(self, claim_id: str) -> Claim | None:
         """A request of which this process does not know all that it has started; None if it does."""
         with self._mutex:
-            return self._claims.get(claim_id) or self._abandoned.get(claim_id)
+            claim, _ = self._claims.get(claim_id) or self._abandoned.get(claim_id) or (None, 0.0)
+            return claim
 
     def is_certain(self, job_id: str) -> bool:
         """Whether the server said that a job is ours; False where it was found."""
         with self._mutex:
-            return bool(self._jobs.get(job_id, ("", 0.0))[0])
+            return job_id in self._jobs and self._jobs[job_id].certain
 
-    def own(self, job_id: str, kind: str, now: float, *, certain: bool = True) -> None:
+    def own(self, job_id: str, claim: Claim, now: float, *, certain: bool = True) -> None:
         """Records that a job is ours.
 
         Args:
             job_id: The job.
-            kind: The route that started it.
-            now: The moment, in seconds since 1970.
-            certain: Whether the server said so; only then does the job's name say what names of that
-                route are.
+            claim: The request that has started it.
+            now: The moment, on the clock of this process.
+            certain: Whether the server said so, and just now; only then does the job show what the names
+                of that route are, and what the clock that stamps jobs said.
         """
         with self._mutex:
             if job_id in self._jobs:
                 return
-            self._jobs[job_id] = (kind if certain else "", now)
+            claim = evolve(claim, ended=now, before=frozenset()) if certain else claim
+            self._jobs[job_id] = _OwnJob(claim, certain, now)
             if certain:
-                self._unnamed[job_id] = kind
+                self._unnamed[job_id] = self._unmeasured[job_id] = claim
             if len(self._jobs) > REMEMBERED and not len(self._jobs) % FORGOTTEN:
                 self._forget(now)
 
-    def record_names(self, jobs: Mapping[str, Named]) -> None:
-        """Records the names of own jobs.
+    def record_seen(self, jobs: Mapping[str, Seen]) -> None:
+        """Records the names of own jobs, and what the clock that stamps jobs said.
 
         Args:
             jobs: Jobs that were seen, by their ids.
@@ -138,18 +160,31 @@ class LocalOwners:
         with self._mutex:
             for job_id in self._unnamed.keys() & jobs.keys():
                 if name := jobs[job_id].name:
-                    shown = self._names.setdefault(self._unnamed.pop(job_id), {})
+                    shown = self._names.setdefault(self._unnamed.pop(job_id).kind, {})
                     if name in shown or len(shown) < NAMES:
                         shown[name] = shown.get(name, 0) + 1
+            for job_id in self._unmeasured.keys() & jobs.keys():
+                claim, stamp = self._unmeasured.pop(job_id), stamp_of(jobs[job_id])
+                if stamp is not None and (measured := measurement_of(claim, stamp)) is not None:
+                    self._measurements.append(measured)
 
     def whose(self, listed: Collection[str]) -> Owned:
         """Says whose the listed jobs are, as far as is known now."""
         with self._mutex:
+            mine = {job_id: self._jobs[job_id] for job_id in listed if job_id in self._jobs}
+            claims = (*self._abandoned.values(), *self._claims.values())
             return Owned(
-                jobs={job_id: self._jobs[job_id][0] for job_id in listed if job_id in self._jobs},
-                claims=[*self._abandoned.values(), *self._claims.values()],
+                jobs={job_id: one.claim.kind * one.certain for job_id, one in mine.items()},
+                claims=[claim for claim, _ in claims],
                 names={kind: dict(shown) for kind, shown in self._names.items()},
+                heard={job_id: one.claim for job_id, one in mine.items() if one.certain},
+                measurements=tuple(self._measurements),
             )
+
+    def measurements(self) -> tuple[Measurement, ...]:
+        """What is known of the clock that stamps jobs."""
+        with self._mutex:
+            return tuple(self._measurements)
 
     def list_lags_behind(
         self, listed: Collection[str], kind: str, since: float, until: float
@@ -159,51 +194,33 @@ class LocalOwners:
         Args:
             listed: The ids of the jobs that were listed.
             kind: The route that started it.
-            since: When it was accepted at the earliest, in seconds since 1970.
+            since: When it was accepted at the earliest, on the clock of this process.
             until: When at the latest.
         """
         with self._mutex:
-            for job_id, (started_by, when) in reversed(self._jobs.items()):
-                if when < since:
+            for job_id, one in reversed(self._jobs.items()):
+                if one.since < since:
                     return False
-                if started_by == kind and when <= until and job_id not in listed:
+                missing = one.since <= until and job_id not in listed
+                if one.certain and one.claim.kind == kind and missing:
                     return True
         return False
 
-    def clock_agrees(self, jobs: Iterable[Job], skew: ClockSkew) -> bool:
-        """Whether own jobs started when they were accepted, and not in another zone's time.
-
-        The API writes times without a zone. Where these are not UTC, no job is ruled out by its time.
-
-        Args:
-            jobs: The jobs that were listed.
-            skew: How far the server's clock is ahead.
-        """
-        with self._mutex:
-            for job in jobs:
-                started_by, when = self._jobs.get(job.id, ("", 0.0))
-                if started_by and job.started_at is not None:
-                    late = job.started_at.timestamp() - when
-                    if not skew.min - ZONE < late < skew.max + ZONE:
-                        return False
-        return True
-
-    def _tidy(self, claim: Claim) -> None:
+    def _tidy(self, now: float) -> None:
         """Drops abandoned claims that no open request can meet any more."""
-        now = claim.began if claim.ended is None else claim.ended
-        oldest = min([one.began for one in self._claims.values()], default=now)
-        for one in tuple(self._abandoned.values()):
-            ended = one.began if one.ended is None else one.ended
-            if ended + KEPT < min(now, oldest):
-                del self._abandoned[one.id]
+        oldest = min([since for _, since in self._claims.values()], default=now)
+        for claim, since in tuple(self._abandoned.values()):
+            if since + KEPT < oldest:
+                del self._abandoned[claim.id]
 
     def _forget(self, now: float) -> None:
-        oldest = min([one.began for one in self._claims.values()], default=now)
-        for job_id, (_, when) in tuple(islice(self._jobs.items(), FORGOTTEN + 1)):
-            if when + KEPT >= oldest:
+        oldest = min([since for _, since in self._claims.values()], default=now)
+        for job_id, one in tuple(islice(self._jobs.items(), FORGOTTEN + 1)):
+            if one.since + KEPT >= oldest:
                 break
             del self._jobs[job_id]
             self._unnamed.pop(job_id, None)
+            self._unmeasured.pop(job_id, None)
 
 
 class SharedOwners:
@@ -253,7 +270,7 @@ of_this_process: Final = SharedOwners()
 """What the clients of this process know."""
 
 
-def join(theirs: Owned, ours: Owned, listed: Mapping[str, Named]) -> Owned:
+def join(theirs: Owned, ours: Owned, listed: Mapping[str, Seen]) -> Owned:
     """Joins what a journal and this process know; where they differ, this process is right.
 
     Args:
@@ -266,10 +283,35 @@ def join(theirs: Owned, ours: Owned, listed: Mapping[str, Named]) -> Owned:
         jobs={**theirs.jobs, **ours.jobs},
         claims=tuple(claims.values()),
         names=_highest(ours.names, theirs.names, _names_of(theirs.jobs, listed)),
+        heard={**theirs.heard, **ours.heard},
+        measurements=(*ours.measurements, *_measured(theirs.heard, listed)),
     )
 
 
-def _names_of(kinds: Mapping[str, str], listed: Mapping[str, Named]) -> dict[str, dict[str, int]]:
+def stamp_of(job: Seen) -> float | None:
+    """When a job was stamped, in seconds since 1970 by the clock of the server; None if it was not."""
+    started_at = (job if isinstance(job, Job) else job_of(job)).started_at
+    return None if started_at is None else started_at.timestamp()
+
+
+def measurement_of(claim: Claim, stamp: float) -> Measurement | None:
+    """What an own job shows of the clock that stamps jobs; None if its 202 was not heard."""
+    if claim.ended is None:
+        return None
+    return Measurement(clock=claim.clock, sent=claim.began, heard=claim.ended, stamp=stamp)
+
+
+def _measured(heard: Mapping[str, Claim], listed: Mapping[str, Seen]) -> list[Measurement]:
+    """What the own jobs of a journal show of it."""
+    found = (
+        measurement_of(claim, stamp)
+        for job_id, claim in heard.items()
+        if job_id in listed and (stamp := stamp_of(listed[job_id])) is not None
+    )
+    return [one for one in found if one is not None]
+
+
+def _names_of(kinds: Mapping[str, str], listed: Mapping[str, Seen]) -> dict[str, dict[str, int]]:
     """How many jobs of each kind have which name."""
     shown: dict[str, dict[str, int]] = {}
     for job_id, kind in kinds.items():

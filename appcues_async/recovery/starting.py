@@ -19,6 +19,7 @@ from appcues_async.models import Accepted, Job
 from appcues_async.notices import JobStarted
 from appcues_async.recovery.evidence import Claim, Finding, Verdict
 from appcues_async.recovery.inquiry import Inquiries, InquiryPolicy, JobSearch
+from appcues_async.recovery.job_clock import Clocks
 from appcues_async.recovery.ownership import LocalOwners, Owners
 from appcues_async.waiting.address import ANALYTICS, JobAddress
 from appcues_async.waiting.handle import JobHandle, JobHandles
@@ -101,8 +102,8 @@ class Starter:
     handles: JobHandles
 
     def now(self) -> float:
-        """The moment, in seconds since 1970."""
-        return self.sender.clock.now().timestamp()
+        """The moment, on a clock that is never set."""
+        return self.sender.clock.time()
 
     def claim(self, kind: str, *, rows: int | None = None, target: str = "") -> Claim:
         """Makes the claim of a request that is about to be sent.
@@ -112,7 +113,10 @@ class Starter:
             rows: How many rows its body has, if that is known.
             target: What it makes, where that is no job.
         """
-        return Claim(kind=kind, began=self.now(), rows=rows, target=target)
+        clock, now = self.sender.clock.id, self.now()
+        measurements = self.owners.measurements()
+        job_time = Clocks(id=clock, now=now, measurements=measurements).job_time()
+        return Claim(kind=kind, began=now, clock=clock, job_time=job_time, rows=rows, target=target)
 
     async def start(
         self,
@@ -188,13 +192,13 @@ class Starter:
             OutcomeUnknown: That cannot be known; `candidates` are the jobs that may be its own.
         """
         claim = evolve(claim, answerable=False)
-        self.owners.open(claim)
+        self.owners.open(claim, self.now())
         try:
             job = await self._find(claim, self._job_search(owners))
         except BaseException:
             self.owners.abandon(claim, self.now())
             raise
-        self.owners.close(claim)
+        self.owners.close(claim, self.now())
         return None if job is None else self._started(self.handles.address(job.id, claim.kind))
 
     async def send(self, recoverable: RecoverableRequest[T], claim: Claim) -> T:
@@ -208,8 +212,7 @@ class Starter:
             OutcomeUnknown: Nothing says whether it was applied.
             AppcuesError: It was not applied; `delivery` says how that is known.
         """
-        offset = self.now() - self.sender.clock.time()
-        progress = _Progress(evolve(claim, ended=None, answerable=True, offset=offset))
+        progress = _Progress(evolve(claim, ended=None, answerable=True))
         sender = self.sender
         with self._opened(progress):
             while True:
@@ -221,7 +224,7 @@ class Starter:
                     failure = error
                 else:
                     if (started := recoverable.id_of(value)) is not None:
-                        self.owners.own(started, claim.kind, self.now())
+                        self.owners.own(started, progress.claim, self.now())
                     return value
                 try:
                     job = await self._recover(recoverable, progress, failure, sender)
@@ -235,7 +238,7 @@ class Starter:
     @contextmanager
     def _opened(self, progress: _Progress) -> Iterator[None]:
         """Keeps the owners informed of a request while it is under way."""
-        self.owners.open(progress.claim)
+        self.owners.open(progress.claim, self.now())
         # Until something says otherwise, as where a task is cancelled half way.
         unsettled = True
         try:
@@ -249,7 +252,7 @@ class Starter:
             if unsettled:
                 self.owners.abandon(progress.claim, self.now())
             else:
-                self.owners.close(progress.claim)
+                self.owners.close(progress.claim, self.now())
 
     async def _recover(
         self,
@@ -265,7 +268,7 @@ class Starter:
             AppcuesError: The failure itself, where a search cannot help.
         """
         progress.claim = evolve(progress.claim, ended=self.now(), answerable=False)
-        self.owners.open(progress.claim)
+        self.owners.open(progress.claim, self.now())
         unsafe = recoverable.request.endpoint.repeat is Repeat.UNSAFE
         ambiguous = unsafe and failure.delivery is Delivery.UNKNOWN
         if not (ambiguous and recoverable.can_be_found and sender.on_unknown == "reconcile"):
@@ -297,7 +300,7 @@ class Starter:
             raise failure
         progress.attempts += failure.attempts
         progress.claim = evolve(progress.claim, ended=None, answerable=True)
-        self.owners.open(progress.claim)
+        self.owners.open(progress.claim, self.now())
         retry = evolve(sender.retry, attempts=left)
         return sender.with_options(retry, sender.timeouts, sender.on_unknown)
 
@@ -311,7 +314,7 @@ class Starter:
         if verdict.finding is Finding.ABSENT:
             return None
         (found,) = verdict.jobs
-        self.owners.own(found.id, claim.kind, self.now(), certain=False)
+        self.owners.own(found.id, claim, self.now(), certain=False)
         return found
 
     def _job_search(self, others: Owners | None) -> JobSearch:

@@ -336,6 +336,10 @@ async def test_ordered_without_waiting_is_refused(client: AppcuesClient) -> None
 class Hurried:
     """A clock on which five minutes pass in a second."""
 
+    @property
+    def id(self) -> str:
+        return "of the test"
+
     def time(self) -> float:
         return time.monotonic() * 300
 

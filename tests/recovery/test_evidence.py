@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from appcues_async.models import Job, JobEvent
 from appcues_async.recovery.evidence import (
-    NO_CLOCK,
     Claim,
-    ClockSkew,
     Finding,
     Owned,
     judge,
@@ -23,16 +21,32 @@ from appcues_async.recovery.evidence import (
     reaches_back,
     telling_name,
 )
+from appcues_async.recovery.job_clock import Clocks, ClockSkew, Measurement
 from appcues_async.recovery.ownership import LocalOwners
 
 EVENTS = "import/events"
 BEGAN = 1_000_000.5
 ENDED = 1_000_010.0
 NOW = ENDED + 20
+HERE = "our clock"
+AGREES = Clocks(id=HERE, now=NOW, date=ClockSkew(0, 0))
+"""The `Date` of replies is that of our clock, and nothing was measured."""
+
+
+def heard(at: float, ahead: float = 0.0, clock: str = HERE) -> Measurement:
+    """An own job that was accepted at that time."""
+    return Measurement(clock=clock, sent=at, heard=at, stamp=float(int(at + ahead)))
+
+
+def measured(ahead: float, *times: float) -> Clocks:
+    """The clock that stamps jobs was so far ahead at these times."""
+    found = [heard(at, ahead) for at in times]
+    return attrs.evolve(AGREES, measurements=found)
 
 
 def claim(**changes: object) -> Claim:
-    return attrs.evolve(Claim(kind=EVENTS, began=BEGAN, ended=ENDED, answerable=False), **changes)  # type: ignore[arg-type]
+    mine = Claim(kind=EVENTS, began=BEGAN, ended=ENDED, clock=HERE, answerable=False)
+    return attrs.evolve(mine, **changes)  # type: ignore[arg-type]
 
 
 def job(job_id: str = "job-1", *, start: float | None = BEGAN, **changes: object) -> Job:
@@ -51,54 +65,89 @@ def counted(completed: int, failed: int = 0, **more: int) -> dict[str, int]:
 
 
 def finding(mine: Claim, *jobs: Job, owned: Owned | None = None, settled: bool = True) -> Finding:
-    return judge(mine, jobs, owned or Owned(), now=NOW, settled=settled).finding
+    return judge(mine, jobs, owned or Owned(), AGREES, settled=settled).finding
+
+
+@pytest.mark.parametrize("start", [BEGAN - 90_000, BEGAN - 4, ENDED + 4, ENDED + 90_000])
+@pytest.mark.parametrize("clocks", [AGREES, measured(0, BEGAN - 5), measured(0, ENDED + 5)])
+def test_time_that_is_not_proved_rules_no_job_out(start: float, clocks: Clocks) -> None:
+    verdict = judge(claim(), [job(start=start)], Owned(), clocks, settled=True)
+    assert verdict.finding is Finding.UNDECIDED
+    assert "clock that stamps jobs" in verdict.reason
 
 
 @pytest.mark.parametrize(
     ("start", "fits"),
     [
+        (BEGAN - 3.1, False),
         (BEGAN - 1, True),
-        (BEGAN - 1.01, False),
         (ENDED + 60, True),
-        (ENDED + 60.01, False),
+        (ENDED + 64.1, False),
         (None, True),
     ],
 )
-def test_a_job_starts_in_the_time_of_the_request(start: float | None, fits: bool) -> None:
-    assert bool(possible(claim(), [job(start=start)], Owned())) is fits
+@pytest.mark.parametrize("ahead", [0.0, -30.0, 90_000.0])
+def test_own_jobs_from_before_and_after_prove_when_ours_was_stamped(
+    start: float | None, fits: bool, ahead: float
+) -> None:
+    proved = measured(ahead, BEGAN - 5, ENDED + 5)
+    stamped = None if start is None else start + ahead
+    assert bool(possible(claim(), [job(start=stamped)], Owned(), proved)) is fits
 
 
-def test_a_request_without_a_known_end_may_have_started_any_later_job() -> None:
-    assert possible(claim(ended=None), [job(start=BEGAN + 1e6)], Owned())
+def test_a_step_of_the_job_clock_widens_the_time_of_a_job() -> None:
+    stepped = attrs.evolve(AGREES, measurements=[heard(BEGAN - 5), heard(ENDED + 5, -30)])
+    assert possible(claim(), [job(start=BEGAN - 30)], Owned(), stepped)
+    assert not possible(claim(), [job(start=BEGAN - 35)], Owned(), stepped)
 
 
-@pytest.mark.parametrize(
-    ("start", "lead"), [(BEGAN - 300, ClockSkew(-300, -299)), (ENDED + 360, ClockSkew(299, 300))]
-)
-def test_the_server_may_have_another_time(start: float, lead: ClockSkew) -> None:
-    assert not possible(claim(), [job(start=start)], Owned())
-    assert possible(claim(), [job(start=start)], Owned(), lead)
+def test_a_request_that_goes_on_may_have_started_any_later_job() -> None:
+    proved = measured(0, BEGAN - 5, ENDED + 5)
+    assert possible(claim(ended=None), [job(start=BEGAN + 1e6)], Owned(), proved)
 
 
-def test_times_of_another_zone_rule_nothing_out() -> None:
-    assert len(possible(claim(), [job(start=0), job("job-2", start=2e6)], Owned(), NO_CLOCK)) == 2
+def test_a_time_written_with_the_intent_is_that_of_a_process_on_another_clock() -> None:
+    theirs = claim(clock="another", began=7.0, ended=9.0, job_time=(BEGAN, BEGAN + 1))
+
+    def found(start: float) -> Finding:
+        return judge(theirs, [job(start=start)], Owned(), AGREES, settled=True).finding
+
+    assert found(BEGAN) is Finding.FOUND
+    assert found(BEGAN + 3) is Finding.FOUND
+    assert found(BEGAN + 6) is Finding.UNDECIDED
+    assert found(BEGAN - 3) is Finding.UNDECIDED
 
 
-def test_our_clock_may_have_been_set_meanwhile() -> None:
-    assert ClockSkew(0, 1).before(-30) == ClockSkew(-30, 1)
-    assert ClockSkew(0, 1).before(30) == ClockSkew(0, 31)
+def test_a_job_that_may_be_of_a_process_whose_times_say_nothing_is_taken_by_nobody() -> None:
+    theirs = claim(clock="another", rows=10)
+    assert finding(theirs, ended(job(), counted(10))) is Finding.UNDECIDED
+    assert finding(theirs, ended(job(), counted(9))) is Finding.ABSENT
 
 
-def test_a_lead_of_the_server_rules_nothing_out() -> None:
-    assert possible(claim(), [job()], Owned(), ClockSkew(300, 301))
+def test_of_several_the_one_in_the_time_of_the_request_is_ours_if_that_was_measured() -> None:
+    jobs = [job("early", start=BEGAN - 90), job("mine"), job("late", start=ENDED + 90)]
+
+    def found(clocks: Clocks) -> list[str]:
+        return [one.id for one in judge(claim(), jobs, Owned(), clocks, settled=True).jobs]
+
+    assert found(measured(0, BEGAN - 5)) == ["mine"]
+    assert found(AGREES) == ["early", "mine", "late"]
+    assert found(measured(300, BEGAN - 5)) == ["early", "mine", "late"]
+
+
+def test_a_job_that_was_held_back_on_its_way_is_not_ruled_out_and_not_taken() -> None:
+    verdict = judge(
+        claim(), [job(start=ENDED + 30)], Owned(), measured(0, BEGAN - 5, ENDED + 5), settled=True
+    )
+    assert verdict.finding is Finding.UNDECIDED
 
 
 def test_what_somebody_owns_is_not_ours() -> None:
-    assert not possible(claim(), [job()], Owned(jobs={"job-1": ""}))
+    assert not possible(claim(), [job()], Owned(jobs={"job-1": ""}), AGREES)
 
 
 def test_what_was_listed_before_is_not_ours() -> None:
-    assert not possible(claim(before=frozenset({"job-1"})), [job()], Owned())
+    assert not possible(claim(before=frozenset({"job-1"})), [job()], Owned(), AGREES)
 
 
 COUNTS = {
@@ -120,8 +169,8 @@ def test_counts_rule_out_what_cannot_be_ours(
     status: str, counts: dict[str, int], fits: bool
 ) -> None:
     done = ended(job(), counts, status)
-    assert bool(possible(claim(rows=10), [done], Owned())) is fits
-    assert possible(claim(), [done], Owned())
+    assert bool(possible(claim(rows=10), [done], Owned(), AGREES)) is fits
+    assert possible(claim(), [done], Owned(), AGREES)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +196,11 @@ def test_a_name_tells_once_own_jobs_have_shown_that_it_does_not_vary(
 )
 def test_another_name_rules_a_job_out_once_ours_is_known(name: str, fits: bool) -> None:
     known = Owned(names={EVENTS: {"Import Events": 1}})
-    assert possible(claim(), [job(name=name)], Owned())
-    assert bool(possible(claim(), [job(name=name)], known)) is fits
-    assert possible(claim(), [job(name=name)], Owned(names={"export/events": {"Export": 1}}))
+    assert possible(claim(), [job(name=name)], Owned(), AGREES)
+    assert bool(possible(claim(), [job(name=name)], known, AGREES)) is fits
+    assert possible(
+        claim(), [job(name=name)], Owned(names={"export/events": {"Export": 1}}), AGREES
+    )
 
 
 def test_the_only_job_left_is_ours_once_the_list_is_settled() -> None:
@@ -169,29 +220,36 @@ def test_no_job_is_an_absence_once_the_list_is_settled() -> None:
 
 
 def test_no_job_says_nothing_in_a_list_that_does_not_reach_back() -> None:
-    verdict = judge(claim(), [], Owned(), now=NOW, settled=True, whole=False)
+    verdict = judge(claim(), [], Owned(), AGREES, settled=True, whole=False)
     assert verdict.finding is Finding.UNDECIDED
 
 
 def test_one_job_in_a_list_that_does_not_reach_back_is_ours_only_by_its_counts() -> None:
     def found(mine: Claim, one: Job) -> Finding:
-        return judge(mine, [one], Owned(), now=NOW, settled=True, whole=False).finding
+        return judge(mine, [one], Owned(), AGREES, settled=True, whole=False).finding
 
     assert found(claim(), job()) is Finding.UNDECIDED
     assert found(claim(rows=10), job()) is Finding.OPEN
     assert found(claim(rows=10), ended(job(), counted(10))) is Finding.FOUND
 
 
-def test_a_list_reaches_back_for_an_hour_or_as_far_as_it_shows() -> None:
-    later = BEGAN + 3601
-    assert reaches_back(claim(), [], BEGAN + 3600)
-    assert not reaches_back(claim(), [job(), job(start=None)], later)
-    assert reaches_back(claim(), [job(start=BEGAN - 2)], later)
-    assert reaches_back(claim(before=frozenset({"job-1"})), [job(start=None)], later)
+def test_a_list_reaches_back_to_what_it_shows_from_before() -> None:
+    def reaches(mine: Claim, now: float = BEGAN + 3601, **earlier: Claim) -> bool:
+        return reaches_back(mine, ["job-1"], earlier, attrs.evolve(AGREES, now=now))
+
+    assert reaches(claim(), BEGAN + 3600)
+    assert not reaches(claim())
+    assert not reaches(claim(clock="another"), BEGAN)
+    assert reaches(claim(before=frozenset({"job-1"})))
+    mine = {"job-1": claim(began=BEGAN - 2, ended=BEGAN - 1)}
+    assert reaches_back(claim(), ["job-1"], mine, attrs.evolve(AGREES, now=BEGAN + 1e6))
+    assert not reaches_back(claim(), ["job-2"], mine, attrs.evolve(AGREES, now=BEGAN + 1e6))
+    same_time = {"job-1": claim()}
+    assert not reaches_back(claim(), ["job-1"], same_time, attrs.evolve(AGREES, now=BEGAN + 1e6))
 
 
 def test_several_jobs_are_undecided_and_are_named() -> None:
-    verdict = judge(claim(), [job("a"), job("b")], Owned(), now=NOW, settled=True)
+    verdict = judge(claim(), [job("a"), job("b")], Owned(), AGREES, settled=True)
     assert verdict.finding is Finding.UNDECIDED
     assert [one.id for one in verdict.jobs] == ["a", "b"]
 
@@ -207,9 +265,9 @@ def test_a_job_that_a_rival_may_own_is_nobodys() -> None:
     rival = claim(id="rival")
     owned = Owned(claims=[rival])
     assert finding(claim(), ended(job()), owned=owned) is Finding.UNDECIDED
-    assert finding(claim(), job(start=BEGAN), owned=Owned(claims=[claim(id="b", began=NOW)])) is (
-        Finding.FOUND
-    )
+    later = Owned(claims=[claim(id="b", began=NOW, ended=None)])
+    proved = measured(0, BEGAN - 5, NOW - 3, NOW + 3)
+    assert judge(claim(), [job()], later, proved, settled=True).finding is Finding.FOUND
 
 
 def test_nobody_is_a_rival_of_itself() -> None:
@@ -256,13 +314,16 @@ class World:
     made: dict[str, str]
     jobs: list[Job]
     owned: Owned
-    skew: ClockSkew
+    clocks: Clocks
 
 
 @st.composite
 def worlds(draw: st.DrawFn, *, outsiders: bool) -> World:
-    """Requests of two endpoints, each applied or not, on a server whose clock may be wrong."""
-    ahead = draw(st.sampled_from([0.0, -300.0, 300.0]))
+    """Requests of two endpoints, each applied or not, on a server whose clocks may be wrong."""
+    ahead = draw(st.sampled_from([0.0, -300.0, 2.0, 300.0, 90_000.0]))
+    date = draw(st.sampled_from([0.0, -300.0, 300.0]))
+    looks = draw(st.sampled_from([(), (BEGAN - 60,), (BEGAN + 200,), (BEGAN - 60, BEGAN + 200)]))
+    clocks = attrs.evolve(measured(ahead, *looks), date=ClockSkew(date - 1, date + 1))
     varying = draw(st.booleans())
     claims: list[Claim] = []
     jobs: list[Job] = []
@@ -286,7 +347,12 @@ def worlds(draw: st.DrawFn, *, outsiders: bool) -> World:
         known = draw(st.booleans())
         done = began + draw(st.floats(0, 30))
         one = Claim(
-            kind=kind, began=began, ended=done, rows=rows if known else None, id=str(number)
+            kind=kind,
+            began=began,
+            ended=done,
+            clock=HERE,
+            rows=rows if known else None,
+            id=str(number),
         )
         claims.append(one)
         if draw(st.booleans()):
@@ -301,10 +367,10 @@ def worlds(draw: st.DrawFn, *, outsiders: bool) -> World:
             start(BEGAN + draw(st.floats(-50, 100)), "import/profiles", 2)
     owners = LocalOwners()
     for job_id, kind in mine.items():
-        owners.own(job_id, kind, BEGAN)
-    owners.record_names({one.id: one for one in jobs})
+        owners.own(job_id, Claim(kind=kind, began=BEGAN), BEGAN)
+    owners.record_seen({one.id: one for one in jobs})
     known_now = attrs.evolve(owners.whose([one.id for one in jobs]), claims=claims)
-    return World(claims, made, jobs, known_now, ClockSkew(ahead - 1, ahead + 1))
+    return World(claims, made, jobs, known_now, clocks)
 
 
 @given(worlds(outsiders=True), st.booleans())
@@ -313,7 +379,7 @@ def test_an_own_job_that_is_listed_is_never_missed_and_never_taken_for_another(
 ) -> None:
     for one in world.claims:
         if one.id in world.made:
-            verdict = judge(one, world.jobs, world.owned, now=NOW, settled=settled, skew=world.skew)
+            verdict = judge(one, world.jobs, world.owned, world.clocks, settled=settled)
             assert verdict.finding is not Finding.ABSENT
             if verdict.finding is Finding.FOUND:
                 assert [found.id for found in verdict.jobs] == [world.made[one.id]]
@@ -325,7 +391,7 @@ def test_requests_of_one_account_never_take_each_others_jobs(world: World, seed:
     random.Random(seed).shuffle(order)
     owned = world.owned
     for one in order:
-        verdict = judge(one, world.jobs, owned, now=NOW, settled=True, skew=world.skew)
+        verdict = judge(one, world.jobs, owned, world.clocks, settled=True)
         if verdict.finding is Finding.FOUND:
             assert verdict.jobs[0].id == world.made.get(one.id)
             owned = attrs.evolve(
@@ -342,27 +408,33 @@ def test_requests_of_one_account_never_take_each_others_jobs(world: World, seed:
 
 def test_the_name_of_a_job_that_was_found_proves_nothing() -> None:
     owners = LocalOwners()
-    owners.own("job-1", EVENTS, NOW, certain=False)
-    owners.own("job-1", EVENTS, NOW)
-    owners.record_names({"job-1": job()})
+    owners.own("job-1", claim(), NOW, certain=False)
+    owners.own("job-1", claim(), NOW)
+    owners.record_seen({"job-1": job()})
     assert owners.whose(["job-1"]).names == {}
     assert "job-1" in owners.whose(["job-1"]).jobs
 
 
 def test_an_abandoned_request_stays_a_rival_for_some_minutes() -> None:
     owners = LocalOwners()
-    owners.abandon(claim(id="loose"), NOW)
-    owners.open(claim(id="soon", began=ENDED + 599))
-    owners.close(claim(id="soon", began=ENDED + 599, ended=None))
-    assert [one.id for one in owners.whose([]).claims] == ["loose"]
-    owners.close(claim(id="late", began=ENDED + 601, ended=None))
-    assert owners.whose([]).claims == []
+    owners.abandon(claim(id="loose"), ENDED)
+    owners.open(claim(id="soon"), ENDED + 599)
+    owners.close(claim(id="soon"), ENDED + 700)
+    assert [one.id for one in owners.whose([]).claims] == []
+
+
+def test_an_abandoned_request_stays_a_rival_of_those_that_were_open_then() -> None:
+    owners = LocalOwners()
+    owners.abandon(claim(id="loose"), ENDED)
+    owners.open(claim(id="open"), ENDED + 599)
+    owners.close(claim(id="late"), ENDED + 700)
+    assert [one.id for one in owners.whose([]).claims] == ["loose", "open"]
 
 
 def test_own_jobs_are_forgotten_when_no_request_can_meet_them() -> None:
     owners = LocalOwners()
     for number in range(30_000):
-        owners.own(f"job-{number}", EVENTS, BEGAN + number)
+        owners.own(f"job-{number}", claim(), BEGAN + number)
     left = owners.whose([f"job-{number}" for number in range(30_000)]).jobs
     assert 10_000 <= len(left) <= 11_000
     assert "job-29999" in left
@@ -370,7 +442,7 @@ def test_own_jobs_are_forgotten_when_no_request_can_meet_them() -> None:
 
 def test_own_jobs_are_kept_for_a_request_that_is_still_open() -> None:
     owners = LocalOwners()
-    owners.open(claim())
+    owners.open(claim(), BEGAN)
     for number in range(30_000):
-        owners.own(f"job-{number}", EVENTS, BEGAN + number)
+        owners.own(f"job-{number}", claim(), BEGAN + number)
     assert len(owners.whose([f"job-{number}" for number in range(30_000)]).jobs) == 30_000

@@ -8,14 +8,16 @@ from datetime import UTC, datetime
 import pytest
 
 from appcues_async.models import Job
-from appcues_async.recovery.evidence import SAME_CLOCK, ClockSkew
+from appcues_async.recovery.evidence import Claim
+from appcues_async.recovery.job_clock import Clocks
 from appcues_async.recovery.ownership import ACCOUNTS, LocalOwners, of_this_process
 
 ORIGIN = "https://api.appcues.com"
+EVENTS = Claim(kind="import/events", began=999, clock="here")
 
 
 def test_an_account_is_remembered_when_no_client_of_it_is_open() -> None:
-    of_this_process.of(ORIGIN, "7").own("job-1", "import/events", 1000)
+    of_this_process.of(ORIGIN, "7").own("job-1", EVENTS, 1000)
     gc.collect()
     assert of_this_process.of(ORIGIN, "7").whose(["job-1"]).jobs == {"job-1": "import/events"}
     assert not of_this_process.of(ORIGIN, "8").whose(["job-1"]).jobs
@@ -23,7 +25,7 @@ def test_an_account_is_remembered_when_no_client_of_it_is_open() -> None:
 
 def test_accounts_that_nobody_uses_any_more_do_not_pile_up() -> None:
     held = of_this_process.of(ORIGIN, "held")
-    of_this_process.of(ORIGIN, "old").own("job-1", "import/events", 1000)
+    of_this_process.of(ORIGIN, "old").own("job-1", EVENTS, 1000)
     for number in range(ACCOUNTS):
         of_this_process.of(ORIGIN, str(number))
     gc.collect()
@@ -46,27 +48,24 @@ def test_a_list_may_lack_a_job_that_it_should_show(
     listed: list[str], kind: str, since: float, until: float, list_lags_behind: bool
 ) -> None:
     owners = LocalOwners()
-    owners.own("a", "import/events", 1000)
-    owners.own("b", "import/events", 1010)
-    owners.own("c", "import/events", 1020, certain=False)
+    owners.own("a", EVENTS, 1000)
+    owners.own("b", EVENTS, 1010)
+    owners.own("c", EVENTS, 1020, certain=False)
     assert owners.list_lags_behind(listed, kind, since, until) is list_lags_behind
 
 
-@pytest.mark.parametrize(
-    ("late", "lead", "keep"),
-    [
-        (-30, SAME_CLOCK, True),
-        (-3600, SAME_CLOCK, False),
-        (900, SAME_CLOCK, False),
-        (-3600, ClockSkew(-3600, -3599), True),
-    ],
-)
-def test_own_jobs_show_whether_times_are_utc(late: float, lead: ClockSkew, keep: bool) -> None:
+def test_own_jobs_show_what_the_clock_that_stamps_jobs_said() -> None:
     owners = LocalOwners()
-    owners.own("a", "import/events", 1e6)
-    owners.own("found", "import/events", 1e6, certain=False)
-    jobs = [
-        Job(id=name, status="IN_PROGRESS", started_at=datetime.fromtimestamp(start, UTC))
-        for name, start in (("a", 1e6 + late), ("found", 0), ("another's", 0))
-    ]
-    assert owners.clock_agrees(jobs, lead) is keep
+    owners.own("a", EVENTS, 1001)
+    owners.own("found", EVENTS, 1001, certain=False)
+    jobs = {
+        name: Job(id=name, name="Events", started_at=datetime.fromtimestamp(5000, UTC))
+        for name in ("a", "found", "another's")
+    }
+    owners.record_seen(jobs)
+    owners.record_seen(jobs)
+    (found,) = owners.measurements()
+    assert (found.skew.min, found.skew.max) == (3999, 4002)
+    clocks = Clocks(id="here", now=1010, measurements=[found])
+    assert clocks.job_time() == (5009, 5012)
+    assert Clocks(id="elsewhere", now=1010, measurements=[found]).job_time() is None

@@ -577,10 +577,12 @@ def starter(client: AppcuesClient) -> Starter:
 
 
 async def upload_of_a_process_that_died(sandbox: Sandbox, number: int = 3) -> Claim:
-    began = time.time()
+    began = time.monotonic()
     async with elsewhere(sandbox) as other:
         await (await other.imports.events(rows("Paid", number)))
-    return Claim(kind=EVENTS, began=began, ended=time.time(), rows=number)
+    return Claim(
+        kind=EVENTS, began=began, ended=time.monotonic(), clock=SystemClock().id, rows=number
+    )
 
 
 async def test_the_job_of_a_process_that_died_is_found(
@@ -598,7 +600,7 @@ async def test_the_job_of_a_process_that_died_is_found(
 async def test_a_request_that_was_never_sent_is_absent_at_once_when_its_time_is_over(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
-    claim = Claim(kind=EVENTS, began=time.time() - 20, rows=3)
+    claim = Claim(kind=EVENTS, began=time.monotonic() - 20, clock=SystemClock().id, rows=3)
     began = time.monotonic()
     settled = client.with_options(timeouts=Timeouts(settle=15))
     assert await starter(settled).recover(claim) is None
@@ -633,7 +635,7 @@ async def test_a_start_knows_its_own_claim_in_a_journal(
     await (await client.imports.events(rows("Before", 1)))
     before = frozenset(job.id for job in await client.jobs.list())
     assert before == set(sandbox.jobs)
-    claim = Claim(kind=EVENTS, began=time.time(), rows=3, before=before, id="run:1")
+    claim = attrs.evolve(starter(client).claim(EVENTS, rows=3), before=before, id="run:1")
     lose(sandbox, Reset(applied=True))
     request = IMPORT_EVENTS.request(await body_of(rows("Paid", 3), kinds.EVENTS))
     handle = await starter(client).start(request, claim=claim, owners=Written([claim]))
@@ -686,7 +688,7 @@ async def test_a_chunk_makes_seven_hops_to_aiohttp(
 
     async def counted(session: aiohttp.ClientSession, *args: Any, **options: Any) -> Any:
         frame = sys._getframe(1) if args[0] == "POST" else None
-        while frame is not None and "BulkRun._follow" not in hops:
+        while frame is not None and "Upload._sent" not in hops:
             hops.append(frame.f_code.co_qualname)  # type: ignore[attr-defined,unused-ignore]
             frame = frame.f_back
         return await request(session, *args, **options)

@@ -17,7 +17,16 @@ from attrs import frozen
 
 from appcues_async.errors import InvalidInput
 
-__all__ = ["VERSION", "Shown", "connect", "locks_of", "moment_text", "read_journal", "told"]
+__all__ = [
+    "VERSION",
+    "Shown",
+    "connect",
+    "locks_of",
+    "moment_text",
+    "open_existing",
+    "read_journal",
+    "told",
+]
 
 VERSION: Final = 2
 """The version of the tables below."""
@@ -37,21 +46,23 @@ CREATE TABLE runs (
 );
 CREATE TABLE stints (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, pid INTEGER NOT NULL,
-    host TEXT NOT NULL, started REAL NOT NULL, heartbeat REAL NOT NULL, ended REAL,
+    host TEXT NOT NULL, started REAL NOT NULL, heartbeat REAL NOT NULL, alive REAL NOT NULL,
+    ended REAL,
     before TEXT NOT NULL
 );
 CREATE TABLE chunks (
     run INTEGER NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL, first INTEGER NOT NULL,
     last INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, digest TEXT,
-    status TEXT NOT NULL, stint INTEGER, intent_at REAL, ended_at REAL, job TEXT,
+    status TEXT NOT NULL, stint INTEGER, intent_at REAL, times TEXT, job TEXT,
     certain INTEGER NOT NULL, completed INTEGER, failed INTEGER, requests_failed INTEGER, error TEXT,
+    candidates TEXT,
     PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
 CREATE INDEX chunks_by_job ON chunks (job);
 CREATE INDEX chunks_by_status ON chunks (status, rows);
 CREATE TABLE lost (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL, number INTEGER NOT NULL, rows INTEGER NOT NULL,
-    began REAL NOT NULL, ended REAL NOT NULL
+    times TEXT NOT NULL
 );
 """
 
@@ -108,6 +119,22 @@ def locks_of(path: Path) -> Path:
     return path.with_name(f"{path.name}-locks")
 
 
+def open_existing(path: Path) -> sqlite3.Connection:
+    """Opens the file of a journal that exists, whosever it is.
+
+    Raises:
+        InvalidInput: It is damaged, no journal, or was made by another release.
+    """
+    db = sqlite3.connect(path, timeout=_PATIENCE)
+    try:
+        _check_is_journal(path, db)
+        db.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 def read_journal(path: Path) -> Shown:
     """Reads what a journal holds; changes nothing, and disturbs nobody who writes it.
 
@@ -117,9 +144,7 @@ def read_journal(path: Path) -> Shown:
     with told(path):
         path.stat()
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
-            if _is_new(path, db):
-                raise InvalidInput(f"{path} is empty, and no journal")
-            _check_version(path, db)
+            _check_is_journal(path, db)
             db.row_factory = sqlite3.Row
             about, *_ = _read(db, "SELECT id, origin, account, made FROM journal")
             runs = _read(
@@ -132,11 +157,13 @@ def read_journal(path: Path) -> Shown:
             chunks = _read(
                 db,
                 "SELECT run, number AS chunk, source, first, last, rows, bytes, status, intent_at, "
-                "job, completed, failed, error FROM chunks ORDER BY run, number",
+                "job, completed, failed, error, candidates FROM chunks ORDER BY run, number",
             )
     for run in runs:
         run["sources"], run["options"] = json.loads(run["sources"]), json.loads(run["options"])
         run["read_to_end"] = bool(run["read_to_end"])
+    for chunk in chunks:
+        chunk["candidates"] = json.loads(chunk["candidates"] or "[]")
     return Shown(about, runs, chunks)
 
 
@@ -262,6 +289,12 @@ def _check(path: Path, db: sqlite3.Connection, origin: str, account_id: str) -> 
             f"the journal {path} belongs to account {of_account} at {of_origin}, and this client acts "
             f"for {account_id} at {origin}; name another journal"
         )
+
+
+def _check_is_journal(path: Path, db: sqlite3.Connection) -> None:
+    if _is_new(path, db):
+        raise InvalidInput(f"{path} is empty, and no journal")
+    _check_version(path, db)
 
 
 def _check_version(path: Path, db: sqlite3.Connection) -> None:

@@ -82,13 +82,14 @@ class ChunkRecord:
         status: How far it is.
         stint: Which process had it last.
         intent_at: When it was about to be sent, in seconds since 1970.
-        ended_at: When it was given up.
+        times: The times of its request, as `Claim.times_text` writes them.
         job: The id of its job.
         certain: Whether the server said that this is its job; else it was found.
         completed: Rows that its job has taken.
         failed: Rows that it has not.
         requests_failed: Requests inside Appcues that failed.
         error: What went wrong, without a word of anybody's data.
+        candidates: The jobs that may be its own, as JSON, where that is unknown.
     """
 
     number: int
@@ -101,10 +102,11 @@ class ChunkRecord:
     status: ChunkState = "planned"
     stint: int | None = None
     intent_at: float | None = None
-    ended_at: float | None = None
+    times: str | None = None
     job: str | None = None
     certain: bool = True
     completed: int | None = None
     failed: int | None = None
     requests_failed: int | None = None
     error: str | None = None
+    candidates: str | None = None

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 from appcues_async.bulk.chunks import Chunk
+from appcues_async.bulk.journal.claims import HEARTBEAT
 from appcues_async.bulk.journal.records import ChunkRecord, ChunkState, Run, RunKey
-from appcues_async.bulk.journal.store import HEARTBEAT, Journal
+from appcues_async.bulk.journal.settling import candidates_text
+from appcues_async.bulk.journal.store import Journal
 from appcues_async.clock import Clock, sleep_on
 from appcues_async.errors import AppcuesError, InvalidInput
 from appcues_async.models import Job
@@ -61,7 +63,7 @@ class RunJournal:
         self.run: Run = run
         self.records: dict[int, ChunkRecord] = {}
         self.failure: InvalidInput | None = None
-        self._owed: dict[int, tuple[str, bool]] = {}
+        self._owed: dict[int, dict[str, Any]] = {}
 
     @classmethod
     async def open(
@@ -94,7 +96,7 @@ class RunJournal:
         opened: list[Journal] = []
 
         def begin() -> tuple[Journal, Run, list[ChunkRecord]]:
-            journal = Journal(path, origin=origin, account_id=account_id, now=now)
+            journal = Journal(path, origin=origin, account_id=account_id, now=now, clock=clock)
             opened.append(journal)
             run = journal.begin(key, now)
             return journal, run, journal.records(run)
@@ -212,18 +214,8 @@ class RunJournal:
         return await self._call(self._journal.claim_of, self.run, record, self._key.kind)
 
     def claim_id(self, number: int) -> str:
-        """What tells the claim of a chunk from all others."""
+        """The id of the claim of a chunk."""
         return self._journal.claim_id(self.run, number)
-
-    def claim_now(self, record: ChunkRecord, before: frozenset[str]) -> Claim:
-        """What is known of the request of a chunk that is about to be sent."""
-        return Claim(
-            kind=self._key.kind,
-            began=self.now(),
-            rows=record.rows,
-            before=before,
-            id=self.claim_id(record.number),
-        )
 
     async def note_jobs(self, before: Collection[str]) -> None:
         """Keeps which jobs were listed before anything was sent."""
@@ -239,18 +231,25 @@ class RunJournal:
         Raises:
             InvalidInput: It cannot be written.
         """
-        values = {"stint": self.run.stint, "intent_at": claim.began, "ended_at": None}
+        values = {"stint": self.run.stint, "intent_at": self.now(), "times": claim.times_text()}
         await self._move(number, "intent", **values, error=None)
         self.step("intent", number)
 
-    async def accept(self, number: int, job: str, *, certain: bool) -> None:
+    async def accept(self, number: int, job: str, claim: Claim, *, certain: bool) -> None:
         """Writes down the job of a chunk.
+
+        Args:
+            number: The chunk.
+            job: Its job.
+            claim: Its request; ended when its 202 was heard, where the job is certain.
+            certain: Whether the server said that this is its job; else it was found.
 
         Raises:
             InvalidInput: It cannot be written; nothing more can, then.
         """
-        self._owed[number] = (job, certain)
-        await self._move(number, "accepted", job=job, certain=certain, error=None)
+        values = {"job": job, "certain": certain, "times": claim.times_text(), "error": None}
+        self._owed[number] = values
+        await self._move(number, "accepted", **values)
         del self._owed[number]
         self.step("accepted", number)
 
@@ -258,10 +257,10 @@ class RunJournal:
         """Writes down that a chunk was not accepted, which is known."""
         await self._move(number, "refused", error=_in_short(error))
 
-    async def give_up(self, number: int, error: AppcuesError, ended: float | None) -> None:
+    async def give_up(self, number: int, error: AppcuesError, claim: Claim) -> None:
         """Writes down that nothing says whether a chunk was accepted, and since when."""
-        ended = self.now() if ended is None else ended
-        await self._move(number, "unknown", ended_at=ended, error=_in_short(error))
+        values = {"times": claim.times_text(), "candidates": candidates_text(error)}
+        await self._move(number, "unknown", **values, error=_in_short(error))
 
     async def end(self, number: int, job: Job, error: AppcuesError | None) -> None:
         """Writes down how the job of a chunk has ended."""
@@ -302,9 +301,8 @@ class RunJournal:
     def _end(self, now: float) -> None:
         try:
             # There may be room by now for what could not be written when it happened.
-            for number, (job, certain) in self._owed.items():
-                known = {"job": job, "certain": certain, "error": None}
-                self._journal.move(self.run, number, "accepted", now, **known)
+            for number, values in self._owed.items():
+                self._journal.move(self.run, number, "accepted", now, **values)
         finally:
             self._journal.close(now)
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import attrs
 
+from appcues_async.bulk.journal.claims import Claims
 from appcues_async.bulk.journal.file import connect, locks_of, moment_text, told
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.bulk.journal.records import (
@@ -30,23 +31,14 @@ from appcues_async.bulk.journal.records import (
     Run,
     RunKey,
 )
+from appcues_async.clock import Clock, SystemClock
 from appcues_async.errors import InvalidInput
 from appcues_async.recovery.evidence import Claim, Owned
 
-__all__ = ["HEARTBEAT", "Journal"]
+__all__ = ["Journal"]
 
 _TRIES: Final = 10
-HEARTBEAT: Final = 3.0
-"""Seconds between two signs of life of a process."""
 _RECORD: Final = [one.name for one in attrs.fields(ChunkRecord)]
-_LAST: Final = f"coalesce(s.ended, s.heartbeat + {HEARTBEAT})"
-"""When a process that is no more can have sent something for the last time."""
-_OPEN_CLAIMS: Final = f"""
-    SELECT c.run, c.number, c.rows, c.status, c.intent_at, c.ended_at, r.kind, s.id, {_LAST},
-           s.id = (SELECT max(id) FROM stints WHERE run = c.run)
-    FROM chunks c JOIN runs r ON r.id = c.run JOIN stints s ON s.id = c.stint
-    WHERE c.status IN ('intent', 'unknown') ORDER BY c.run, c.number
-"""  # noqa: S608
 _STATES: Final = ", ".join(f"'{status}'" for status in UNSETTLED)
 _TAKEN: Final = f"""
     SELECT c.rows AS rows, c.run AS run, c.status IN ('planned', 'intent') AS moves, r.unsafe AS unsafe
@@ -60,7 +52,15 @@ _IS_TAKEN: Final = f"SELECT EXISTS (SELECT 1 FROM ({_TAKEN}) WHERE rows = ? AND 
 class Journal:
     """An open journal, for one run; used by one thread only."""
 
-    def __init__(self, path: Path, *, origin: str, account_id: str, now: float) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        origin: str,
+        account_id: str,
+        now: float,
+        clock: Clock | None = None,
+    ) -> None:
         """Opens a journal, or makes one.
 
         Args:
@@ -68,6 +68,7 @@ class Journal:
             origin: The server.
             account_id: The account.
             now: The moment, in seconds since 1970.
+            clock: The clock that is never set, by which this process shows that it lives.
 
         Raises:
             InvalidInput: It cannot be opened or written, is damaged or no journal, was made by a newer
@@ -76,11 +77,12 @@ class Journal:
         # SQLite follows links, and so must the locks beside it.
         self.path: Path = Path(os.path.realpath(path))
         self._db = connect(self.path, now=now, origin=origin, account_id=account_id)
-        self._before: dict[int, frozenset[str]] = {}
+        self._clock = clock or SystemClock()
         try:
             with told(self.path):
-                (self._id,) = self._db.execute("SELECT id FROM journal").fetchone()
+                (journal_id,) = self._db.execute("SELECT id FROM journal").fetchone()
                 self._locks = Locks(locks_of(self.path))
+                self._claims = Claims(self._db, journal_id, self._locks)
         except BaseException:
             self._db.close()
             raise
@@ -100,10 +102,11 @@ class Journal:
                 "SELECT fingerprint, options, limits, chunks FROM runs WHERE id = ?", (run_id,)
             ).fetchone()
             self._compare(plan, json.loads(found[0]), json.loads(found[1]))
-            mine = (run_id, os.getpid(), socket.gethostname(), now, now, "[]")
+            alive = self._clock.time()
+            mine = (run_id, os.getpid(), socket.gethostname(), now, now, alive, "[]")
             stint = db.execute(
-                "INSERT INTO stints (run, pid, host, started, heartbeat, before) "
-                "VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO stints (run, pid, host, started, heartbeat, alive, before) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 mine,
             ).lastrowid
         assert stint is not None  # noqa: S101 - SQLite numbers what it takes in
@@ -116,34 +119,22 @@ class Journal:
             return _records(self._db, run.id)
 
     def claim_of(self, run: Run, record: ChunkRecord, kind: str) -> Claim:
-        """What is known of a chunk that a process which is no more was about to send."""
+        """The claim of a chunk that a process which is no more was about to send."""
         with told(self.path):
-            (last,) = self._db.execute(
-                f"SELECT {_LAST} FROM stints s WHERE id = ?",  # noqa: S608
-                (record.stint,),
-            ).fetchone()
-            began = record.intent_at or 0.0
-            return Claim(
-                kind=kind,
-                began=began,
-                ended=max(began, last) if record.ended_at is None else record.ended_at,
-                rows=record.rows,
-                before=self._listed_before(record.stint or 0),
-                id=self.claim_id(run, record.number),
-                answerable=False,
-            )
+            return self._claims.of(run.id, record, kind)
 
     def claim_id(self, run: Run, number: int) -> str:
-        """What tells the claim of a chunk from all others."""
-        return f"{self._id}/{run.id}/{number}"
+        """The id of the claim of a chunk."""
+        return self._claims.id_of(run.id, number)
 
     def note_jobs(self, run: Run, before: Collection[str], now: float) -> None:
         """Keeps which jobs were listed before anything was sent."""
         with self._change() as db:
             db.execute(
-                "UPDATE stints SET before = ?, heartbeat = ? WHERE id = ?",
-                (json.dumps(sorted(before)), now, run.stint),
+                "UPDATE stints SET before = ? WHERE id = ?",
+                (json.dumps(sorted(before)), run.stint),
             )
+            self._beat(now)
 
     def plan(
         self, run: Run, record: ChunkRecord, now: float, *, unsafe: bool, shared: bool = False
@@ -221,12 +212,12 @@ class Journal:
 
     def lose(self, run: Run, number: int, claim: Claim, now: float) -> None:
         """Remembers a request of which nobody will find out any more what it has started."""
-        ended = now if claim.ended is None else claim.ended
         with self._change() as db:
             db.execute(
-                "INSERT INTO lost (run, number, rows, began, ended) VALUES (?, ?, ?, ?, ?)",
-                (run.id, number, claim.rows, claim.began, ended),
+                "INSERT INTO lost (run, number, rows, times) VALUES (?, ?, ?, ?)",
+                (run.id, number, claim.rows, claim.times_text()),
             )
+            self._beat(now)
 
     def beat(self, now: float) -> None:
         """Shows that this process is alive."""
@@ -242,13 +233,19 @@ class Journal:
         """Says whose the listed jobs are, and which requests of any run are not settled."""
         with told(self.path):
             jobs = self._db.execute(
-                "SELECT c.job, r.kind, c.certain FROM chunks c JOIN runs r ON r.id = c.run "
+                "SELECT c.job, r.kind, c.certain, c.times FROM chunks c JOIN runs r ON r.id = c.run "
                 "WHERE c.job IN (SELECT value FROM json_each(?))",
                 (json.dumps(list(listed)),),
             ).fetchall()
-            claims = [*self._open_claims(), *self._lost_claims()]
+            claims = [*self._claims.open(), *self._claims.lost()]
         return Owned(
-            jobs={job: kind if certain else "" for job, kind, certain in jobs}, claims=claims
+            jobs={job: kind if certain else "" for job, kind, certain, _ in jobs},
+            claims=claims,
+            heard={
+                job: Claim(kind=kind, began=0).with_times(times)
+                for job, kind, certain, times in jobs
+                if certain and times is not None
+            },
         )
 
     def close(self, now: float) -> None:
@@ -256,10 +253,8 @@ class Journal:
         try:
             if self._stint is not None:
                 with self._change() as db:
-                    db.execute(
-                        "UPDATE stints SET heartbeat = ?, ended = ? WHERE id = ?",
-                        (now, now, self._stint),
-                    )
+                    db.execute("UPDATE stints SET ended = ? WHERE id = ?", (now, self._stint))
+                    self._beat(now)
         finally:
             self._locks.close()
             self._db.close()
@@ -285,7 +280,10 @@ class Journal:
         return False
 
     def _beat(self, now: float) -> None:
-        self._db.execute("UPDATE stints SET heartbeat = ? WHERE id = ?", (now, self._stint))
+        self._db.execute(
+            "UPDATE stints SET heartbeat = ?, alive = ? WHERE id = ?",
+            (now, self._clock.time(), self._stint),
+        )
 
     def _found(self, plan: RunKey) -> int | None:
         """The run of the same sources; one of only some of them would send these twice."""
@@ -364,47 +362,6 @@ class Journal:
                 f"{'; '.join(differs)}. Give them as they were to go on with that run, or name "
                 "another journal to upload all of it afresh"
             )
-
-    def _open_claims(self) -> Iterator[Claim]:
-        alive: dict[int, bool] = {}
-        rows = self._db.execute(_OPEN_CLAIMS).fetchall()
-        for run, number, count, status, began, given_up, kind, stint, last, latest in rows:
-            if run not in alive:
-                alive[run] = self._locks.is_held(run)
-            ended = given_up
-            if status == "intent":
-                ended = None if latest and alive[run] else max(began, last)
-            yield Claim(
-                kind=kind,
-                began=began,
-                ended=ended,
-                rows=count,
-                before=self._listed_before(stint),
-                id=f"{self._id}/{run}/{number}",
-                answerable=status == "intent" and alive[run],
-            )
-
-    def _lost_claims(self) -> Iterator[Claim]:
-        found = self._db.execute(
-            "SELECT l.id, l.run, l.rows, l.began, l.ended, r.kind FROM lost l "
-            "JOIN runs r ON r.id = l.run"
-        )
-        for number, run, rows, began, ended, kind in found:
-            claim_id = f"{self._id}/{run}/lost/{number}"
-            yield Claim(
-                kind=kind, began=began, ended=ended, rows=rows, id=claim_id, answerable=False
-            )
-
-    def _listed_before(self, stint: int) -> frozenset[str]:
-        if stint not in self._before:
-            (text,) = self._db.execute(
-                "SELECT before FROM stints WHERE id = ?", (stint,)
-            ).fetchone()
-            if text == "[]":
-                # It may be about to be filled in.
-                return frozenset()
-            self._before[stint] = frozenset(json.loads(text))
-        return self._before[stint]
 
 
 def _records(db: sqlite3.Connection, run: int) -> list[ChunkRecord]:

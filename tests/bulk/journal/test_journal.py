@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from appcues_async import InvalidInput
+from appcues_async.bulk.journal.claims import HEARTBEAT
 from appcues_async.bulk.journal.file import read_journal
 from appcues_async.bulk.journal.records import (
     ALLOWED_FROM,
@@ -27,8 +28,9 @@ from appcues_async.bulk.journal.records import (
     Run,
     RunKey,
 )
-from appcues_async.bulk.journal.store import HEARTBEAT, Journal
+from appcues_async.bulk.journal.store import Journal
 from appcues_async.recovery.evidence import Claim
+from tests.virtual_clock import VirtualClock
 
 ORIGIN, ACCOUNT = "https://api.appcues.com", "7"
 PLAN = RunKey(
@@ -42,8 +44,12 @@ PLAN = RunKey(
 )
 
 
-def opened(path: Path, now: float = 1000.0) -> Journal:
-    return Journal(path, origin=ORIGIN, account_id=ACCOUNT, now=now)
+def opened(path: Path, now: float = 1000.0, clock: VirtualClock | None = None) -> Journal:
+    return Journal(path, origin=ORIGIN, account_id=ACCOUNT, now=now, clock=clock)
+
+
+def times(began: float, ended: float | None = None) -> str:
+    return Claim(kind="import/events", began=began, ended=ended, clock="here").times_text()
 
 
 @pytest.fixture
@@ -73,7 +79,7 @@ def entry(number: int = 0, rows: int | None = None, **others: Any) -> ChunkRecor
 
 
 def intend(journal: Journal, run: Run, number: int = 0, at: float = 1001) -> None:
-    values = {"stint": run.stint, "intent_at": at, "ended_at": None}
+    values = {"stint": run.stint, "intent_at": at, "times": times(at)}
     journal.move(run, number, "intent", at, **values)
 
 
@@ -208,11 +214,13 @@ def test_what_this_process_has_open_is_not_taken_for_left(journal: Journal, path
 
 
 def test_a_journal_that_is_closed_in_order_says_when(path: Path) -> None:
-    one = opened(path)
+    clock = VirtualClock(1000)
+    one = opened(path, clock=clock)
     run = one.begin(PLAN, 1000)
     one.plan(run, entry(), 1000, unsafe=True)
     intend(one, run, at=1001)
-    one.close(1002)
+    clock.seconds = 1002
+    one.close(5000)
     two = opened(path)
     (claim,) = two.whose([]).claims
     assert claim.ended == 1002
@@ -372,9 +380,10 @@ def test_the_claims_of_every_run_are_rivals_and_their_jobs_are_owned(path: Path)
         intend(one, first, number)
     one.move(first, 0, "accepted", 1002, job="mine", certain=True)
     one.move(first, 1, "accepted", 1002, job="found", certain=False)
-    one.move(first, 2, "unknown", 1003, ended_at=1003.0)
+    one.move(first, 2, "unknown", 1003, times=times(1001, 1003))
     owned = two.whose(["mine", "found", "other"])
     assert owned.jobs == {"mine": "import/events", "found": ""}
+    assert {job: claim.began for job, claim in owned.heard.items()} == {"mine": 1001}
     unknown, intent = owned.claims
     assert (unknown.rows, unknown.began, unknown.ended) == (12, 1001, 1003)
     assert (intent.rows, intent.ended, intent.answerable) == (13, None, True)
@@ -386,11 +395,13 @@ def test_the_claims_of_every_run_are_rivals_and_their_jobs_are_owned(path: Path)
 
 
 def test_a_claim_of_a_process_that_is_no_more_ends_with_its_last_sign_of_life(path: Path) -> None:
-    one, two = opened(path), opened(path)
+    clock = VirtualClock(1000)
+    one, two = opened(path, clock=clock), opened(path)
     first, _ = one.begin(PLAN, 1000), two.begin(another("/data/more.csv"), 1000)
     one.plan(first, entry(), 1000, unsafe=True)
     intend(one, first, at=1001)
-    one.beat(1004)
+    clock.seconds = 1004
+    one.beat(5000)
     one._locks.close()
     one._db.close()
     (claim,) = two.whose([]).claims
@@ -452,11 +463,11 @@ class Chunks(RuleBasedStateMachine):
         self.now += 1
         values: dict[str, Any] = {}
         if status == "intent":
-            values = {"stint": self.run.stint, "intent_at": self.now, "ended_at": None}
+            values = {"stint": self.run.stint, "times": times(self.now)}
         elif status == "accepted":
             values = {"job": f"job {self.now}", "certain": True}
         elif status == "unknown":
-            values = {"ended_at": self.now}
+            values = {"times": times(self.now, self.now)}
         if self.standing[number] in ALLOWED_FROM[status]:
             self.journal.move(self.run, number, status, self.now, **values)
             self.standing[number] = status

@@ -1,0 +1,104 @@
+"""The requests of a journal of which it is not known what they have started."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from attrs import evolve
+
+from appcues_async.bulk.journal.locks import Locks
+from appcues_async.bulk.journal.records import ChunkRecord
+from appcues_async.recovery.evidence import Claim
+
+__all__ = ["HEARTBEAT", "Claims"]
+
+HEARTBEAT: Final = 3.0
+"""Seconds between two signs of life of a process."""
+_LAST: Final = f"s.alive + CASE WHEN s.ended IS NULL THEN {HEARTBEAT} ELSE 0 END"
+"""When a process that is no more can have sent something for the last time, by its own clock."""
+_OPEN: Final = f"""
+    SELECT c.run, c.number, c.rows, c.status, c.times, r.kind, s.id, {_LAST},
+           s.id = (SELECT max(id) FROM stints WHERE run = c.run)
+    FROM chunks c JOIN runs r ON r.id = c.run JOIN stints s ON s.id = c.stint
+    WHERE c.status IN ('intent', 'unknown') ORDER BY c.run, c.number
+"""  # noqa: S608
+
+
+class Claims:
+    """Reads the claims of all runs of a journal."""
+
+    def __init__(self, db: sqlite3.Connection, journal_id: str, locks: Locks) -> None:
+        """Reads nothing yet.
+
+        Args:
+            db: The journal.
+            journal_id: Its id.
+            locks: Which runs a process is at.
+        """
+        self._db = db
+        self._id = journal_id
+        self._locks = locks
+        self._before: dict[int, frozenset[str]] = {}
+
+    def id_of(self, run: int, number: int) -> str:
+        """The id of the claim of a chunk."""
+        return f"{self._id}/{run}/{number}"
+
+    def of(self, run: int, record: ChunkRecord, kind: str) -> Claim:
+        """The claim of a chunk that a process which is no more was about to send."""
+        (last,) = self._db.execute(
+            f"SELECT {_LAST} FROM stints s WHERE id = ?",  # noqa: S608
+            (record.stint,),
+        ).fetchone()
+        claim = Claim(
+            kind=kind,
+            began=0,
+            rows=record.rows,
+            before=self._listed_before(record.stint or 0),
+            id=self.id_of(run, record.number),
+            answerable=False,
+        ).with_times(record.times or "")
+        return claim if claim.ended is not None else evolve(claim, ended=max(claim.began, last))
+
+    def open(self) -> Iterator[Claim]:
+        """The claims of chunks that may have been sent."""
+        alive: dict[int, bool] = {}
+        found = self._db.execute(_OPEN).fetchall()
+        for run, number, rows, status, times, kind, stint, last, latest in found:
+            if run not in alive:
+                alive[run] = self._locks.is_held(run)
+            claim = Claim(
+                kind=kind,
+                began=0,
+                rows=rows,
+                before=self._listed_before(stint),
+                id=self.id_of(run, number),
+                answerable=status == "intent" and alive[run],
+            ).with_times(times)
+            if claim.ended is None and not (latest and alive[run]):
+                claim = evolve(claim, ended=max(claim.began, last))
+            yield claim
+
+    def lost(self) -> Iterator[Claim]:
+        """The claims of requests whose outcome can no longer be determined."""
+        found = self._db.execute(
+            "SELECT l.id, l.run, l.rows, l.times, r.kind FROM lost l JOIN runs r ON r.id = l.run"
+        )
+        for number, run, rows, times, kind in found:
+            claim_id = f"{self._id}/{run}/lost/{number}"
+            claim = Claim(kind=kind, began=0, rows=rows, id=claim_id, answerable=False)
+            yield claim.with_times(times)
+
+    def _listed_before(self, stint: int) -> frozenset[str]:
+        if stint not in self._before:
+            (text,) = self._db.execute(
+                "SELECT before FROM stints WHERE id = ?", (stint,)
+            ).fetchone()
+            if text == "[]":
+                # It may be about to be filled in.
+                return frozenset()
+            self._before[stint] = frozenset(json.loads(text))
+        return self._before[stint]
