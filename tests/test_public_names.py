@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -117,3 +119,23 @@ def test_what_is_public_in_a_module_of_its_own_is_there(module: str, names: list
 
 def test_type_checkers_are_told_that_the_package_is_typed() -> None:
     assert (Path(appcues_async.__file__).parent / "py.typed").exists()
+
+
+def test_every_public_name_has_one_home() -> None:
+    assert sorted(appcues_async._HOMES) == sorted(appcues_async.__all__)
+    assert set(PUBLIC) <= set(dir(appcues_async))
+
+
+def test_the_package_alone_imports_nothing_heavy() -> None:
+    program = (
+        "import appcues_async, sys; print({'aiohttp', 'cattrs', 'msgspec'} & sys.modules.keys())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"
+
+
+def test_an_unknown_name_is_said() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'AppcuesKlient'"):
+        _ = appcues_async.AppcuesKlient  # type: ignore[attr-defined]
