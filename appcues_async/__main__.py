@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.metadata import version
 from typing import Final
 
 INSTALL: Final = "pip install 'appcues-async[cli]'"
+USAGE: Final = 2
 
 
 def main() -> None:
     """Runs the command line; says what to install where its libraries are missing."""
+    if sys.argv[1:] == ["--version"]:
+        # Known without the libraries, and without the time that they take to import.
+        print(version("appcues-async"))
+        return
     try:
         # Only now: whoever did without the extra is to be told so.
         from appcues_async.cli.app import run  # noqa: PLC0415
@@ -25,15 +31,16 @@ def main() -> None:
 
 
 def _refuse(missing: str) -> int:
+    message = f"the command line needs {missing}; run: {INSTALL}"
     error = {
         "error": True,
         "type": "MissingExtra",
         "status": None,
-        "message": f"the command line needs {missing}; run: {INSTALL}",
-        "exit_code": 3,
+        "message": message,
+        "exit_code": USAGE,
     }
-    print(json.dumps(error), file=sys.stderr)
-    return 3
+    print(f"Error: {message}" if sys.stderr.isatty() else json.dumps(error), file=sys.stderr)
+    return USAGE
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ what is not a field here cannot leak through here. ("Event" stays the API's word
 from __future__ import annotations
 
 import logging
+import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -33,6 +34,7 @@ __all__ = [
     "PollFailed",
     "ReplyReceived",
     "notify",
+    "printable",
 ]
 
 log: Final = logging.getLogger("appcues_async")
@@ -248,3 +250,19 @@ def notify(listener: Listener | None, notice: Notice) -> None:
         listener(notice)
     except Exception:
         log.exception("the on_notice listener failed on a %s", type(notice).__name__)
+
+
+def printable(text: str) -> str:
+    """Text without what steers a terminal or forges a line of a log, which becomes escapes.
+
+    These are control characters, line breaks, and what reorders or hides text. Names and attributes are
+    anybody's to choose.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or _is_harmless(c) else ascii(c)[1:-1] for c in text)
+
+
+def _is_harmless(character: str) -> bool:
+    """Whether it is a space of another width, or joins the parts of an emoji or a letter."""
+    return character in "\u200c\u200d" or unicodedata.category(character) == "Zs"

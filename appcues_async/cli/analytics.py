@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias
@@ -12,7 +11,7 @@ from cyclopts import App, Parameter
 from appcues_async.cli.follow import Followed, check_download, follow
 from appcues_async.cli.inputs import object_of
 from appcues_async.cli.options import DEFAULTS, Options, Timeout, Wait, open_client, seconds_of
-from appcues_async.cli.output import show
+from appcues_async.cli.output import say, show
 from appcues_async.cli.progress import open_display
 
 __all__ = ["app"]
@@ -43,9 +42,7 @@ async def query(spec_file: SpecFile, /, *, options: Options = DEFAULTS) -> None:
         rows = await client.analytics.query(spec)
         show(rows, options.output)
         if rows.truncated:
-            print(
-                "there are more rows than these; `analytics export` has them all", file=sys.stderr
-            )
+            say("there are more rows than these; `analytics export` has them all")
 
 
 @app.command

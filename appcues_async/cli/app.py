@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Final
 
@@ -38,8 +39,9 @@ from appcues_async.cli.failures import (
     CommandFailed,
     exit_code_of,
     message_of,
-    tell,
 )
+from appcues_async.cli.output import json_text, say, writing
+from appcues_async.cli.signals import SIGNALLED, interrupts
 from appcues_async.errors import AppcuesError
 
 __all__ = ["app", "run"]
@@ -80,7 +82,7 @@ for _noun in _NOUNS:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs one command; an error becomes one line of JSON on stderr.
+    """Runs one command; an error becomes words on a terminal, and one line of JSON elsewhere.
 
     Args:
         arguments: What follows the command's name.
@@ -92,23 +94,30 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal's encoding does not have must not end the command.
             stream.reconfigure(errors="backslashreplace")
+    with interrupts() as stopped:
+        code = _run(arguments)
+    if code in {0, INTERRUPTED} and stopped:
+        name = stopped[0].name
+        return _tell(f"stopped by {name}", kind=name, exit_code=SIGNALLED + stopped[0])
+    if code == INTERRUPTED:
+        return _tell("interrupted", kind="KeyboardInterrupt", exit_code=code)
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
-        app(
-            arguments,
-            exit_on_error=False,
-            print_error=False,
-            result_action="return_value",
-            backend="asyncio",
-        )
-        sys.stdout.flush()
+        with writing():
+            app(
+                arguments,
+                exit_on_error=False,
+                print_error=False,
+                result_action="return_value",
+                backend="asyncio",
+            )
     except (CycloptsError, CommandFailed, AppcuesError) as error:
         return _tell_of(error)
     except KeyboardInterrupt:
-        return tell("interrupted", kind="KeyboardInterrupt", exit_code=INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read the output has had enough of it, such as `head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - told as the rest is, in one line
         return _tell_of_unexpected(error)
     return 0
@@ -117,14 +126,16 @@ def run(arguments: Sequence[str]) -> int:
 def _tell_of(error: CycloptsError | CommandFailed | AppcuesError) -> int:
     match error:
         case CommandFailed():
-            return tell(str(error), kind=error.kind, exit_code=error.exit_code, status=error.status)
+            return _tell(
+                str(error), kind=error.kind, exit_code=error.exit_code, status=error.status
+            )
         case AppcuesError():
             kind, code = type(error).__name__, exit_code_of(error)
-            return tell(message_of(error), kind=kind, exit_code=code, status=error.status)
+            return _tell(message_of(error), kind=kind, exit_code=code, status=error.status)
         case _:
             said = re.sub(r"\s+", " ", str(error)).strip()
             tried = " ".join(["appcues-async", *(error.command_chain or ())])
-            return tell(f"{said} Try: {tried} --help", kind="UsageError", exit_code=USAGE)
+            return _tell(f"{said} Try: {tried} --help", kind="UsageError", exit_code=USAGE)
 
 
 def _tell_of_unexpected(error: Exception) -> int:
@@ -133,8 +144,25 @@ def _tell_of_unexpected(error: Exception) -> int:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     # Not what the error says: nobody has made sure that it tells no secret.
-    return tell(
+    return _tell(
         f"{type(error).__name__} was not expected here; APPCUES_DEBUG=1 shows where it is from",
         kind=type(error).__name__,
         exit_code=UNEXPECTED,
     )
+
+
+def _tell(message: str, *, kind: str, exit_code: int, status: int | None = None) -> int:
+    """Writes how the command ended to stderr; returns the exit code."""
+    if sys.stderr.isatty():
+        say(f"Error: {message}")
+    else:
+        line = {
+            "error": True,
+            "type": kind,
+            "status": status,
+            "message": message,
+            "exit_code": exit_code,
+        }
+        with suppress(OSError):
+            print(json_text(line, sys.stderr), file=sys.stderr, flush=True)
+    return exit_code

@@ -22,14 +22,14 @@ from appcues_async.cli.bulk_options import BulkOptions
 from appcues_async.cli.bulk_progress import open_stages
 from appcues_async.cli.dry_run import Rehearsal
 from appcues_async.cli.failures import JOB, CommandFailed, failure_of, message_of
-from appcues_async.cli.follow import say, tell_of_running
+from appcues_async.cli.follow import tell_of_running
 from appcues_async.cli.options import (
     Options,
     bytes_of,
     open_client,
     seconds_of,
 )
-from appcues_async.cli.output import print_lines, show, show_each, show_one
+from appcues_async.cli.output import print_lines, say, show, show_each, show_one
 from appcues_async.cli.progress import Display, Silent
 from appcues_async.errors import AppcuesError, InvalidInput, RowsFailed
 from appcues_async.rows.kinds import Kind
@@ -48,6 +48,7 @@ __all__ = [
 COLUMNS: Final = (
     "chunk", "source", "rows", "bytes", "seconds", "status", "ingested", "failed", "job"
 )  # fmt: skip
+SPARE: Final = ("bytes", "seconds", "ingested")
 PLACE: Final = ("chunk", "source", "first", "last", "rows", "bytes")
 ENDED: Final = (*PLACE, "seconds", "status", "ingested", "failed", "job", "error")
 STARTED: Final = (*PLACE, "status", "id", "url", "token", "error")
@@ -247,7 +248,7 @@ def _show(report: Report, files: Sequence[Path], options: Options, *, wait: bool
         show(rows, "csv", shown)
     else:
         if wait:
-            show(rows, "table", COLUMNS)
+            show(rows, "table", COLUMNS, SPARE)
         else:
             show_each(rows, "table")
         print_lines(["", *report.summary().splitlines()])

@@ -9,7 +9,7 @@ from typing import Final
 from attrs import define, field, frozen
 from rich.progress import TaskID
 
-from appcues_async.cli.output import Form
+from appcues_async.cli.output import Form, say
 from appcues_async.cli.progress import Bars, Display, Lines, counts_of, open_display
 from appcues_async.models import Job
 from appcues_async.notices import (
@@ -172,7 +172,7 @@ class StageLines(Lines):
         """Takes a notice."""
         said = self.course.take(notice)
         if said is not None:
-            self._say(said)
+            say(said)
         match notice:
             case BodySent() | JobChanged():
                 pass
@@ -188,7 +188,7 @@ class StageLines(Lines):
         left = stages[-1].left or stages[1].left
         if left is not None and not ended:
             parts.append(f"about {_clock(left)} left")
-        self._say("; ".join(parts))
+        say("; ".join(parts))
 
 
 @define(eq=False)

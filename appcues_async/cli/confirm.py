@@ -6,6 +6,7 @@ import sys
 
 from appcues_async.cli.failures import USAGE, CommandFailed
 from appcues_async.cli.inputs import interruptible
+from appcues_async.notices import printable
 
 __all__ = ["confirm"]
 
@@ -25,7 +26,7 @@ def confirm(what: str, yes: bool) -> None:
             exit_code=USAGE,
         )
     with interruptible():
-        print(f"{what}? [y/N] ", end="", file=sys.stderr, flush=True)
+        print(printable(f"{what}? [y/N] "), end="", file=sys.stderr, flush=True)
         answer = sys.stdin.readline()
     if answer.strip().lower() not in {"y", "yes"}:
         raise CommandFailed("nothing was done", kind="InvalidInput", exit_code=USAGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -14,7 +13,7 @@ from cyclopts import App, Parameter
 from appcues_async.cli.dry_run import rehearsed
 from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed, failure_of
 from appcues_async.cli.options import DEFAULTS, AllowIds, Options
-from appcues_async.cli.output import print_lines, show_one
+from appcues_async.cli.output import print_lines, say, show_one
 from appcues_async.cli.progress import Display, open_display
 from appcues_async.customerio import CustomerIOClient, IdType
 from appcues_async.customerio.report import SegmentReport
@@ -88,7 +87,7 @@ async def _change(
     segment_id: int, file: Path, options: Options, change_of: Callable[[Segments], Change]
 ) -> None:
     if options.dry_run:
-        print("of requests of up to 1,000 ids each, this is the first:", file=sys.stderr)
+        say("of requests of up to 1,000 ids each, this is the first:")
     display = open_display(options.quiet, options.output)
     async with _open(options, display) as client:
         with display:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,6 +15,7 @@ from appcues_async.cli.demo_rows import Files, cut, difference, write_files
 from appcues_async.cli.failures import UNEXPECTED, CommandFailed
 from appcues_async.cli.follow import Followed, follow
 from appcues_async.cli.options import Options, Output, Quiet, at_least
+from appcues_async.cli.output import say
 from appcues_async.cli.progress import open_display
 from appcues_async.cli.sandbox import JobSeconds, RateLimit
 from appcues_async.client import AppcuesClient
@@ -66,7 +66,7 @@ async def demo(
         files = write_files(folder, users, events)
         if not quiet:
             for path in (files.users, files.events, files.ids):
-                _say(f"{path}: {path.stat().st_size:,} bytes")
+                say(f"{path}: {path.stat().st_size:,} bytes")
         display = open_display(quiet, output)
         async with (
             Sandbox(rate_limit=rate_limit or None, job_seconds=job_seconds) as sandbox,
@@ -79,7 +79,7 @@ async def demo(
                 options = Options(sandbox=True, output=output)
                 await follow(some, display, options, columns=COLUMNS)
             finally:
-                _say(_account_of(sandbox, some, time.monotonic() - began))
+                say(_account_of(sandbox, some, time.monotonic() - began))
             _check(sandbox, segment.id, files)
 
 
@@ -142,12 +142,8 @@ def _check(sandbox: Sandbox, segment_id: str, files: Files) -> None:
     if found is not None:
         raise CommandFailed(f"the sandbox holds {found}", kind="DemoFailed", exit_code=UNEXPECTED)
     members = sandbox.segments[segment_id].user_ids
-    _say(
+    say(
         f"the sandbox holds exactly what was sent: {len(sandbox.profiles):,} users, "
         f"{len(sandbox.events):,} events and a segment of {len(members):,}; "
         "nothing lost, nothing doubled"
     )
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

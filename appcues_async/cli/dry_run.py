@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from attrs import define, field, frozen
 
-from appcues_async.cli.output import Form, printable, show
+from appcues_async.cli.output import Form, say, show, writing
+from appcues_async.notices import printable
 from appcues_async.wire.payload import BodyPayload
 
 if TYPE_CHECKING:
@@ -111,11 +111,13 @@ class Rehearsal:
         elif form == "json":
             show([{**one, "body": _parsed(one)} for one in self.requests], "json")
         elif len(self.chunks) > 1:
-            print(_as_text(self.requests[0]), end="\n\n")
+            with writing():
+                print(_as_text(self.requests[0]), end="\n\n")
             show(self.chunks, "table")
         else:
-            print("\n\n".join(map(_as_text, self.requests)))
-        print("nothing was sent", file=sys.stderr, flush=True)
+            with writing():
+                print("\n\n".join(map(_as_text, self.requests)))
+        say("nothing was sent")
 
 
 @frozen

@@ -1,9 +1,7 @@
-"""What went wrong, as one line of JSON and an exit code."""
+"""What went wrong, as a message and an exit code."""
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -33,7 +31,6 @@ __all__ = [
     "exit_code_of",
     "failure_of",
     "message_of",
-    "tell",
 ]
 
 UNEXPECTED: Final = 1
@@ -113,17 +110,3 @@ def failure_of(errors: Sequence[AppcuesError], of: int, what: str) -> CommandFai
         exit_code=exit_code_of(worst),
         status=worst.status,
     )
-
-
-def tell(message: str, *, kind: str, exit_code: int, status: int | None = None) -> int:
-    """Writes the one line to stderr; returns the exit code."""
-    line = {
-        "error": True,
-        "type": kind,
-        "status": status,
-        "message": message,
-        "exit_code": exit_code,
-    }
-    plain = (sys.stderr.encoding or "").lower() not in {"utf-8", "utf8"}
-    print(json.dumps(line, ensure_ascii=plain), file=sys.stderr, flush=True)
-    return exit_code

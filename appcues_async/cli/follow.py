@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -15,12 +14,12 @@ from attrs import define, field
 from appcues_async.cli.dry_run import NothingSent
 from appcues_async.cli.failures import failure_of, message_of
 from appcues_async.cli.options import Options, resume_command
-from appcues_async.cli.output import print_lines, show, show_each
+from appcues_async.cli.output import print_lines, say, show, show_each
 from appcues_async.cli.progress import UPLOADING, Display, Label
 from appcues_async.errors import AppcuesError, InvalidInput, JobPending
 from appcues_async.waiting.handle import JobHandle
 
-__all__ = ["COLUMNS", "Followed", "check_download", "follow", "say", "tell_of_running"]
+__all__ = ["COLUMNS", "Followed", "check_download", "follow", "tell_of_running"]
 
 COLUMNS = ("source", "bytes", "seconds", "status", "ingested", "failed", "job")
 
@@ -191,8 +190,3 @@ def _show(
     if options.output == "table" and len(some) > 1:
         # Of one alone, the line that ends the command says it.
         print_lines(f"{row['source']}: {row['error']}" for row in rows if row["error"])
-
-
-def say(text: str) -> None:
-    """Writes a line to stderr."""
-    print(text, file=sys.stderr, flush=True)

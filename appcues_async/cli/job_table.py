@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from appcues_async.cli.output import Form
+from appcues_async.cli.output import Form, status_style
 from appcues_async.cli.progress import Display, open_display
 from appcues_async.models import Job
 from appcues_async.notices import (
@@ -22,6 +22,7 @@ from appcues_async.notices import (
     PauseEnded,
     PollFailed,
     ReplyReceived,
+    printable,
 )
 
 __all__ = ["JobTable", "open_job_table"]
@@ -111,9 +112,12 @@ class JobTable:
         for row in running[:SHOWN]:
             job = row.job
             table.add_row(
-                row.id,
-                job.name if job else "",
-                Text(job.status if job else "not looked at yet", style=_colour(job)),
+                Text(printable(row.id)),
+                Text(printable(job.name) if job else ""),
+                Text(
+                    printable(job.status) if job else "not looked at yet",
+                    style=status_style(job.status if job else None),
+                ),
                 f"{row.seconds:,}",
                 _count(job.ingestions_completed if job else None),
                 _count(job.ingestions_failed if job else None),
@@ -135,10 +139,6 @@ class JobTable:
         if self.held:
             parts.append("held back")
         return ", ".join(parts)
-
-
-def _colour(job: Job | None) -> str:
-    return {"COMPLETED": "green", "FAILED": "red"}.get(job.status if job else "", "yellow")
 
 
 def _count(value: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -105,7 +106,8 @@ async def watch(
     known: dict[str, str] = {}
     async with open_client(options, display) as client:
         old = {job.id for job in await client.jobs.list() if job.ended}
-        with display:
+        # Ctrl-C is how it ends: the jobs seen so far are shown then.
+        with suppress(asyncio.CancelledError), display:
             while True:
                 jobs = [job for job in await client.jobs.list() if job.id not in old]
                 for job in jobs:

@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from appcues_async.cli.output import Form
+from appcues_async.cli.output import Form, say
 from appcues_async.models import IN_PROGRESS, Job
 from appcues_async.notices import (
     AttemptFailed,
@@ -35,6 +35,7 @@ from appcues_async.notices import (
     PauseBegan,
     PauseEnded,
     ReplyReceived,
+    printable,
 )
 
 __all__ = ["UPLOADING", "Display", "Label", "open_display"]
@@ -111,20 +112,16 @@ class Lines(Silent):
             case JobStarted():
                 label = UPLOADING.get()
                 self.jobs[notice.id] = label.text if label else notice.kind
-                self._say(f"{self.jobs[notice.id]}: accepted as job {notice.id}")
+                say(f"{self.jobs[notice.id]}: accepted as job {notice.id}")
             case JobChanged() if notice.job.status != IN_PROGRESS:
                 name = self.jobs.get(notice.job.id, f"job {notice.job.id}")
-                self._say(f"{name}: {counts_of(notice.job)}")
+                say(f"{name}: {counts_of(notice.job)}")
             case PauseBegan():
-                self._say(pause_of(notice))
+                say(pause_of(notice))
             case AttemptFailed() if notice.status != 429:
-                self._say(attempt_of(notice))
+                say(attempt_of(notice))
             case _:
                 pass
-
-    @staticmethod
-    def _say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
 
 
 class ShareColumn(ProgressColumn):
@@ -212,7 +209,9 @@ class Bars:
         return self.uploads[label]
 
     def _add(self, name: str) -> TaskID:
-        return self.progress.add_task(name, total=None, size=0, sent=0, note="", left=None)
+        return self.progress.add_task(
+            printable(name), total=None, size=0, sent=0, note="", left=None
+        )
 
     def _changed(self, job: Job) -> None:
         name = self.names.get(job.id, f"job {job.id}")
@@ -223,7 +222,7 @@ class Bars:
             return
         if job.id not in self.jobs:
             self.jobs[job.id] = self._add(name)
-        self.progress.update(self.jobs[job.id], note=job.status)
+        self.progress.update(self.jobs[job.id], note=printable(job.status))
 
     def _count(self) -> None:
         if self.total is not None:
@@ -232,7 +231,9 @@ class Bars:
             self.progress.update(self.total, note=f"{note}, held back" if self.held else note)
 
     def _say(self, text: str, style: str) -> None:
-        self.console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        self.console.print(
+            printable(text), style=style, markup=False, highlight=False, soft_wrap=True
+        )
 
 
 def counts_of(job: Job) -> str:

@@ -9,7 +9,9 @@ from cyclopts import App, Parameter
 
 from appcues_async.cli.inputs import json_of
 from appcues_async.cli.options import DEFAULTS, JsonFile, Options, open_client
+from appcues_async.cli.output import print_lines, writing
 from appcues_async.errors import InvalidInput
+from appcues_async.wire.reply import Reply
 
 __all__ = ["app"]
 
@@ -47,8 +49,16 @@ async def request(
     body = None if json is None else json_of(json)
     async with open_client(options) as client:
         reply = await client.request(method, path, json=body, query=parameters, accept=accept)
-        sys.stdout.flush()
-        sys.stdout.buffer.write(reply.body)
-        if reply.body and not reply.body.endswith(b"\n"):
-            sys.stdout.buffer.write(b"\n")
-        sys.stdout.buffer.flush()
+        with writing():
+            _write(reply)
+
+
+def _write(reply: Reply) -> None:
+    if sys.stdout.isatty():
+        print_lines(reply.text().splitlines())
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(reply.body)
+    if reply.body and not reply.body.endswith(b"\n"):
+        sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()

@@ -12,6 +12,7 @@ from cyclopts import App, Parameter
 
 from appcues_async.cli.options import at_least
 from appcues_async.cli.sandbox_control import add_commands
+from appcues_async.cli.signals import ENDING
 from appcues_async.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ async def serve(
     from appcues_async.sandbox import Sandbox  # noqa: PLC0415
 
     stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, *ENDING):
         # Where the loop cannot take signals, as on Windows, Ctrl-C interrupts it all the same.
         with suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from appcues_async import AppcuesError, InvalidInput, OutcomeUnknown, UnexpectedReply
-from appcues_async.api.jobs import Jobs
 from appcues_async.api.segments import Segments
-from appcues_async.cli import segments
 from appcues_async.cli.failures import exit_code_of, failure_of
+from appcues_async.recovery.starting import Starter
 from appcues_async.sandbox import Answer, JobPlan, Reset, Sandbox
 from tests.cli.conftest import Command
 
@@ -207,21 +206,9 @@ def test_the_unexpected_in_one_of_several_uploads_is_called_by_its_name(
     async def fail(*_: object, **__: object) -> None:
         raise LookupError
 
-    monkeypatch.setattr(Jobs, "start", fail)
+    monkeypatch.setattr(Starter, "start", fail)
     ran = command("segments", "add-users", "some-id", ids)
     assert (ran.code, ran.error["type"]) == (1, "LookupError")
-
-
-def test_whoever_stops_reading_the_output_is_no_error(
-    command: Command, account: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def show(*_: object) -> None:
-        raise BrokenPipeError
-
-    monkeypatch.setattr(segments, "show", show)
-    monkeypatch.setattr("os.dup2", lambda *_: None)
-    ran = command(*LISTING)
-    assert (ran.code, ran.err) == (0, "")
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 503])

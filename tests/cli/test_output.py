@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 import pytest
+from rich.cells import cell_len
 
-from appcues_async.cli.output import as_row, print_lines, show, show_each, show_one
+from appcues_async.cli.failures import CommandFailed
+from appcues_async.cli.output import Form, as_row, print_lines, show, show_each, show_one
 from appcues_async.models import JobEvent, Segment
 
 ID = "75d59048-7961-419b-95e2-018c708bdfe5"
@@ -124,6 +126,58 @@ def test_what_a_server_says_does_not_steer_the_terminal(
     else:
         print_lines([evil])
     assert "\\x1b[2J[red]gone\\r\\n\\x9b" in capsys.readouterr().out
+
+
+EVIL = "\x1b]0;t\x07\x9b31m\u202eRTL\u200b\u2066[/x]\n"
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_no_character_that_steers_a_terminal_is_written(
+    capsys: pytest.CaptureFixture[str], form: Form
+) -> None:
+    show([{"name": EVIL, EVIL: 1}], form)
+    show_one({"name": EVIL}, form)
+    written = capsys.readouterr().out
+    assert not set("\x1b\x07\x9b\u202e\u200b\u2066") & set(written)
+    assert "[/x]" in written
+
+
+def test_json_has_every_character_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    show_one({"name": EVIL}, "json")
+    assert json.loads(capsys.readouterr().out) == {"name": EVIL}
+
+
+def test_csv_is_data_and_holds_no_escapes(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding="ascii"))
+    show([{"name": "José 日本"}], "csv")
+    assert raw.getvalue().decode() == "name\nJosé 日本\n"
+
+
+def test_csv_that_no_utf_8_can_hold_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding="utf-8"))
+    with pytest.raises(CommandFailed, match=r"'\\udc80' in the result cannot be written as UTF-8"):
+        show([{"name": "\udc80"}], "csv")
+
+
+def test_emoji_and_wide_text_line_up(capsys: pytest.CaptureFixture[str]) -> None:
+    names = ["👨\u200d👩\u200d👧 family", "日本\u3000語", "plain"]
+    show([{"name": name, "next": "x"} for name in names], "table")
+    lines = capsys.readouterr().out.splitlines()
+    assert {cell_len(line.rstrip()) for line in lines[1:]} == {cell_len(lines[0].rstrip()) - 3}
+    assert all(name in line for name, line in zip(names, lines[1:], strict=True))
+
+
+@pytest.mark.parametrize("columns", [50, 60, 80])
+def test_a_narrow_terminal_breaks_no_word(
+    narrow: Narrow, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    row = {"chunk": 0, "source": "customers.csv", "seconds": 1.5, "status": "COMPLETED", "job": ID}
+    written = narrow(lambda: show([row], "table", (*row,), ("seconds",)))
+    assert all(len(line.rstrip()) <= columns for line in written.splitlines())
+    for word in ("customers.csv", "COMPLETED", ID):
+        assert word in written
 
 
 def test_fields_that_nobody_documents_are_shown_too() -> None:
