@@ -222,10 +222,10 @@ class AppcuesClient(Openable["_Opened"]):
             get=get,
             list_recent=list_recent,
             clock=sender.clock,
-            listener=self._listener,
+            listener=sender.listener,
             check=sender.connections.check,
         )
-        inquiries = Inquiries(sender.clock, self._listener)
+        inquiries = Inquiries(sender.clock, sender.listener)
         opened = _Opened(wire, watcher, owners, inquiries)
         self._hand_out(opened, sender)
         return opened
@@ -262,7 +262,7 @@ class AppcuesClient(Openable["_Opened"]):
         """
         opened = self._hold()
         other = AppcuesClient.__new__(type(self))
-        other.__dict__.update(self.__dict__, _derived=True)
+        vars(other).update(vars(self), _derived=True)
         if retry is not None:
             other._retry = retry
         if timeouts is not None:
@@ -342,7 +342,7 @@ class AppcuesClient(Openable["_Opened"]):
             account,
             on_unknown=self._on_unknown,
             runs=opened.runs,
-            listener=self._listener,
+            listener=sender.listener,
         )
 
     def _starter_of(self, opened: _Opened, sender: Sender) -> Starter:

@@ -4,6 +4,8 @@ A client calls its one `on_notice` with each of these, in the order of events, o
 progress bars and telemetry are listeners. A notice names endpoints by their route
 (`segments/{segment_id}`), never by the ids in it, and holds no header, no body and no credential:
 what is not a field here cannot leak through here. ("Event" stays the API's word for what users do.)
+
+Standard logging is always among the listeners (see `logs`).
 """
 
 from __future__ import annotations
@@ -33,11 +35,14 @@ __all__ = [
     "PauseEnded",
     "PollFailed",
     "ReplyReceived",
+    "RunEnded",
+    "RunStarted",
     "notify",
     "printable",
 ]
 
 log: Final = logging.getLogger("appcues_async")
+log.addHandler(logging.NullHandler())
 
 
 @frozen
@@ -222,6 +227,40 @@ class ChunkEnded:
     job: str | None
 
 
+@frozen
+class RunStarted:
+    """A bulk run has begun to read.
+
+    Attributes:
+        kind: What its rows are.
+    """
+
+    kind: str
+
+
+@frozen(kw_only=True)
+class RunEnded:
+    """A bulk run has ended, well or badly.
+
+    Attributes:
+        kind: What its rows are.
+        rows: Rows read.
+        rejected: Rows of these that were not sent.
+        chunks: Chunks sent.
+        accepted: Rows that the server has accepted.
+        ingested: Rows that jobs say they have taken.
+        seconds: How long it took.
+    """
+
+    kind: str
+    rows: int
+    rejected: int
+    chunks: int
+    accepted: int
+    ingested: int
+    seconds: float
+
+
 Notice: TypeAlias = (
     AnswerLost
     | AnswerSettled
@@ -235,6 +274,8 @@ Notice: TypeAlias = (
     | JobStarted
     | JobChanged
     | PollFailed
+    | RunStarted
+    | RunEnded
 )
 """Everything that can be told."""
 

@@ -25,6 +25,8 @@ from appcues_async.notices import (
     PauseEnded,
     PollFailed,
     ReplyReceived,
+    RunEnded,
+    RunStarted,
     notify,
 )
 
@@ -50,6 +52,8 @@ EACH: list[Notice] = [
     JobStarted("7", "import/profiles"),
     JobChanged(Job(id="7")),
     PollFailed(None, "ServerError"),
+    RunStarted("profiles"),
+    RunEnded(kind="profiles", rows=9, rejected=1, chunks=1, accepted=8, ingested=7, seconds=0.5),
 ]
 
 
@@ -126,4 +130,6 @@ def test_what_a_notice_may_hold_is_on_this_list_and_nothing_else() -> None:
         "JobStarted": ["id", "kind"],
         "JobChanged": ["job"],
         "PollFailed": ["id", "error"],
+        "RunStarted": ["kind"],
+        "RunEnded": ["kind", "rows", "rejected", "chunks", "accepted", "ingested", "seconds"],
     }

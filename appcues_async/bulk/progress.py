@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from appcues_async.bulk.rejects import RowCounter
-from appcues_async.bulk.report import Outcome
-from appcues_async.notices import BulkProgressed, ChunkEnded, Listener, notify
+from appcues_async.bulk.report import Outcome, Report
+from appcues_async.notices import (
+    BulkProgressed,
+    ChunkEnded,
+    Listener,
+    Notice,
+    RunEnded,
+    RunStarted,
+    notify,
+)
 
 __all__ = ["Progress"]
 
@@ -49,6 +57,24 @@ class Progress:
         ended = ChunkEnded(outcome.chunk, outcome.rows, outcome.size, outcome.status, job)
         self._notify(ended)
 
+    def start_run(self) -> None:
+        """Tells that the run has begun."""
+        self._notify(RunStarted(self._kind))
+
+    def end_run(self, report: Report) -> None:
+        """Tells that the run has ended."""
+        self._notify(
+            RunEnded(
+                kind=self._kind,
+                rows=report.rows,
+                rejected=report.rejected,
+                chunks=report.chunks,
+                accepted=report.accepted,
+                ingested=report.completed,
+                seconds=report.seconds,
+            )
+        )
+
     def tell(self) -> None:
         """Tells how far it is."""
         if not self._listeners:
@@ -72,6 +98,6 @@ class Progress:
             self._bytes += sign * outcome.size
             self._ingested += sign * outcome.ingested
 
-    def _notify(self, notice: BulkProgressed | ChunkEnded) -> None:
+    def _notify(self, notice: Notice) -> None:
         for listener in self._listeners:
             notify(listener, notice)

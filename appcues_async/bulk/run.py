@@ -126,6 +126,7 @@ class BulkRun:
         began = self._clock.time()
         try:
             if not self._report.cancelled:
+                self._progress.start_run()
                 await self._open()
                 if self._spec.raises:
                     await self._read_ahead()
@@ -135,6 +136,7 @@ class BulkRun:
         finally:
             self._closing = True
             self._report.seconds = self._clock.time() - began
+            self._progress.end_run(self.report)
             self._counter.stop.set()
             self._counter.close()
             try:

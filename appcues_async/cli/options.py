@@ -18,6 +18,7 @@ from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed
 from appcues_async.cli.output import Form
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import InvalidInput
+from appcues_async.logs import log_to_stderr
 from appcues_async.notices import Listener
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ class Options:
         dry_run: Whether to show what would be sent instead of sending it.
         output: How results are written.
         quiet: Whether to leave out progress.
+        verbose: 1 logs to stderr, 2 logs each attempt as well.
     """
 
     profile: Annotated[
@@ -148,6 +150,16 @@ class Options:
     ] = False
     output: Output = "table"
     quiet: Quiet = False
+    verbose: Annotated[
+        int,
+        Parameter(
+            name=("--verbose", "-v"),
+            count=True,
+            negative="",
+            show_default=False,
+            help="Log jobs, runs and pauses to stderr; -vv logs each attempt as well.",
+        ),
+    ] = 0
 
 
 DEFAULTS: Final = Options()
@@ -204,6 +216,8 @@ async def open_account(
             kind="InvalidInput",
             exit_code=USAGE,
         )
+    if options.verbose:
+        log_to_stderr("info" if options.verbose == 1 else "debug")
     async with AsyncExitStack() as opened:
         sandbox: Sandbox | None = None
         if options.sandbox:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from appcues_async.clock import Clock, SystemClock
+from appcues_async.logs import listen_and_log, log_as_environment_says
 from appcues_async.notices import Listener, Notice, notify
 from appcues_async.settings import OnUnknown, Pace, RetryPolicy, Timeouts
 from appcues_async.wire.connections import NOT_OPEN, Connections
@@ -77,9 +78,11 @@ class Openable(ABC, Generic[H]):
 
         Raises:
             RuntimeError: It is open already.
+            InvalidInput: `APPCUES_LOG` is neither debug nor info.
         """
         if self._opened is not None:
             raise RuntimeError("the client is open already; close it before it is opened again")
+        log_as_environment_says()
         self._opened = self._open_wire()
         return self
 
@@ -170,7 +173,9 @@ def open_wire(
     else:
         gives_turns = shared_throttle(address.origin, address.account_id, pace)
     connections = Connections(timeouts, session)
+    # What only a progress bar needs is made only for a listener of the caller's own.
     transport = Transport(connections, address, timeouts, listener)
+    heard = listen_and_log(listener)
     connections.open()
     sender = Sender(
         transport=transport,
@@ -180,13 +185,13 @@ def open_wire(
         retry=retry,
         timeouts=timeouts,
         on_unknown=on_unknown,
-        listener=listener,
+        listener=heard,
     )
-    return Opened(sender, _tell_of_pauses(gives_turns, listener))
+    return Opened(sender, _tell_of_pauses(gives_turns, heard))
 
 
-def _tell_of_pauses(throttle: Throttle | None, listener: Listener | None) -> Callable[[], None]:
-    if listener is None or not isinstance(throttle, LocalThrottle):
+def _tell_of_pauses(throttle: Throttle | None, listener: Listener) -> Callable[[], None]:
+    if not isinstance(throttle, LocalThrottle):
         return lambda: None
 
     def tell(notice: Notice) -> None:

@@ -1,0 +1,143 @@
+"""Standard logging: a listener that every client has, as the logger `appcues_async`.
+
+INFO tells of pauses, jobs and runs, WARNING of lost answers, outages, rejected rows and what failed,
+DEBUG of each attempt. The environment variable `APPCUES_LOG` (`debug` or `info`) writes it to stderr.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from logging import DEBUG, INFO, WARNING
+from typing import Any, Final, TypeAlias
+
+from appcues_async import notices
+from appcues_async.errors import InvalidInput
+from appcues_async.notices import Listener, Notice, log, notify, printable
+
+__all__ = ["listen_and_log", "log_as_environment_says", "log_notice", "log_to_stderr"]
+
+Record: TypeAlias = tuple[Any, ...]
+"""A level, a text, and the values in it."""
+
+
+def listen_and_log(listener: Listener | None) -> Listener:
+    """Makes a listener that logs every notice and passes it on."""
+
+    def heard(notice: Notice) -> None:
+        log_notice(notice)
+        notify(listener, notice)
+
+    return heard
+
+
+def log_to_stderr(level: str) -> None:
+    """Writes the log of this package to stderr, once however often it is asked for.
+
+    Args:
+        level: `debug` or `info`, in upper or lower case.
+
+    Raises:
+        InvalidInput: It is neither.
+    """
+    if level.lower() not in {"debug", "info"}:
+        raise InvalidInput(f"the level of the log is {level!r}; it must be debug or info")
+    log.setLevel(level.upper())
+    if not any(type(handler) is logging.StreamHandler for handler in log.handlers):
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(handler)
+
+
+def log_as_environment_says() -> None:
+    """Writes the log to stderr where `APPCUES_LOG` says so.
+
+    Raises:
+        InvalidInput: It says something else.
+    """
+    if level := os.environ.get("APPCUES_LOG"):
+        log_to_stderr(level)
+
+
+def log_notice(notice: Notice) -> None:
+    """Logs a notice: no row, no link, no secret, and nothing that steers a terminal."""
+    highest, record_of = _RECORDS.get(type(notice), (0, None))
+    if record_of is not None and log.isEnabledFor(highest):
+        level, text, *values = record_of(notice)
+        log.log(level, text, *(printable(one) if isinstance(one, str) else one for one in values))
+
+
+def _failed_attempt(notice: notices.AttemptFailed) -> Record:
+    then = "no more" if notice.delay is None else f"the next in {notice.delay:.1f} s"
+    text = "%s %s: attempt %d failed, %s %s; %s"
+    status = notice.status or ""
+    return DEBUG, text, notice.method, notice.route, notice.number, notice.error, status, then
+
+
+def _job(notice: notices.JobChanged) -> Record:
+    job = notice.job
+    level = INFO if job.ended else DEBUG
+    if job.status == "FAILED" or job.ingestions_failed:
+        level = WARNING
+    counts = ["?" if n is None else n for n in (job.ingestions_completed, job.ingestions_failed)]
+    return level, "job %s is %s: %s rows ingested, %s failed", job.id, job.status, *counts
+
+
+def _chunk(notice: notices.ChunkEnded) -> Record:
+    level = WARNING if notice.status in {"refused", "failed", "unknown"} else DEBUG
+    text = "chunk %d (%d rows, %d bytes) is %s, job %s"
+    return level, text, notice.chunk, notice.rows, notice.size, notice.status, notice.job or "none"
+
+
+def _run(notice: notices.RunEnded) -> Record:
+    text = (
+        "run of %s ended after %.1f s: %d rows read, %d rejected; "
+        "%d chunks, %d rows accepted, %d ingested"
+    )
+    counts = (notice.rows, notice.rejected, notice.chunks, notice.accepted, notice.ingested)
+    return WARNING if notice.rejected else INFO, text, notice.kind, notice.seconds, *counts
+
+
+_RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
+    notices.ReplyReceived: (
+        DEBUG,
+        lambda one: (
+            DEBUG,
+            "%s %s: %d in %.3f s, attempt %d",
+            *(one.method, one.route, one.status, one.seconds, one.number),
+        ),
+    ),
+    notices.AttemptFailed: (DEBUG, _failed_attempt),
+    notices.PollFailed: (
+        DEBUG,
+        lambda one: (DEBUG, "poll of %s failed: %s", one.id or "the list of jobs", one.error),
+    ),
+    notices.PauseBegan: (
+        WARNING,
+        lambda one: (
+            WARNING if one.reason == "outage" else INFO,
+            "requests are held back for %.1f s (%s)",
+            *(one.seconds, one.reason),
+        ),
+    ),
+    notices.PauseEnded: (INFO, lambda _: (INFO, "requests are no longer held back")),
+    notices.JobStarted: (INFO, lambda one: (INFO, "job %s started by %s", one.id, one.kind)),
+    notices.JobChanged: (WARNING, _job),
+    notices.AnswerLost: (
+        WARNING,
+        lambda one: (WARNING, "the answer to %s was lost; its outcome is looked up", one.kind),
+    ),
+    notices.AnswerSettled: (
+        WARNING,
+        lambda one: (
+            WARNING if one.outcome == "undecided" else INFO,
+            "the lost answer to %s is settled: %s %s",
+            *(one.kind, one.outcome, one.id or ""),
+        ),
+    ),
+    notices.ChunkEnded: (WARNING, _chunk),
+    notices.RunStarted: (INFO, lambda one: (INFO, "run of %s started", one.kind)),
+    notices.RunEnded: (WARNING, _run),
+}
+"""By the kind of a notice, the highest level that it is logged at, and what its record is made by."""
