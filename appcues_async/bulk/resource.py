@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, MutableSet, Sequence
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ from typing import (
 from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
 from appcues_async.api.segments import ADD, REMOVE
 from appcues_async.bulk.journal.run_journal import OnStep
+from appcues_async.bulk.journal.settling import settle_chunk
 from appcues_async.bulk.reading.checks import Check
 from appcues_async.bulk.reading.prepare import Reading
 from appcues_async.bulk.reading.sources import parts_of
@@ -208,6 +210,35 @@ class Bulk:
         """
         return self._run(
             "remove_user_ids", USER_IDS, REMOVE, source, options, segment_id=segment_id
+        )
+
+    async def settle(
+        self,
+        journal: str | os.PathLike[str],
+        chunk: int,
+        *,
+        applied: bool,
+        run: int | None = None,
+        job: str | None = None,
+    ) -> None:
+        """Settles by hand a chunk of which nothing says whether it was applied.
+
+        The next run with this journal goes on from there: it takes the chunk for done, or sends it.
+
+        Args:
+            journal: The journal's file.
+            chunk: The chunk's number, as `Outcome.chunk` and `appcues-async journal show` have it.
+            applied: Whether it was applied.
+            run: Its run; may be left out where only one run has an unknown chunk of this number.
+            job: The job that has applied it, if that is known; left out, it is the only candidate.
+
+        Raises:
+            InvalidInput: No unknown chunk has this number, several have, another process works on the
+                run, or the journal cannot be read or written.
+        """
+        number = whole_number(chunk, "chunk", 0)
+        await asyncio.to_thread(
+            settle_chunk, Path(journal), number, applied=applied, run=run, job=job
         )
 
     def _run(

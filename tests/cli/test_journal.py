@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from appcues_async import AppcuesClient
-from appcues_async.sandbox import Answer, Sandbox
+from appcues_async.sandbox import Answer, Reset, Sandbox
 from tests.cli.conftest import Command
 
 
@@ -71,3 +71,44 @@ def test_what_is_no_journal_is_a_wrong_use(
     assert error["exit_code"] == 2
     assert "other.db" in error["message"]
     assert (path.read_bytes() if path.exists() else None) == content
+
+
+@pytest.fixture
+def unknown(tmp_path: Path) -> Path:
+    """A journal of an upload of which nothing says whether it was applied."""
+    path = tmp_path / "unknown.db"
+
+    async def run() -> None:
+        async with Sandbox() as sandbox, AppcuesClient(**sandbox.credentials) as client:
+            sandbox.faults.add(Reset(applied=True), method="POST")
+            event = {"user_id": "007", "name": "Paid", "timestamp": "2026-07-14T12:00:00Z"}
+            await client.bulk.import_events([event], journal=path, on_unknown="raise")
+
+    asyncio.run(run())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "status"), [("--applied", "1 completed"), ("--resend", "1 planned")]
+)
+def test_an_unknown_chunk_is_settled_by_hand(
+    command: Command, unknown: Path, how: str, status: str
+) -> None:
+    assert command("journal", "settle", unknown, "0", how).code == 0
+    (run,) = command("journal", "show", unknown, "-o", "json").json["runs"]
+    assert run["status"] == status
+
+
+def test_settling_takes_a_word_on_what_became_of_it(command: Command, unknown: Path) -> None:
+    for words in ([], ["--applied", "--resend"]):
+        error = command("journal", "settle", unknown, "0", *words).error
+        assert error["exit_code"] == 2
+        assert "--applied" in error["message"]
+
+
+def test_settled_runs_are_forgotten(command: Command, journal: Path) -> None:
+    assert "0 runs" in command("journal", "prune", journal, "--before", "1d").out
+    assert "1 runs" in command("journal", "prune", journal, "--before", "0h").out
+    assert len(command("journal", "show", journal, "-o", "json").json["runs"]) == 1
+    error = command("journal", "prune", journal, "--before", "soon").error
+    assert (error["exit_code"], "30d" in error["message"]) == (2, True)
