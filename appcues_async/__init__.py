@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         AppcuesError,
         Attempt,
         BadRequest,
+        BulkFailed,
         ConnectionFailed,
         Delivery,
         Forbidden,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
         Tag,
     )
     from appcues_async.settings import Pace, PollPolicy, RetryPolicy, Timeouts
+    from appcues_async.sync.report import SyncReport
     from appcues_async.waiting.handle import JobHandle
     from appcues_async.wire.reply import Problem, Reply
     from appcues_async.wire.throttle import Throttle
@@ -56,6 +58,7 @@ __all__ = [
     "AppcuesError",
     "Attempt",
     "BadRequest",
+    "BulkFailed",
     "BulkRun",
     "Checklist",
     "Condition",
@@ -88,6 +91,7 @@ __all__ = [
     "RowsFailed",
     "Segment",
     "ServerError",
+    "SyncReport",
     "Tag",
     "Throttle",
     "Throttled",
@@ -105,13 +109,14 @@ _ROOMS = {
     "bulk.run": "BulkRun",
     "client": "AppcuesClient",
     "errors": (
-        "AppcuesError Attempt BadRequest ConnectionFailed Delivery Forbidden InvalidInput "
-        "JobError JobFailed JobPending NoDownload NotFound OutcomeUnknown ReplyError "
+        "AppcuesError Attempt BadRequest BulkFailed ConnectionFailed Delivery Forbidden "
+        "InvalidInput JobError JobFailed JobPending NoDownload NotFound OutcomeUnknown ReplyError "
         "RowsFailed ServerError Throttled Unauthorized UnexpectedReply "
         "UnsupportedMediaType"
     ),
     "models": "Checklist Event Experience Flow Job JobEvent Rows Segment Tag",
     "settings": "Pace PollPolicy RetryPolicy Timeouts",
+    "sync.report": "SyncReport",
     "waiting.handle": "JobHandle",
     "wire.reply": "Problem Reply",
     "wire.throttle": "Throttle",

@@ -39,6 +39,8 @@ from appcues_async.settings import (
     as_secret,
     check_on_unknown,
 )
+from appcues_async.sync.earlier import EarlierUploads
+from appcues_async.sync.resource import Sync
 from appcues_async.waiting.address import JobAddress
 from appcues_async.waiting.handle import JobHandles
 from appcues_async.waiting.lookup import get_by_address, list_summaries
@@ -84,6 +86,7 @@ class AppcuesClient(Openable["_Opened"]):
     activity: Activity
     analytics: Analytics
     bulk: Bulk
+    sync: Sync
     checklists: Publishable[Checklist]
     experiences: Experiences
     exports: Exports
@@ -344,6 +347,10 @@ class AppcuesClient(Openable["_Opened"]):
             runs=opened.runs,
             listener=sender.listener,
         )
+        earlier = EarlierUploads(
+            self.jobs, starter.owners, sender.clock, settle=self._timeouts.settle
+        )
+        self.sync = Sync(self.bulk, account, earlier, self._listener)
 
     def _starter_of(self, opened: _Opened, sender: Sender) -> Starter:
         credentials = self._credentials

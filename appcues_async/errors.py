@@ -19,7 +19,8 @@
     │   ├── JobFailed                    it ended as FAILED
     │   ├── RowsFailed                   it ended as COMPLETED, and some rows were not taken
     │   └── NoDownload                   the export is done, and shows no link to its file
-    └── JobPending (also TimeoutError)   the wait is over, the job still runs
+    ├── JobPending (also TimeoutError)   the wait is over, the job still runs
+    └── BulkFailed                       a bulk run has ended, and not every row was taken
 """
 
 from __future__ import annotations
@@ -31,13 +32,16 @@ from typing import TYPE_CHECKING, Any, Self
 from attrs import frozen
 
 if TYPE_CHECKING:
+    from appcues_async.bulk.report import Report
     from appcues_async.models import Job
+    from appcues_async.sync.report import SyncReport
     from appcues_async.wire.reply import Problem, Reply
 
 __all__ = [
     "AppcuesError",
     "Attempt",
     "BadRequest",
+    "BulkFailed",
     "ConnectionFailed",
     "Delivery",
     "Forbidden",
@@ -140,7 +144,13 @@ def _restore(cls: type[AppcuesError], args: tuple[Any, ...], state: dict[str, An
 
 
 class InvalidInput(AppcuesError, ValueError):  # noqa: N818 - names read as what happened
-    """Input that the API would refuse or lose; the message names value, rule and fix."""
+    """Input that the API would refuse or lose; the message names value, rule and fix.
+
+    Attributes:
+        report: What a bulk run or a sync had come to that it has ended; else None.
+    """
+
+    report: Report | SyncReport | None = None
 
 
 class ConnectionFailed(AppcuesError):  # noqa: N818
@@ -268,3 +278,23 @@ class JobPending(AppcuesError, TimeoutError):  # noqa: N818
         super().__init__(message)
         self.url = url
         self.token = token
+
+
+class BulkFailed(AppcuesError):  # noqa: N818
+    """A bulk run has ended, and not every row of its source was taken.
+
+    The text is the summary of the run, with the first reasons.
+
+    Attributes:
+        report: What the run has come to. It stays behind where the error is pickled, since its jobs
+            belong to the client.
+    """
+
+    delivery = Delivery.REFUSED
+
+    def __init__(self, message: str, report: Report | SyncReport) -> None:
+        super().__init__(message)
+        self.report = report
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.args, {**self.__dict__, "report": None})

@@ -11,10 +11,12 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from appcues_async import errors
+from appcues_async.bulk.report import Report
 from appcues_async.errors import (
     AppcuesError,
     Attempt,
     BadRequest,
+    BulkFailed,
     ConnectionFailed,
     Delivery,
     Forbidden,
@@ -58,6 +60,7 @@ def one_of_each() -> Iterator[AppcuesError]:
     yield JobPending("it", url="https://api.appcues.com/v2/accounts/1/jobs/7", token="{}")
     yield RowsFailed("it", JOB)
     yield NoDownload("it", JOB)
+    yield BulkFailed("it", Report(kind="profiles"))
 
 
 EACH = list(one_of_each())

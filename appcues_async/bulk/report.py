@@ -8,7 +8,7 @@ from typing import Any, Literal
 from attrs import define, field, frozen
 
 from appcues_async.bulk.rejects import Reject
-from appcues_async.errors import AppcuesError, InvalidInput
+from appcues_async.errors import AppcuesError, InvalidInput, RowsFailed
 from appcues_async.models import Job
 from appcues_async.waiting.handle import JobHandle
 
@@ -77,6 +77,23 @@ class Outcome:
                 return max(0, self.rows - self.ingested)
             case _:
                 return 0
+
+    @property
+    def failure(self) -> AppcuesError | None:
+        """Why not every row of it was taken; None where all were, or may yet be."""
+        if self.error is not None or self.handle is None or self.status != "completed":
+            return self.error
+        try:
+            self.handle.raise_for_failures()
+        except AppcuesError as error:
+            return error
+        if self.lost and self.job is not None:
+            return RowsFailed(
+                f"job {self.job.id} ({self.job.name}) completed, and {self.lost:,} of {self.rows:,} "
+                "rows are not among those that it says it took",
+                self.job,
+            )
+        return None
 
 
 @define(kw_only=True)
@@ -148,6 +165,12 @@ class Report:
     def rows_per_second(self) -> float:
         """Rows read a second, the waiting for jobs included."""
         return self.rows / self.seconds if self.seconds else 0.0
+
+    @property
+    def failures(self) -> list[AppcuesError]:
+        """What went wrong with its chunks, in their order."""
+        found = [one.failure for one in self.outcomes]
+        return [failure for failure in found if failure is not None]
 
     @property
     def ok(self) -> bool:

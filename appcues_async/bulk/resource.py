@@ -250,17 +250,17 @@ class Bulk:
         options: BulkOptions,
         **ids: Any,
     ) -> BulkRun:
-        _check_names(method, options)
+        check_names(method, options, BulkOptions)
         check, on_reject = options.get("check", "full"), options.get("on_reject", "report")
         types, written = options.get("types"), options.get("format")
         on_unknown = options.get("on_unknown")
         # What is removed need not be an id that could be added.
         taken = ANY_ID if endpoint is REMOVE else id_rule(options.get("allow_ids", ()))
-        _one_of("check", check, get_args(Check))
-        _one_of("on_reject", on_reject, get_args(OnReject))
-        _one_of("types", types, (None, "infer"))
-        _one_of("format", written, (None, *MEDIA))
-        _one_of("on_unknown", on_unknown, (None, *get_args(OnUnknown)))
+        one_of("check", check, get_args(Check))
+        one_of("on_reject", on_reject, get_args(OnReject))
+        one_of("types", types, (None, "infer"))
+        one_of("format", written, (None, *MEDIA))
+        one_of("on_unknown", on_unknown, (None, *get_args(OnUnknown)))
         concurrency = whole_number(options.get("concurrency", CONCURRENCY), "concurrency", 1, 64)
         wait, ordered = options.get("wait", True), options.get("ordered", False)
         if ordered and not wait:
@@ -315,16 +315,31 @@ def with_steps(bulk: Bulk, on_step: OnStep) -> Bulk:
     )
 
 
-def _check_names(method: str, options: Mapping[str, object]) -> None:
-    known = list(BulkOptions.__annotations__)
+def check_names(method: str, options: Mapping[str, object], known: type[Any]) -> None:
+    """Refuses options that a method does not have.
+
+    Args:
+        method: What was called.
+        options: What it was given.
+        known: The `TypedDict` of its options.
+
+    Raises:
+        TypeError: There is no such option.
+    """
+    names = list(known.__annotations__)
     for name in options:
-        if name not in known:
-            near = get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(names)}"
             raise TypeError(f"{method}() got an unexpected keyword argument {name!r}; {hint}")
 
 
-def _one_of(name: str, value: object, choices: Sequence[object]) -> None:
+def one_of(name: str, value: object, choices: Sequence[object]) -> None:
+    """Refuses a value that is none of its choices.
+
+    Raises:
+        InvalidInput: It is none.
+    """
     if value not in choices:
         *first, last = [repr(choice) for choice in choices]
         raise InvalidInput(f"{name} is {shown(value)}; it must be {', '.join(first)} or {last}")

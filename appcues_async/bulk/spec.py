@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from attrs import frozen
 
@@ -19,7 +19,11 @@ from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
 from appcues_async.rows.sources import FILE_LIMIT, POST_LIMIT
 
-__all__ = ["Account", "RunSpec"]
+__all__ = ["Account", "OnFailure", "RunSpec"]
+
+OnFailure = Literal["raise", "report", "stop"]
+"""What becomes of failures: `BulkFailed` at the end, no more than the report, or an end at the first
+rejected row."""
 
 IN_MEMORY: Final = 8_000_000
 """Bytes of a chunk that has to be held in memory until it is sent."""

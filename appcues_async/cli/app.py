@@ -30,6 +30,7 @@ from appcues_async.cli import (
     sandbox,
     screenshots,
     segments,
+    sync,
     users,
 )
 from appcues_async.cli.failures import (
@@ -60,6 +61,7 @@ _NOUNS: Final = (
     imports.app,
     exports.app,
     segments.app,
+    sync.app,
     users.app,
     groups.app,
     activity.app,

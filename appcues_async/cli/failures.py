@@ -7,6 +7,7 @@ from typing import Final
 
 from appcues_async.errors import (
     AppcuesError,
+    BulkFailed,
     ConnectionFailed,
     Forbidden,
     InvalidInput,
@@ -30,6 +31,7 @@ __all__ = [
     "CommandFailed",
     "exit_code_of",
     "failure_of",
+    "gravest_of",
     "message_of",
 ]
 
@@ -63,6 +65,9 @@ class CommandFailed(Exception):  # noqa: N818 - it is no error of the program
 def exit_code_of(error: AppcuesError) -> int:
     """The exit code that an error means."""
     match error:
+        case BulkFailed():
+            gravest = gravest_of(error.report.failures)
+            return JOB if gravest is None else _code_in_bulk(gravest)
         case InvalidInput():
             return USAGE
         case Unauthorized() | Forbidden():
@@ -80,6 +85,16 @@ def exit_code_of(error: AppcuesError) -> int:
             return SERVER
         case _:
             return CLIENT
+
+
+def gravest_of(errors: Sequence[AppcuesError]) -> AppcuesError | None:
+    """The error of many that says most of what is to be done: what no repetition mends comes first."""
+    return min(errors, key=_code_in_bulk, default=None)
+
+
+def _code_in_bulk(error: AppcuesError) -> int:
+    code = exit_code_of(error)
+    return code if code in {CONFIGURATION, CLIENT, SERVER} else JOB
 
 
 def message_of(error: AppcuesError) -> str:

@@ -1,0 +1,1 @@
+"""Syncs: what changed since the last time, and only that."""

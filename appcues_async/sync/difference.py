@@ -1,0 +1,284 @@
+"""What a source and a state differ in, found in SQLite as the source goes by.
+
+A few hundred rows are looked up at a time. Of those that are as they were nothing is kept but one bit;
+the others are listed in a table of their own, which SQLite keeps on disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import define
+
+from appcues_async.sync.state import MEMBER, StateFile
+
+__all__ = ["AT_ONCE", "Counts", "Difference"]
+
+AT_ONCE: Final = 500
+"""Rows that are looked up together."""
+
+_CACHE: Final = 16_384
+"""KiB of pages of the lists that stay in memory."""
+_TABLES: Final = """
+CREATE TEMP TABLE changes (
+    line INTEGER PRIMARY KEY, id TEXT NOT NULL, digest BLOB NOT NULL, kind INTEGER NOT NULL
+);
+CREATE TEMP TABLE gone (line INTEGER PRIMARY KEY, id TEXT NOT NULL);
+"""
+_ADDED: Final = 0
+_CHANGED: Final = 1
+_IN_DOUBT: Final = 2
+
+
+@define
+class Counts:
+    """How many rows of a source are what.
+
+    Attributes:
+        duplicates: Rows whose id came again later; the last one counts.
+        unchanged: Ids whose rows are as they were applied last.
+        added: Ids that the state does not hold.
+        changed: Ids whose rows differ from what was applied last.
+        in_doubt: Ids of which it is not known whether their last rows were applied.
+        gone: Ids that the state holds and the source does not.
+    """
+
+    duplicates: int = 0
+    unchanged: int = 0
+    added: int = 0
+    changed: int = 0
+    in_doubt: int = 0
+    gone: int = 0
+
+    @property
+    def ids(self) -> int:
+        """Ids of the source, each counted once."""
+        return self.unchanged + self.added + self.changed + self.in_doubt
+
+
+class Difference:
+    """The difference between a source and a state."""
+
+    def __init__(self, state: StateFile, *, full: bool = False) -> None:
+        """Begins with nothing read.
+
+        Args:
+            state: What was applied last.
+            full: Whether every row counts as changed.
+        """
+        self._state = state
+        self._db = state.db
+        self._full = full
+        self._known = 0
+        self._again = False
+        self._rows = 0
+        self.lines: int = 0
+        self.counts: Counts = Counts()
+        self._db.execute(f"PRAGMA temp.cache_size = -{_CACHE}")
+        for statement in filter(str.strip, _TABLES.split(";")):
+            self._db.execute(statement)
+        (last,) = self._db.execute("SELECT max(number) FROM rows").fetchone()
+        self._next = 0 if last is None else int(last) + 1
+        self._seen = bytearray((self._next >> 3) + 1)
+
+    def compare(self, ids: Sequence[str], digests: Sequence[bytes] | None = None) -> Sequence[int]:
+        """Looks up the next rows of the source, any number of them.
+
+        Args:
+            ids: Their ids.
+            digests: The digests of their content; None where there is only the id.
+
+        Returns:
+            The indexes of those that are to be sent, in their order; each is on the next line.
+        """
+        found: list[int] = []
+        self._db.execute("BEGIN")
+        for start in range(0, len(ids), AT_ONCE):
+            some = ids[start : start + AT_ONCE]
+            content = None if digests is None else digests[start : start + AT_ONCE]
+            found += [start + index for index in self._compare(some, content)]
+        self._db.execute("COMMIT")
+        return found
+
+    def _compare(self, ids: Sequence[str], digests: Sequence[bytes] | None) -> Sequence[int]:
+        content = [MEMBER] * len(ids) if digests is None else digests
+        last = dict(zip(ids, range(len(ids)), strict=True))
+        marks = ",".join("?" * len(last))
+        found = self._db.execute(
+            f"SELECT id, digest, number FROM rows WHERE id IN ({marks})",  # noqa: S608 - marks only
+            list(last),
+        ).fetchall()
+        again = self._see(found)
+        known = {row_id: digest for row_id, digest, _ in found}
+        same: set[str] = set()
+        if not self._full:
+            same = {row_id for row_id, digest in known.items() if digest == content[last[row_id]]}
+            # An earlier one may be listed; the last one takes its place.
+            same.difference_update(again)
+        indexes = [index for row_id, index in last.items() if row_id not in same]
+        if len(last) < len(ids):
+            indexes.sort()
+        first = self.lines + 1
+        self.lines += len(indexes)
+        self._db.executemany(
+            "INSERT INTO changes VALUES (?, ?, ?, ?)",
+            [
+                (line, ids[index], content[index], _kind_of(ids[index], known))
+                for line, index in enumerate(indexes, first)
+            ],
+        )
+        self._rows += len(ids)
+        return indexes
+
+    def _see(self, found: Sequence[tuple[str, bytes | None, int]]) -> Sequence[str]:
+        """Notes that these are in the source; returns those that were noted before."""
+        seen, again = self._seen, []
+        for row_id, _, number in found:
+            byte, bit = number >> 3, 1 << (number & 7)
+            if seen[byte] & bit:
+                again.append(row_id)
+            else:
+                seen[byte] |= bit
+        self._known += len(found) - len(again)
+        self._again = self._again or bool(again)
+        return again
+
+    def finish(self) -> Counts:
+        """Counts what was found, once the source has been read to its end."""
+        db = self._db
+        db.execute("CREATE INDEX temp.changes_by_id ON changes (id)")
+        (distinct,) = db.execute("SELECT count(DISTINCT id) FROM changes").fetchone()
+        if distinct < self.lines:
+            db.execute(
+                "DELETE FROM changes WHERE EXISTS (SELECT 1 FROM changes AS later"
+                " WHERE later.id = changes.id AND later.line > changes.line)"
+            )
+        if self._again and not self._full:
+            db.execute(
+                "DELETE FROM changes WHERE digest = (SELECT digest FROM rows WHERE id = changes.id)"
+            )
+        kinds = dict(db.execute("SELECT kind, count(*) FROM changes GROUP BY kind").fetchall())
+        added, changed, in_doubt = (kinds.get(kind, 0) for kind in (_ADDED, _CHANGED, _IN_DOUBT))
+        self.counts = Counts(
+            duplicates=self._rows - self._known - added,
+            unchanged=self._known - changed - in_doubt,
+            added=added,
+            changed=changed,
+            in_doubt=in_doubt,
+            gone=self._state.count() - self._known,
+        )
+        return self.counts
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether some lines are of rows that are not sent."""
+        counts = self.counts
+        return self.lines > counts.added + counts.changed + counts.in_doubt
+
+    def dead_lines(self) -> Iterator[int]:
+        """The lines of rows that are not sent, since their id came again later, in their order."""
+        expected = 1
+        for (line,) in self._db.execute("SELECT line FROM changes ORDER BY line"):
+            yield from range(expected, line)
+            expected = line + 1
+        yield from range(expected, self.lines + 1)
+
+    def close_gaps(self) -> None:
+        """Numbers the lines anew, as they are without the dead ones."""
+        self._db.execute("BEGIN")
+        self._db.execute(
+            "CREATE TEMP TABLE kept AS SELECT row_number() OVER (ORDER BY line) AS line, id, digest,"
+            " kind FROM changes"
+        )
+        self._db.execute("DELETE FROM changes")
+        self._db.execute("INSERT INTO changes SELECT * FROM kept")
+        self._db.execute("DROP TABLE kept")
+        self._db.execute("COMMIT")
+        self.lines = self.counts.added + self.counts.changed + self.counts.in_doubt
+
+    def list_gone(self) -> None:
+        """Lists the ids that the state holds and the source does not."""
+        seen = self._seen
+        found = self._db.execute("SELECT id, number FROM rows")
+        gone = ((row_id,) for row_id, number in found if not seen[number >> 3] >> (number & 7) & 1)
+        self._db.execute("BEGIN")
+        self._db.executemany("INSERT INTO gone (id) VALUES (?)", gone)
+        self._db.execute("COMMIT")
+
+    def changed_ids(self) -> Iterator[str]:
+        """The ids of the rows that are to be sent, in the order of their lines."""
+        yield from self._ids_of("SELECT id FROM changes ORDER BY line LIMIT ?", -1)
+
+    def samples(self, most: int) -> dict[str, list[str]]:
+        """The first ids of each kind, and of those who are gone, once they are listed."""
+        question = "SELECT id FROM changes WHERE kind = ? ORDER BY line LIMIT ?"
+        kinds = {"added": _ADDED, "changed": _CHANGED, "in_doubt": _IN_DOUBT}
+        found = {name: list(self._ids_of(question, kind, most)) for name, kind in kinds.items()}
+        return {**found, "gone": list(self.gone_ids(most))}
+
+    def gone_ids(self, most: int = -1) -> Iterator[str]:
+        """The ids that are gone, once they are listed."""
+        yield from self._ids_of("SELECT id FROM gone ORDER BY line LIMIT ?", most)
+
+    def mark(self, *, gone: bool) -> None:
+        """Marks in the state, durably, that these rows are in doubt.
+
+        Args:
+            gone: Whether those that are gone are in doubt as well.
+        """
+        with self._state.transaction():
+            # In the order of ids, which fills the pages of the table best.
+            self._db.execute(
+                "INSERT INTO rows (id, number, digest) SELECT id, ? + line, NULL FROM changes"
+                " WHERE true ORDER BY id ON CONFLICT (id) DO UPDATE SET digest = NULL",
+                (self._next,),
+            )
+            if gone:
+                self._db.execute("UPDATE rows SET digest = NULL WHERE id IN (SELECT id FROM gone)")
+            self._db.execute("UPDATE state SET source_rows = ?", (self.counts.ids,))
+
+    def apply(self, first: int, last: int, *, job: str) -> None:
+        """Writes down that rows were applied.
+
+        Args:
+            first: The line of the first.
+            last: The line of the last.
+            job: The token of the job that has applied them.
+        """
+        self._write(
+            "INSERT INTO rows (id, number, digest) SELECT id, 0, digest FROM changes"
+            " WHERE line BETWEEN ? AND ? ORDER BY id"
+            " ON CONFLICT (id) DO UPDATE SET digest = excluded.digest",
+            (first, last),
+            job,
+        )
+
+    def remove(self, first: int, last: int, *, job: str) -> None:
+        """Writes down that those who are gone were removed.
+
+        Args:
+            first: The line of the first.
+            last: The line of the last.
+            job: The token of the job that has removed them.
+        """
+        self._write(
+            "DELETE FROM rows WHERE id IN (SELECT id FROM gone WHERE line BETWEEN ? AND ?)",
+            (first, last),
+            job,
+        )
+
+    def _write(self, statement: str, lines: tuple[int, int], job: str) -> None:
+        with self._state.transaction():
+            self._db.execute(statement, lines)
+            self._state.forget_job(job)
+
+    def _ids_of(self, question: str, *values: int) -> Iterator[str]:
+        for (row_id,) in self._db.execute(question, values):
+            yield row_id
+
+
+def _kind_of(row_id: str, known: Mapping[str, bytes | None]) -> int:
+    if row_id not in known:
+        return _ADDED
+    return _IN_DOUBT if known[row_id] is None else _CHANGED
