@@ -171,6 +171,7 @@ class JobBook:
         seconds: How long a job takes, by its kind.
         names: What jobs are called, by their kind.
         list_lag: How many seconds after its start a job is first listed.
+        ahead: How many seconds the clock that stamps jobs is ahead.
     """
 
     def __init__(
@@ -179,12 +180,15 @@ class JobBook:
         seconds: float | Callable[[JobKind], float],
         names: Mapping[JobKind, str],
         list_lag: float,
+        ahead: float = 0.0,
     ) -> None:
         self.all: dict[str, Job] = {}
         self._clock = clock
         self._seconds = seconds
         self._names = {**JOB_NAMES, **names}
         self._list_lag = list_lag
+        #: How many seconds the clock that stamps jobs is ahead of the rest of the server.
+        self.ahead = ahead
         self._plans: deque[JobPlan] = deque()
         self._running: list[tuple[float, int, Job, Work, JobPlan]] = []
         self._number = itertools.count()
@@ -208,7 +212,7 @@ class JobBook:
                 rows=work.rows,
                 bytes=work.bytes,
                 started=self._clock.time(),
-                started_at=self._clock.now(),
+                started_at=self._clock.now() + timedelta(seconds=self.ahead),
                 seconds=seconds,
             )
             job.begin()

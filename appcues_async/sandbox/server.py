@@ -51,6 +51,7 @@ class Sandbox:
         job_seconds: How long jobs take, in seconds of the sandbox's clock; a number, or a function
             of the kind of job. `math.inf` is for jobs that never end.
         job_names: What jobs are called, by kind, where that is to differ from `JOB_NAMES`.
+        job_clock: How many seconds the clock that stamps jobs is ahead of the server's `Date`.
         list_lag: How many seconds after its start a job shows in the list of jobs; asked for by
             its id, it shows at once.
         keep_rows: Whether imported rows and the bodies of requests are kept. A row takes about ten
@@ -83,6 +84,7 @@ class Sandbox:
         retry_after: float | str | None = None,
         job_seconds: float | Callable[[JobKind], float] = 0.0,
         job_names: Mapping[JobKind, str] | None = None,
+        job_clock: float = 0.0,
         list_lag: float = 0.0,
         keep_rows: bool = True,
         export_links: bool = False,
@@ -114,7 +116,7 @@ class Sandbox:
         self._clock = SandboxClock(clock)
         self._bucket = TokenBucket(rate_limit, self._clock.time)
         self._customerio_bucket = TokenBucket(customerio_rate_limit, self._clock.time)
-        self._jobs = JobBook(self._clock, job_seconds, job_names or {}, list_lag)
+        self._jobs = JobBook(self._clock, job_seconds, job_names or {}, list_lag, job_clock)
         self._state = State(self._clock, self._jobs, keep_rows=keep_rows, export_links=export_links)
         self._log = RequestLog()
         self._service = Service(
@@ -270,6 +272,15 @@ class Sandbox:
     @rate_limit.setter
     def rate_limit(self, rate: float | None) -> None:
         self._bucket.rate = rate
+
+    @property
+    def job_clock(self) -> float:
+        """How many seconds the clock that stamps jobs is ahead of `Date`, from now on."""
+        return self._jobs.ahead
+
+    @job_clock.setter
+    def job_clock(self, seconds: float) -> None:
+        self._jobs.ahead = seconds
 
     def time(self) -> float:
         """Seconds of the sandbox's clock, which jobs, the rate limit and the log go by."""
