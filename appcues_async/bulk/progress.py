@@ -34,6 +34,7 @@ class Progress:
         self._counter = counter
         self._listeners = listeners
         self._rows = self._bytes = self._ingested = 0
+        self._started = False
         self._outcomes: dict[int, Outcome] = {}
         self.bytes_in_all: int | None = None
 
@@ -58,11 +59,14 @@ class Progress:
         self._notify(ended)
 
     def start_run(self) -> None:
-        """Tells that the run has begun."""
+        """Tells that the run has begun: nothing has refused it."""
+        self._started = True
         self._notify(RunStarted(self._kind))
 
     def end_run(self, report: Report) -> None:
-        """Tells that the run has ended."""
+        """Tells that the run has ended, if it had begun."""
+        if not self._started:
+            return
         self._notify(
             RunEnded(
                 kind=self._kind,

@@ -126,8 +126,8 @@ class BulkRun:
         began = self._clock.time()
         try:
             if not self._report.cancelled:
-                self._progress.start_run()
                 await self._open()
+                self._progress.start_run()
                 if self._spec.raises:
                     await self._read_ahead()
                 await self._send_all()
