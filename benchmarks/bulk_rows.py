@@ -89,7 +89,7 @@ async def iterate(make: Callable[[int], Any]) -> None:
 async def encode(kind: Kind, make: Callable[[int], Any]) -> None:
     tally = RowCounter()
     encoder = Encoder(kind, "full", "the rows", tally)
-    found = encoded_blocks(batches_of_rows(later(make, ENCODED)), encoder, 20_000_000)
+    found = encoded_blocks(batches_of_rows(later(make, ENCODED), kind), encoder, 20_000_000)
     async for _ in found:
         pass
     assert (tally.rows, tally.rejected) == (ENCODED, 0)

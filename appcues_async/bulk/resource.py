@@ -33,6 +33,7 @@ from appcues_async.notices import Listener
 from appcues_async.recovery.starting import Starter
 from appcues_async.rows.frames import Frame
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
+from appcues_async.rows.inputs import check_source
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT, MEDIA, Format
 from appcues_async.rows.values import shown, whole_number
@@ -251,6 +252,7 @@ class Bulk:
         **ids: Any,
     ) -> BulkRun:
         check_names(method, options, BulkOptions)
+        check_source(source)
         check, on_reject = options.get("check", "full"), options.get("on_reject", "report")
         types, written = options.get("types"), options.get("format")
         on_unknown = options.get("on_unknown")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import asyncio
 import io
 import json
 import signal
@@ -15,9 +15,8 @@ from typing import Any, NoReturn
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.ids import IdRule, check_user_ids
-from appcues_async.rows.kinds import USER_ID, USER_IDS
-from appcues_async.rows.sources import body_of
-from appcues_async.wire.request import CSV, Blocks
+from appcues_async.rows.inputs import ids_of_text, path_errors
+from appcues_async.rows.kinds import USER_ID
 
 __all__ = ["attributes_of", "ids_of", "interruptible", "json_of", "object_of", "pairs_of"]
 
@@ -44,12 +43,8 @@ def bytes_of(name: str) -> bytes:
     if name == "-":
         with interruptible():
             return sys.stdin.buffer.read()
-    try:
+    with path_errors(name):
         return Path(name).read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{name!r} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise InvalidInput(f"{name!r} is no name of a file") from None
 
 
 def json_of(name: str) -> Any:
@@ -121,24 +116,15 @@ async def ids_of(ids: Sequence[str], file: str | None, rule: IdRule) -> list[str
         return check_user_ids(ids, rule=rule)
     if ids:
         raise InvalidInput("ids and --file are both given; give one of them")
-    body = await body_of(bytes_of(file), USER_IDS.with_ids(rule))
-    # Bytes below 20 MB stay as they are; what is larger is refused where the ids go.
-    part = body if isinstance(body, Blocks) else _too_large(file)
-    text = b"".join(part.blocks).decode()
-    lines = text.splitlines()
-    if part.content_type == CSV:
-        cells = [
-            row for row in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, row))
-        ]
-        if wide := next((row for row in cells if len(row) > 1), None):
-            raise InvalidInput(f"{file}: {','.join(wide)!r} is no id; a CSV of ids has one column")
-        found = [row[0].strip() for row in cells]
-        return check_user_ids(found[1:] if found[0] in USER_ID else found, file, rule)
-    return check_user_ids([_parse(line, file) for line in lines if line.strip()], file, rule)
-
-
-def _too_large(file: str) -> NoReturn:
-    raise InvalidInput(f"{file} is over 20,000,000 bytes; cut it up")
+    data = await asyncio.to_thread(bytes_of, file)
+    with io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig", newline="") as text:
+        try:
+            found = list(ids_of_text(text, "stdin" if file == "-" else file, rule, USER_ID))
+        except UnicodeDecodeError:
+            raise InvalidInput(f"{file} is not UTF-8; save it as UTF-8") from None
+    if not found:
+        raise InvalidInput(f"{file} is empty; give at least one id")
+    return found
 
 
 def _parse(text: str, where: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 import os
 from collections.abc import (
     AsyncGenerator,
@@ -12,19 +11,23 @@ from collections.abc import (
     Generator,
     Iterable,
     Iterator,
-    Mapping,
 )
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Literal, TextIO, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
-import msgspec
 from attrs import frozen
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.ids import NEW_ID, IdRule, UserId
-from appcues_async.rows.values import shown
+from appcues_async.rows.inputs import (
+    batches_of,
+    check_source,
+    ids_of_text,
+    path_errors,
+    text_of_path,
+)
 
 __all__ = ["Chunk", "IdType", "Ids", "check_all", "chunks_of"]
 
@@ -39,8 +42,6 @@ MOST: Final = 1000
 
 _HEADERS: Final = ("id", "email", "cio_id")
 _NDJSON: Final = frozenset({".ndjson", ".jsonl", ".ldjson"})
-_decode: Final = msgspec.json.Decoder().decode
-_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 @frozen
@@ -95,14 +96,10 @@ async def chunks_of(source: Ids, id_type: IdType, rule: IdRule = NEW_ID) -> Asyn
 def _check_kind(source: Any) -> None:
     if isinstance(source, bytes | bytearray | memoryview):
         raise InvalidInput("ids are bytes; write them to a file and give its path, or give a list")
-    if isinstance(source, Mapping):
-        raise InvalidInput("ids are a mapping; give a list of ids, such as list(mapping)")
-    tabular = hasattr(source, "__dataframe__") or hasattr(source, "__arrow_c_stream__")
-    if tabular and hasattr(source, "columns"):
-        # Iterating over one gives the names of its columns, which would pass for ids.
+    if hasattr(source, "columns"):
+        # Iterating over a frame gives the names of its columns, which would pass for ids.
         raise InvalidInput(f"ids are a {type(source).__name__}; give its column of ids as a list")
-    if not isinstance(source, str | os.PathLike | Iterable | AsyncIterable):
-        raise InvalidInput(f"ids are {shown(source)}; give a path, or an iterable of ids")
+    check_source(source, "ids are")
 
 
 async def _batches(source: Ids, id_type: IdType, rule: IdRule) -> AsyncGenerator[list[str]]:
@@ -117,20 +114,15 @@ async def _batches(source: Ids, id_type: IdType, rule: IdRule) -> AsyncGenerator
             # After a cancellation a thread may still be in it; it is closed when that has ended.
             with suppress(ValueError):
                 reading.close()
-    elif isinstance(source, AsyncIterable):
-        batch, position = [], 0
-        async for one in source:
-            batch.append(rule.check(one, f"ids[{position}]"))
-            position += 1
-            if len(batch) == MOST:
-                yield batch
-                batch = []
-        if batch:
-            yield batch
     else:
-        numbered = (rule.check(one, f"ids[{position}]") for position, one in enumerate(source))
-        while batch := _take(numbered):
-            yield batch
+        position = 0
+        async with aclosing(batches_of(source, MOST)) as batches:
+            async for some in batches:
+                ids = some if isinstance(some, list) else [some]
+                yield [
+                    rule.check(one, f"ids[{number}]") for number, one in enumerate(ids, position)
+                ]
+                position += len(ids)
 
 
 def _take(ids: Iterator[str]) -> list[str]:
@@ -138,82 +130,30 @@ def _take(ids: Iterator[str]) -> list[str]:
 
 
 def _read_file(path: Path, id_type: IdType, rule: IdRule) -> Generator[str]:
-    try:
-        _refuse_special(path)
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            read = _json_lines if _is_ndjson(path, file) else _csv_lines
-            yield from read(path, file, id_type, rule)
-    except InvalidInput:
-        raise
-    except UnicodeDecodeError:
-        raise InvalidInput(f"{path} is not UTF-8; save it as UTF-8") from None
-    except (FileNotFoundError, ValueError):
-        # Text that no file can be called is a ValueError.
-        name = shown(str(path))
-        raise InvalidInput(f"there is no file {name}; ids themselves go in a list") from None
-    except OSError as error:
-        raise InvalidInput(f"{shown(str(path))} cannot be read: {error.strerror}") from None
-
-
-def _refuse_special(path: Path) -> None:
-    if path.exists() and not path.is_file():
-        raise InvalidInput(
-            f"{path} is a folder, a pipe or a device; write the ids to a file, or give an iterable"
-        )
-
-
-def _is_ndjson(path: Path, file: TextIO) -> bool:
-    suffix = path.suffix.lower()
-    if suffix in _NDJSON or suffix == ".csv":
-        return suffix in _NDJSON
-    first = next((line for line in file if line.strip()), "")
-    file.seek(0)
-    try:
-        value = _decode(first)
-    except _NOT_JSON:
-        return False
-    # CSV may quote its cells as well, and its header is nobody's id.
-    return isinstance(value, str) and value not in _HEADERS
-
-
-def _json_lines(path: Path, file: TextIO, _: IdType, rule: IdRule) -> Iterator[str]:
-    for number, line in enumerate(file, 1):
-        if not line.strip():
-            continue
-        try:
-            value = _decode(line)
-        except _NOT_JSON:
+    name = text_of_path(path)
+    with path_errors(path, "ids themselves go in a list"):
+        if path.exists() and not path.is_file():
             raise InvalidInput(
-                f"{path}, line {number:,}, is not JSON; in NDJSON each id is in double quotes"
-            ) from None
-        yield rule.check(value, f"{path}, line {number:,},")
+                f"{name} is a folder, a pipe or a device; write the ids to a file, or give an iterable"
+            )
+        suffix = path.suffix.lower()
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            try:
+                yield from ids_of_text(
+                    file,
+                    name,
+                    rule,
+                    _HEADERS,
+                    ndjson=suffix in _NDJSON if suffix in {*_NDJSON, ".csv"} else None,
+                    on_header=lambda header: _check_header(header, id_type, name),
+                )
+            except UnicodeDecodeError:
+                raise InvalidInput(f"{name} is not UTF-8; save it as UTF-8") from None
 
 
-def _csv_lines(path: Path, file: TextIO, id_type: IdType, rule: IdRule) -> Iterator[str]:
-    reader = csv.reader(file, strict=True)
-    is_first = True
-    try:
-        for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            where = f"{path}, line {reader.line_num:,},"
-            if len(cells) > 1:
-                raise InvalidInput(f"{where} has {len(cells)} columns; a CSV of ids has one")
-            value = cells[0].strip()
-            if is_first and value in _HEADERS:
-                _check_header(value, id_type, path)
-            else:
-                yield rule.check(value, where)
-            is_first = False
-    except csv.Error as error:
-        raise InvalidInput(
-            f"{path}, line {reader.line_num:,}, is not CSV ({error}); check its quotes"
-        ) from None
-
-
-def _check_header(name: str, id_type: IdType, path: Path) -> None:
+def _check_header(name: str, id_type: IdType, file: str) -> None:
     if name != id_type:
         # Customer.io would answer 200 and ignore every one of them.
         raise InvalidInput(
-            f"{path} has the header {name!r} and id_type is {id_type!r}; give id_type={name!r}"
+            f"{file} has the header {name!r} and id_type is {id_type!r}; give id_type={name!r}"
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from operator import itemgetter
 from typing import Annotated, Any, Final
 
@@ -21,9 +22,12 @@ from appcues_async.rows.values import check_event_name, iso_time
 
 __all__ = ["judged", "moments_of", "none_is_blank"]
 
-_INFINITE: Final = frozenset({int, float})
-"""What may be no finite number."""
-_NUMBERS: Final = _INFINITE | {bool}
+_MEASURED: Final = frozenset({int, float, Decimal})
+"""What may be a number that readers of JSON cannot hold."""
+_NUMBERS: Final = _MEASURED | {bool}
+_EXACT: Final = 1 << 53
+"""Up to here a float holds every integer."""
+_DIGITS: Final = 15
 _PLAIN: Final = _NUMBERS | {str, type(None)}
 _MOMENT: Final = frozenset({datetime, type(None)})
 _Moments: Final = list[Annotated[datetime, msgspec.Meta(tz=True)]]
@@ -80,7 +84,7 @@ def moments_of(
             moments[name] = column
         if not good or type(name) is not str or not name:
             return None
-    texts = _as_text(moments)
+    texts = _as_text(moments, kind)
     return None if texts is None else {**ids, **texts}
 
 
@@ -114,14 +118,25 @@ def _is_plain(column: Sequence[Any]) -> bool:
         return True
     if not types <= _PLAIN:
         return False
-    if types.isdisjoint(_INFINITE):
-        return True
+    return types.isdisjoint(_MEASURED) or _are_exact(column, types)
+
+
+def _are_exact(column: Sequence[Any], types: set[type[Any]]) -> bool:
+    """Whether numbers are such as every reader of JSON can hold, for certain."""
     if not types <= _NUMBERS:
         column = [one for one in column if type(one) in _NUMBERS]
+    if Decimal in types:
+        # Below that, a float holds every integer.
+        decimals = [one for one in column if type(one) is Decimal]
+        if not all(one.is_finite() and one.adjusted() < _DIGITS for one in decimals):
+            return False
+        column = [one for one in column if type(one) is not Decimal]
     try:
-        return math.isfinite(math.fsum(column))
+        if not math.isfinite(math.fsum(column)):
+            return False
     except (OverflowError, ValueError):
         return False
+    return int not in types or -_EXACT <= min(column) <= max(column) <= _EXACT
 
 
 def _are_attributes(column: Sequence[Any]) -> bool:
@@ -179,11 +194,13 @@ def _are_times(times: Sequence[Any]) -> bool:
     return True
 
 
-def _as_text(moments: Mapping[str, Sequence[Any]]) -> dict[str, list[str | None]] | None:
+def _as_text(
+    moments: Mapping[str, Sequence[Any]], kind: Kind
+) -> dict[str, list[str | None]] | None:
     """Moments as text; None where one of them is none that the API takes."""
     try:
         return {
-            name: [None if one is None else iso_time(one) for one in column]
+            name: [None if one is None else iso_time(one, zone=kind.zone) for one in column]
             for name, column in moments.items()
         }
     except InvalidInput:

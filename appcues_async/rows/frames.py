@@ -1,14 +1,25 @@
-"""Data frames of any make, through the one door that they share: the Arrow C stream."""
+"""Data frames of any make, a few rows at a time, with the values that their user sees.
+
+All makes share one door, the Arrow C stream. Frames of pandas do not go through it as a whole: it would
+make a column of every index, and refuses columns of Python's own objects that hold more than one type.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+from attrs import frozen
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.values import Unreadable, shown
 
-__all__ = ["Frame", "is_frame", "slices_of_frame"]
+__all__ = ["Frame", "FrameSlice", "is_frame", "slices_of_frame"]
+
+_BEYOND: Final = Unreadable("a time that Python cannot hold; give it as text, or leave it out")
+_KNOWN: Final = frozenset({"arrow.uuid", "arrow.json", "arrow.bool8"})
+"""Extension types whose values are what their user sees."""
 
 
 class Frame(Protocol):
@@ -19,13 +30,28 @@ class Frame(Protocol):
         ...
 
 
+@frozen
+class FrameSlice:
+    """Some rows of a frame, column by column.
+
+    Attributes:
+        columns: The values of each column, as Python's own.
+        size: Bytes that they take in the frame, about.
+    """
+
+    columns: Sequence[Sequence[Any]]
+    size: int
+
+
 def is_frame(source: object) -> bool:
     """Whether it hands out Arrow batches, as polars, pandas, pyarrow and duckdb do."""
     return callable(getattr(source, "__arrow_c_stream__", None))
 
 
-def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iterator[Any]]:
+def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iterator[FrameSlice]]:
     """Reads a frame a few rows at a time; it never becomes one list.
+
+    An index of pandas that has a name is a column; one without a name is left out.
 
     Args:
         source: The frame; where only ids are wanted, one column by itself will do.
@@ -33,11 +59,12 @@ def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iter
         rows: The most rows of a slice.
 
     Returns:
-        The names of its columns, and slices of them as record batches; of the column of ids alone,
-        where ids are all that is wanted.
+        The names of its columns, and slices of them; of the column of ids alone, where ids are all that
+        is wanted.
 
     Raises:
-        InvalidInput: It lacks a column, or what reads it is not installed.
+        InvalidInput: It lacks a column, a column holds what cannot be sent, or what reads it is not
+            installed.
     """
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
@@ -46,35 +73,191 @@ def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iter
             f"source is a {type(source).__name__}; pip install 'appcues-async[frames]' brings what "
             "reads it"
         ) from None
-    try:
-        reader = pa.RecordBatchReader.from_stream(source)
-    except pa.ArrowInvalid as error:
-        if kind.is_list and not hasattr(source, "columns"):
-            # One column by itself, such as `frame["user_id"]`.
-            names = [USER_ID[0]]
-            chunks = pa.chunked_array(source).chunks
-            batches = (pa.RecordBatch.from_arrays([chunk], names) for chunk in chunks)
-            return names, _sliced(batches, rows)
+    if type(source).__module__.split(".")[0] == "pandas":
+        return _of_pandas(source, kind, rows, pa)
+    reader = _reader_of(source, pa)
+    if reader is None:
+        _check_is_list(source, kind)
+        chunks = pa.chunked_array(source).chunks
+        names = [USER_ID[0]]
+        reader = (pa.RecordBatch.from_arrays([chunk], names) for chunk in chunks)
+        return names, _sliced(reader, names, rows, pa)
+    wanted = _wanted(list(reader.schema.names), kind)
+    for name in wanted:
+        _check_type(reader.schema.field(name), name, pa)
+    return wanted, _sliced(reader, wanted, rows, pa)
+
+
+def _check_is_list(source: Any, kind: Kind) -> None:
+    """Refuses one column by itself, such as `frame["user_id"]`, where rows have more."""
+    if not kind.is_list:
         raise InvalidInput(
-            f"source is a {type(source).__name__} that is no frame, or has a column of mixed types: "
-            f"{error.args[0]}"
-        ) from None
-    names = list(reader.schema.names)
+            f"source is a {type(source).__name__}, one column by itself; give a frame with all columns"
+        )
+
+
+def _wanted(names: list[Any], kind: Kind) -> list[str]:
+    """The columns that are sent.
+
+    Raises:
+        InvalidInput: One is missing, there twice, or not named in text.
+    """
+    odd = next((name for name in names if not isinstance(name, str) or not name), None)
+    if odd is not None and not kind.is_list:
+        raise InvalidInput(
+            f"the frame has a column named {shown(odd)}; names of columns are text and not empty: "
+            "rename it"
+        )
     missing = kind.missing(names)
     ids = [name for name in names if name in USER_ID] or (names if len(names) == 1 else [])
     if kind.is_list and not ids:
         missing = [" or ".join(USER_ID)]
     if missing:
-        raise InvalidInput(f"the frame has no {', no '.join(missing)}; it has: {', '.join(names)}")
+        raise InvalidInput(
+            f"the frame has no {', no '.join(missing)}; it has: {', '.join(map(str, names))}"
+        )
+    if len(ids) > 1:
+        raise InvalidInput(
+            f"the frame has two columns of ids, {' and '.join(ids)}; drop one of them"
+        )
     if kind.is_list:
-        return ids[:1], _sliced((batch.select(ids[:1]) for batch in reader), rows)
+        return ids
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidInput(f"the frame has two columns named {twice!r}; rename one of them")
-    return names, _sliced(reader, rows)
+    return names
 
 
-def _sliced(batches: Iterable[Any], rows: int) -> Iterator[Any]:
-    for batch in batches:
+# --- through Arrow -------------------------------------------------------------------------------
+
+
+def _reader_of(source: Any, pa: Any) -> Any:
+    """The batches of a frame; None for a single column."""
+    try:
+        return pa.RecordBatchReader.from_stream(source)
+    except pa.ArrowInvalid as error:
+        if not hasattr(source, "columns"):
+            return None
+        raise _unreadable_frame(source, error) from None
+    except Exception as error:  # noqa: BLE001 - each make has errors of its own
+        raise _unreadable_frame(source, error) from None
+
+
+def _unreadable_frame(source: Any, error: Exception) -> InvalidInput:
+    said = error.args[0] if error.args else type(error).__name__
+    return InvalidInput(f"source is a {type(source).__name__} that cannot be read: {said}")
+
+
+def _check_type(field: Any, name: str, pa: Any) -> None:
+    """Refuses a type whose values are not what is seen in the frame."""
+    extension = (field.metadata or {}).get(b"ARROW:extension:name", b"").decode()
+    if isinstance(field.type, pa.BaseExtensionType):
+        extension = field.type.extension_name
+    if extension and extension not in _KNOWN:
+        raise _no_type(name, extension)
+
+
+def _no_type(name: object, kind: object) -> InvalidInput:
+    return InvalidInput(
+        f"the column {shown(name)} is of the type {kind}, which has no form in JSON; convert it to text "
+        "or numbers, or drop it"
+    )
+
+
+def _sliced(
+    batches: Iterable[Any], names: Sequence[str], rows: int, pa: Any
+) -> Iterator[FrameSlice]:
+    iterator = iter(batches)
+    while True:
+        try:
+            batch = next(iterator, None)
+        except pa.ArrowException as error:
+            raise InvalidInput(f"the frame cannot be read: {error}") from None
+        if batch is None:
+            return
+        chosen = batch.select(names)
         for start in range(0, batch.num_rows, rows):
-            yield batch.slice(start, rows)
+            some = chosen.slice(start, rows)
+            columns = [
+                _values_of(column, name, pa)
+                for name, column in zip(names, some.columns, strict=True)
+            ]
+            yield FrameSlice(columns, some.nbytes)
+
+
+def _values_of(column: Any, name: str, pa: Any) -> Sequence[Any]:
+    """The values of a column of Arrow's."""
+    if pa.types.is_timestamp(column.type) and column.type.unit == "ns":
+        # Python's moments end at microseconds, which is where times of nearly all programs end.
+        column = column.cast(pa.timestamp("us", column.type.tz), safe=False)
+    try:
+        return column.to_pylist(maps_as_pydicts="strict")  # type: ignore[no-any-return]
+    except (OverflowError, ValueError, KeyError):
+        return [_value_of(one) for one in column]
+    except pa.ArrowException as error:
+        raise InvalidInput(f"the column {shown(name)} cannot be read: {error}") from None
+
+
+def _value_of(scalar: Any) -> Any:
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return _BEYOND
+
+
+# --- pandas --------------------------------------------------------------------------------------
+
+
+def _of_pandas(
+    source: Any, kind: Kind, rows: int, pa: Any
+) -> tuple[list[str], Iterator[FrameSlice]]:
+    if not hasattr(source, "columns"):
+        _check_is_list(source, kind)
+        columns = [(USER_ID[0], source)]
+    else:
+        columns = [(name, source.iloc[:, place]) for place, name in enumerate(source.columns)]
+        there = {name for name, _ in columns}
+        for level, name in enumerate(source.index.names):
+            if name is not None and name not in there:
+                columns.append((name, source.index.get_level_values(level).to_series()))
+    wanted = _wanted([name for name, _ in columns], kind)
+    chosen = [column for name, column in columns if name in wanted]
+    readers = [
+        _reader_of_series(name, column, pa) for name, column in zip(wanted, chosen, strict=True)
+    ]
+    count = len(source)
+    width = int(sum(column.memory_usage(index=False) for column in chosen)) // max(count, 1)
+
+    def slices() -> Iterator[FrameSlice]:
+        for start in range(0, count, rows):
+            stop = min(start + rows, count)
+            yield FrameSlice([read(start, stop) for read in readers], width * (stop - start))
+
+    return wanted, slices()
+
+
+def _reader_of_series(name: str, column: Any, pa: Any) -> Callable[[int, int], Sequence[Any]]:
+    """What gives the values of some rows of a column of pandas."""
+    kind = type(column.dtype).__name__
+    if kind == "CategoricalDtype":
+        column = column.astype(column.cat.categories.dtype)
+    elif kind == "SparseDtype":
+        column = column.sparse.to_dense()
+    elif kind in {"PeriodDtype", "IntervalDtype"} or column.dtype.kind == "c":
+        raise _no_type(name, column.dtype)
+
+    def objects(start: int, stop: int) -> Sequence[Any]:
+        some = column.iloc[start:stop]
+        # Python's own objects are what they are; only what is missing is a null.
+        return [
+            None if missing else value
+            for value, missing in zip(some.tolist(), some.isna().tolist(), strict=True)
+        ]
+
+    def converted(start: int, stop: int) -> Sequence[Any]:
+        try:
+            return _values_of(pa.array(column.iloc[start:stop], from_pandas=True), name, pa)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            raise InvalidInput(f"the column {shown(name)} cannot be read: {error}") from None
+
+    return objects if column.dtype == object else converted

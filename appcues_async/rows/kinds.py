@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import tzinfo
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -31,12 +32,14 @@ class Kind:
         name: In the plural, as in messages and file names.
         columns: The columns that every row needs, each with its spellings.
         ids: Which ids are taken.
+        zone: The zone of times that have none; without it, such times are refused.
     """
 
     name: str
     columns: tuple[tuple[str, ...], ...]
     _check: Callable[[Any, str, Kind], Any] = field(repr=False)
     ids: IdRule = NEW_ID
+    zone: tzinfo | None = None
 
     @property
     def is_list(self) -> bool:
@@ -63,6 +66,10 @@ class Kind:
     def with_ids(self, ids: IdRule) -> Kind:
         """The same kind, with another rule for ids."""
         return evolve(self, ids=ids)
+
+    def with_zone(self, zone: tzinfo | None) -> Kind:
+        """The same kind, with another zone for times that have none."""
+        return evolve(self, zone=zone)
 
     def missing(self, names: Mapping[str, Any] | list[str]) -> list[str]:
         """The columns that are needed and not among `names`."""
@@ -95,7 +102,7 @@ def check_profile(row: Any, where: str, kind: Kind) -> dict[str, Any]:
     """Takes one row of profiles: the user's id, and attributes."""
     checked = _row(row, where)
     user = _user_id(checked, where, kind.ids)
-    return flat_attributes({**checked, **user}, where)
+    return flat_attributes({**checked, **user}, where, zone=kind.zone)
 
 
 def check_event(row: Any, where: str, kind: Kind) -> dict[str, Any]:
@@ -111,8 +118,8 @@ def check_event(row: Any, where: str, kind: Kind) -> dict[str, Any]:
             f"{where}: attributes is {shown(checked['attributes'])}; it must be a mapping of names"
         )
     return {
-        **free_attributes({**checked, **user}, where),
-        "timestamp": iso_time(checked["timestamp"], f"{where}: timestamp"),
+        **free_attributes({**checked, **user}, where, zone=kind.zone),
+        "timestamp": iso_time(checked["timestamp"], f"{where}: timestamp", zone=kind.zone),
     }
 
 

@@ -5,10 +5,17 @@ from __future__ import annotations
 import asyncio
 import codecs
 import csv
-import errno
 import io
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
@@ -16,8 +23,17 @@ import msgspec
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import Frame, is_frame, slices_of_frame
+from appcues_async.rows.inputs import (
+    batches_of,
+    check_source,
+    path_errors,
+    reads_as_header,
+    refuse_look_alikes,
+    text_of_path,
+)
 from appcues_async.rows.kinds import USER_ID, Kind
-from appcues_async.rows.values import shown
+from appcues_async.rows.records import as_dicts
+from appcues_async.rows.values import encode_lines
 from appcues_async.wire.request import CSV, NDJSON, Blocks, FileRange, Multipart, stamp_of
 
 __all__ = [
@@ -84,6 +100,7 @@ async def body_of(
     """
     if format is not None and format not in MEDIA:
         raise InvalidInput(f"format is {format!r}; it must be 'csv' or 'ndjson'")
+    check_source(source)
     if isinstance(source, str | os.PathLike):
         part: Blocks | FileRange = await asyncio.to_thread(_of_file, Path(source), kind, format)
     elif isinstance(source, bytes | bytearray | memoryview):
@@ -99,44 +116,26 @@ async def body_of(
 
 
 def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange:
-    try:
+    name = text_of_path(path)
+    with path_errors(path, "ids themselves go in a list" if kind.is_list else ""):
+        if path.is_dir():
+            raise InvalidInput(f"{name} is a folder; give a CSV or NDJSON file")
         stamp = stamp_of(path)
-        regular = path.is_file()
-        head = _head_of(path) if regular else b""
-    except (FileNotFoundError, ValueError):
-        # Text that no file can be called is a ValueError.
-        raise _no_file(path, kind) from None
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise _no_file(path, kind) from None
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None
-    if path.is_dir():
-        raise InvalidInput(f"{path} is a folder; give a CSV or NDJSON file")
-    if not regular:
-        # It has no size before it has been read, and cannot be read again for another attempt.
-        raise InvalidInput(f"{path} is a pipe or a device; write it to a file first")
+        if not path.is_file():
+            # It has no size before it has been read, and cannot be read again for another attempt.
+            raise InvalidInput(f"{name} is a pipe or a device; write it to a file first")
+        head = _head_of(path)
     if stamp[0] > FILE_LIMIT:
-        raise _too_large(kind, stamp[0], str(path))
+        raise _too_large(kind, stamp[0], name)
     start = len(BOM) if head.startswith(BOM) else 0
     found = given or SUFFIXES.get(path.suffix.lower())
-    found = check_head(
-        head[start:], whole=stamp[0] <= _HEAD, kind=kind, given=found, name=str(path)
-    )
+    found = check_head(head[start:], whole=stamp[0] <= _HEAD, kind=kind, given=found, name=name)
     return FileRange(path.absolute(), start, stamp[0] - start, MEDIA[found], stamp)
 
 
 def _head_of(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(_HEAD)
-
-
-def _no_file(path: Path, kind: Kind) -> InvalidInput:
-    name, hint = str(path), ""
-    if kind.is_list:
-        hint = "; ids themselves go in a list"
-    elif "\n" in name or len(name) > 255:
-        hint = "; text is a path, and data itself goes in as bytes"
-    return InvalidInput(f"there is no file {shown(name, _NAMES)}{hint}")
 
 
 def _of_bytes(data: bytes, kind: Kind, given: Format | None) -> Blocks:
@@ -150,71 +149,50 @@ def _of_bytes(data: bytes, kind: Kind, given: Format | None) -> Blocks:
 async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:
     if given == "csv":
         raise InvalidInput("format is 'csv', and rows are sent as NDJSON; leave format out")
-    if isinstance(source, Mapping):
-        raise InvalidInput("source is one mapping; give a list of rows, even of one")
-    batches: AsyncIterator[list[Any]]
-    if is_frame(source):
-        batches = _of_frame(source, kind)
-    elif _is_tabular(source):
-        # Iterating over one gives the names of its columns, which would pass for ids.
-        raise InvalidInput(
-            f"source is a {type(source).__name__}; give its rows as mappings, "
-            "or the column of ids as a list"
-        )
-    else:
-        batches = _in_batches(source)
-    encode = msgspec.json.Encoder().encode_lines
     blocks: list[bytes] = []
     size = number = 0
-    async for some in batches:
-        checked = []
-        for row in some:
-            number += 1
-            checked.append(kind.check(row, f"row {number}"))
-        block = encode(checked)
-        blocks.append(block)
-        size += len(block)
-        if size > FILE_LIMIT:
-            raise _too_large(kind, size)
-        # A long list must not hold the loop.
-        await asyncio.sleep(0)
+    async with aclosing(_batches_of(source, kind)) as batches:
+        async for some in batches:
+            checked = []
+            for row in some:
+                number += 1
+                checked.append(kind.check(row, f"row {number}"))
+            block = encode_lines(checked)
+            blocks.append(block)
+            size += len(block)
+            if size > FILE_LIMIT:
+                raise _too_large(kind, size)
+            # A long list must not hold the loop.
+            await asyncio.sleep(0)
     if not blocks:
         raise InvalidInput(f"there are no {kind.name} to send; the source has no rows")
     return Blocks(blocks, NDJSON)
 
 
-def _is_tabular(source: object) -> bool:
-    tabular = hasattr(source, "__dataframe__") or hasattr(source, "__arrow_c_stream__")
-    return tabular and hasattr(source, "columns")
+async def _batches_of(source: Any, kind: Kind) -> AsyncGenerator[Sequence[Any]]:
+    if is_frame(source):
+        async for some in _rows_of_frame(source, kind):
+            yield some
+        return
+    async with aclosing(batches_of(source, _ROWS_AT_ONCE)) as batches:
+        async for batch in batches:
+            if isinstance(batch, list):
+                yield batch if kind.is_list else as_dicts(batch)
+                continue
+            async for some in _rows_of_frame(batch, kind):
+                yield some
 
 
-async def _of_frame(source: Any, kind: Kind) -> AsyncIterator[list[Any]]:
+async def _rows_of_frame(frame: Any, kind: Kind) -> AsyncGenerator[Sequence[Any]]:
     # Some makes copy all of themselves on the way.
-    _, slices = await asyncio.to_thread(slices_of_frame, source, kind, _ROWS_AT_ONCE)
+    names, slices = await asyncio.to_thread(slices_of_frame, frame, kind, _ROWS_AT_ONCE)
     for some in slices:
-        yield some.column(0).to_pylist() if kind.is_list else some.to_pylist()
-
-
-async def _in_batches(source: Any) -> AsyncIterator[list[Any]]:
-    batch: list[Any] = []
-    if isinstance(source, AsyncIterable):
-        async for row in source:
-            batch.append(row)
-            if len(batch) == _ROWS_AT_ONCE:
-                yield batch
-                batch = []
-    elif isinstance(source, Iterable):
-        for row in source:
-            batch.append(row)
-            if len(batch) == _ROWS_AT_ONCE:
-                yield batch
-                batch = []
-    else:
-        raise InvalidInput(
-            f"source is a {type(source).__name__}; give a path, bytes, or an iterable of rows"
+        rows = zip(*some.columns, strict=True)
+        yield (
+            some.columns[0]
+            if kind.is_list
+            else [dict(zip(names, row, strict=True)) for row in rows]
         )
-    if batch:
-        yield batch
 
 
 def check_head(
@@ -275,7 +253,7 @@ def _sniff(text: bytes, kind: Kind) -> Format:
         value = _decode(text.split(b"\n", 1)[0])
     except _NOT_JSON:
         return "csv"
-    is_id = isinstance(value, str) and value not in USER_ID
+    is_id = isinstance(value, str) and value not in USER_ID and not reads_as_header(value)
     return "ndjson" if is_id or isinstance(value, dict) else "csv"
 
 
@@ -319,6 +297,9 @@ def _check_header(text: bytes, whole: bool, kind: Kind, name: str, sure: bytes) 
         ) from None
     if not columns:
         raise _blank(whole, kind, name)
+    if kind.is_list:
+        lines = [line for line in decoded.splitlines()[:9] if line.strip()]
+        refuse_look_alikes(lines, name, USER_ID, kind.ids)
     header = not kind.is_list or columns[:1] in ([name] for name in USER_ID)
     if header and whole and not kind.missing(columns) and not _has_more(rows):
         raise InvalidInput(f"{name} has a header and no rows; there are no {kind.name} to send")

@@ -10,18 +10,26 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta, tzinfo
+from decimal import Decimal
+from enum import Enum
 from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from attrs import frozen
 
 from appcues_async.errors import InvalidInput
 
 __all__ = [
     "LONGEST_NAME",
     "RESERVED",
+    "Unreadable",
     "check_event_name",
     "check_json",
     "check_text",
+    "encode_lines",
     "flat_attributes",
     "free_attributes",
     "iso_time",
@@ -34,10 +42,26 @@ __all__ = [
 LONGEST_NAME: Final = 127
 RESERVED: Final = "appcues:"
 
-_LONGEST_INTEGER: Final = 1024
-"""Bits; most readers take a number as a float, which ends there."""
+encode_lines: Final[Callable[[Sequence[Any]], bytes]] = msgspec.json.Encoder(
+    decimal_format="number"
+).encode_lines
+"""Makes a line of JSON of each value; the rules for values are checked before."""
+
+_LARGEST: Final = 1.7976931348623157e308
+"""Most readers take a number as a float, which ends there."""
 _ISO_TIME: Final = re.compile(r"[0-9W-]+T[0-9:.,]+(Z|[+-][0-9:]+)?")
 """`datetime.fromisoformat` alone takes any character for the `T`, a line break too."""
+
+
+@frozen
+class Unreadable:
+    """Takes the place of a value that Python cannot hold, such as a time of the year 20,000.
+
+    Attributes:
+        text: What it is, and what to do.
+    """
+
+    text: str
 
 
 def shown(value: object, longest: int = 80) -> str:
@@ -127,7 +151,9 @@ def check_event_name(value: object, where: str = "name") -> str:
     return plain_text(value, where)
 
 
-def iso_time(value: object, where: str = "timestamp", *, strict: bool = True) -> str:
+def iso_time(
+    value: object, where: str = "timestamp", *, strict: bool = True, zone: tzinfo | None = None
+) -> str:
     """Makes ISO 8601 text with an offset of a moment.
 
     Args:
@@ -135,11 +161,13 @@ def iso_time(value: object, where: str = "timestamp", *, strict: bool = True) ->
             is.
         where: What it is, for the message.
         strict: Refuse a time without a zone; no document says which one the API takes it to be in.
+        zone: The zone of times that have none; text is then written anew with its offset.
 
     Raises:
         InvalidInput: It is neither, or has no zone.
     """
     moment, text = None, ""
+    value = plain_scalar(value)
     if isinstance(value, datetime):
         moment, text = value, value.isoformat()
     elif isinstance(value, str):
@@ -148,22 +176,52 @@ def iso_time(value: object, where: str = "timestamp", *, strict: bool = True) ->
             moment = datetime.fromisoformat(text)
         except ValueError:
             moment = None
+        if moment is not None and moment.tzinfo is None and zone is not None:
+            # Databases write a blank between the two.
+            text = moment.isoformat()
     if moment is None or not _ISO_TIME.fullmatch(text):
         # pandas' missing time is a datetime too, and writes itself as NaT.
         raise InvalidInput(
             f"{where} is {shown(value)}; it must be an aware datetime or ISO 8601 text with a zone, "
             "such as '2026-07-14T12:34:56Z'"
         )
-    if strict and moment.utcoffset() is None:
+    if moment.utcoffset() is not None or not strict:
+        return text
+    if zone is None:
         raise InvalidInput(
-            f"{where} is {text!r}, a time without a zone; "
-            "add one, such as 'Z' or tzinfo=datetime.UTC"
+            f"{where} is {text!r}, a time without a zone; add one, such as 'Z' or "
+            "tzinfo=datetime.UTC; client.bulk takes time_zone for all of a source"
         )
-    return text
+    return _in_zone(moment, zone, where).isoformat()
 
 
-def flat_value(value: Any, where: str, strict: bool = True) -> Any:
+def _in_zone(moment: datetime, zone: tzinfo, where: str) -> datetime:
+    """The moment of a clock in a zone.
+
+    Raises:
+        InvalidInput: The clock shows that twice, or never, as summer time begins or ends.
+    """
+    given = moment.replace(tzinfo=zone, fold=0)
+    if given.utcoffset() != given.replace(fold=1).utcoffset():
+        raise InvalidInput(
+            f"{where} is {moment.isoformat()!r}, which clocks in {zone} show twice or never, as summer "
+            "time ends or begins; give it with its offset"
+        )
+    return given
+
+
+def flat_value(  # noqa: PLR0911 - one a kind of value
+    value: Any, where: str, strict: bool = True, zone: tzinfo | None = None, depth: int = 0
+) -> Any:
     """Takes one attribute of a profile: text, a number, a boolean, a date or None.
+
+    Args:
+        value: Text, a number (Decimal and numpy's too), a boolean, a date, a datetime, a UUID, an Enum
+            of one of these, or None.
+        where: What it is, for the message.
+        strict: Refuse times without a zone.
+        zone: The zone of times that have none.
+        depth: How many layers have been taken off it.
 
     Raises:
         InvalidInput: Appcues would drop or misread it.
@@ -174,12 +232,7 @@ def flat_value(value: Any, where: str, strict: bool = True) -> Any:
     if isinstance(value, str):
         return plain_text(value, where)
     if isinstance(value, int):
-        if value.bit_length() < _LONGEST_INTEGER:
-            return int(value)
-        raise InvalidInput(
-            f"{where} is an integer of {value.bit_length():,} bits, more than readers of JSON "
-            "take as a number; give it as text"
-        )
+        return _integer(value, where)
     if isinstance(value, float):
         if math.isfinite(value):
             return float(value)
@@ -187,21 +240,69 @@ def flat_value(value: Any, where: str, strict: bool = True) -> Any:
             f"{where} is {value!r}, which JSON cannot hold; leave it out or use None"
         )
     if isinstance(value, datetime):
-        return iso_time(value, where, strict=strict)
+        return iso_time(value, where, strict=strict, zone=zone)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Mapping | list | tuple | set | frozenset):
-        raise InvalidInput(
-            f"{where} is a {type(value).__name__}; Appcues drops nested values without a word: "
-            "give each part an attribute of its own"
-        )
+    if isinstance(value, Decimal):
+        return _decimal(value, where)
+    if isinstance(value, UUID):
+        return str(value)
+    inner = value.value if isinstance(value, Enum) else plain_scalar(value)
+    if inner is not value and depth < 8:
+        return flat_value(inner, where, strict, zone, depth + 1)
+    raise _refusal_of(value, where)
+
+
+def _integer(value: int, where: str) -> int:
+    try:
+        # Readers take numbers as floats.
+        if float(value) == value:
+            return int(value)
+    except OverflowError:
+        pass
     raise InvalidInput(
-        f"{where} is a {type(value).__name__}; attributes are text, numbers, booleans, dates or "
-        "None: convert it, for example with str() or float()"
+        f"{where} is {shown(value)}, an integer of {value.bit_length():,} bits; readers of JSON take "
+        "numbers as floats, which would change its last digits: give it as text"
     )
 
 
-def free_value(value: Any, where: str, strict: bool = True) -> Any:
+def _decimal(value: Decimal, where: str) -> Decimal:
+    if not value.is_finite():
+        raise InvalidInput(f"{where} is {value}, which JSON cannot hold; leave it out or use None")
+    if abs(value) > _LARGEST:
+        raise InvalidInput(f"{where} is {shown(value)}, too large for a number; give it as text")
+    if value.adjusted() > 14 and value == value.to_integral_value():
+        _integer(int(value), where)
+    return value
+
+
+def _refusal_of(value: object, where: str) -> InvalidInput:
+    kind = type(value).__name__
+    match value:
+        case Unreadable():
+            return InvalidInput(f"{where} is {value.text}")
+        case Mapping() | list() | tuple() | set() | frozenset():
+            return InvalidInput(
+                f"{where} is a {kind}; Appcues drops nested values without a word: give each part an "
+                "attribute of its own"
+            )
+        case bytes() | bytearray() | memoryview():
+            fix = "give text: decode it, or write it in hexadecimal"
+        case timedelta():
+            fix = "give a number, such as its total_seconds()"
+        case time():
+            fix = "give text, such as its isoformat(), or a datetime with a zone"
+        case complex():
+            fix = "give its parts as two attributes"
+        case _:
+            fix = (
+                "attributes are text, numbers, booleans, dates or None: convert it, for example with "
+                "str() or float()"
+            )
+    return InvalidInput(f"{where} is a {kind}; {fix}")
+
+
+def free_value(value: Any, where: str, strict: bool = True, zone: tzinfo | None = None) -> Any:
     """Takes one attribute of an event, which may be nested ("freeform key/value data").
 
     Raises:
@@ -209,14 +310,16 @@ def free_value(value: Any, where: str, strict: bool = True) -> Any:
     """
     if isinstance(value, Mapping):
         return {
-            _key(key, where): free_value(one, f"{where}.{key}", strict)
+            _key(key, where): free_value(one, f"{where}.{key}", strict, zone)
             for key, one in value.items()
         }
     if isinstance(value, list | tuple):
-        return [free_value(one, f"{where}[{number}]", strict) for number, one in enumerate(value)]
+        return [
+            free_value(one, f"{where}[{number}]", strict, zone) for number, one in enumerate(value)
+        ]
     if isinstance(value, set | frozenset):
         raise InvalidInput(f"{where} is a {type(value).__name__}; JSON has no sets: give a list")
-    return flat_value(value, where, strict)
+    return flat_value(value, where, strict, zone)
 
 
 def check_json(value: Any, where: str = "json") -> Any:
@@ -247,7 +350,11 @@ def _too_deep(where: str) -> InvalidInput:
 
 
 def flat_attributes(
-    attributes: object, where: str = "attributes", *, strict: bool = True
+    attributes: object,
+    where: str = "attributes",
+    *,
+    strict: bool = True,
+    zone: tzinfo | None = None,
 ) -> dict[str, Any]:
     """Takes the attributes of a profile.
 
@@ -255,12 +362,13 @@ def flat_attributes(
         attributes: Values by name.
         where: What they are, for the message.
         strict: Refuse nested values and times without a zone, which Appcues drops or may misread.
+        zone: The zone of times that have none.
 
     Raises:
         InvalidInput: They are no mapping, or one of them is refused.
     """
     if not strict:
-        return free_attributes(attributes, where, strict=False)
+        return free_attributes(attributes, where, strict=False, zone=zone)
     checked: dict[str, Any] = {}
     for name, value in _mapping(attributes, where).items():
         # First what nearly every value is: this runs for each value of millions of rows.
@@ -271,12 +379,16 @@ def flat_attributes(
         else:
             plain = value is None or type(value) is bool
         key = name if type(name) is str and name and name.isascii() else _key(name, where)
-        checked[key] = value if plain else flat_value(value, f"{where}.{name}")
+        checked[key] = value if plain else flat_value(value, f"{where}.{name}", zone=zone)
     return checked
 
 
 def free_attributes(
-    attributes: object, where: str = "attributes", *, strict: bool = True
+    attributes: object,
+    where: str = "attributes",
+    *,
+    strict: bool = True,
+    zone: tzinfo | None = None,
 ) -> dict[str, Any]:
     """Takes the attributes of an event.
 
@@ -284,6 +396,7 @@ def free_attributes(
         attributes: Values by name, which may be nested.
         where: What they are, for the message.
         strict: Refuse times without a zone.
+        zone: The zone of times that have none.
 
     Raises:
         InvalidInput: They are no mapping, or one of them is refused.
@@ -291,7 +404,7 @@ def free_attributes(
     given = _mapping(attributes, where)
     try:
         return {
-            _key(name, where): free_value(value, f"{where}.{name}", strict)
+            _key(name, where): free_value(value, f"{where}.{name}", strict, zone)
             for name, value in given.items()
         }
     except RecursionError:

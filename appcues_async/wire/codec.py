@@ -36,7 +36,7 @@ __all__ = [
 T = TypeVar("T")
 M = TypeVar("M", bound=attrs.AttrsInstance)
 
-encode: Final[Callable[[object], bytes]] = msgspec.json.Encoder().encode
+encode: Final[Callable[[object], bytes]] = msgspec.json.Encoder(decimal_format="number").encode
 """Makes the bytes of one JSON value; the value rules are checked before (see `rows/values.py`)."""
 
 

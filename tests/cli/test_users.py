@@ -182,7 +182,7 @@ def test_a_later_line_of_several_columns_is_no_id(
     path = tmp_path / "ids.csv"
     path.write_text("007\n008,pro\n", encoding="utf-8")
     ran = command("groups", "add-users", "acme", "--file", path)
-    assert "'008,pro' is no id" in ran.error["message"]
+    assert "line 2, has 2 columns" in ran.error["message"]
 
 
 def test_activity_records_events_and_a_profile(command: Command, account: Sandbox) -> None:

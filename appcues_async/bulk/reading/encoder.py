@@ -7,10 +7,9 @@ cost six times as much as what is in them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
-import attrs
 import msgspec
 from attrs import frozen
 
@@ -20,7 +19,8 @@ from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.column_checks import judged, moments_of
 from appcues_async.rows.kinds import Kind
-from appcues_async.rows.values import free_attributes
+from appcues_async.rows.records import as_dicts
+from appcues_async.rows.values import encode_lines, free_attributes
 
 __all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "shape_of"]
 
@@ -45,7 +45,7 @@ class Batch:
     """A few rows.
 
     Attributes:
-        rows: Mappings, attrs objects or ids, or `Unread`.
+        rows: Rows as they were given, or ids, or `Unread`.
         lines: The line that each begins on, if they are from a file.
         size: Bytes that they took where they were read, if that is known.
     """
@@ -56,7 +56,7 @@ class Batch:
 
     def ready(self, kind: Kind) -> Sequence[Any] | None:
         """The rows as they are to be encoded; None where some row takes a closer look."""
-        return judged(_as_mappings(self.rows), kind)
+        return judged(_dicts_of(self.rows, kind), kind)
 
 
 class Shape:
@@ -144,7 +144,7 @@ class Encoder:
         self._check = check
         self._source = source
         self._tally = tally
-        self._encode = msgspec.json.Encoder().encode_lines
+        self._encode = encode_lines
         self.number: int = 0
 
     def encode(self, batch: Batch | Columns) -> tuple[bytes, Sequence[int]]:
@@ -154,7 +154,7 @@ class Encoder:
         numbers: Sequence[int]
         if block is None or ready is None:
             rows = batch.rows
-            taken = self._checked(_as_mappings(rows), batch.lines)
+            taken = self._checked(_dicts_of(rows, self._kind), batch.lines)
             numbers = [number for number, _ in taken]
             block = self._encode([row for _, row in taken]) if taken else b""
             count = len(rows)
@@ -200,15 +200,6 @@ class Encoder:
         )
 
 
-def _as_mappings(rows: Sequence[Any]) -> Sequence[Any]:
-    """Rows of which those that are attrs objects are dicts of their attributes."""
-    if not any(map(attrs.has, set(map(type, rows)))):
-        return rows
-    return [_as_mapping(row) for row in rows]
-
-
-def _as_mapping(row: Any) -> Any:
-    kind = type(row)
-    if not attrs.has(kind) or isinstance(row, Mapping):
-        return row
-    return {one.name: getattr(row, one.name) for one in attrs.fields(kind)}
+def _dicts_of(rows: Sequence[Any], kind: Kind) -> Sequence[Any]:
+    """Rows as dicts; ids, and what could not be read as a row, as they are."""
+    return rows if kind.is_list or Unread in map(type, rows) else as_dicts(rows)

@@ -26,8 +26,9 @@ def batches_of_frame(source: Any, kind: Kind) -> Iterator[Batch | Columns]:
     shape = None if kind.is_list else shape_of(names)
     for some in slices:
         if kind.is_list:
-            yield Batch(some.column(0).to_pylist(), None, some.nbytes)
+            yield Batch(some.columns[0], None, some.size)
         elif shape is None:
-            yield Batch(some.to_pylist(), None, some.nbytes)
+            rows = [dict(zip(names, row, strict=True)) for row in zip(*some.columns, strict=True)]
+            yield Batch(rows, None, some.size)
         else:
-            yield Columns(shape, [column.to_pylist() for column in some.columns], some.nbytes)
+            yield Columns(shape, some.columns, some.size)

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Callable,
-    Generator,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -34,6 +25,8 @@ from appcues_async.bulk.reading.worker import ReaderProcess, Task
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import is_frame
+from appcues_async.rows.inputs import batches_of
+from appcues_async.rows.kinds import Kind
 from appcues_async.rows.sources import POST_LIMIT
 
 __all__ = ["SourceReader", "batches_of_rows", "encoded_blocks"]
@@ -120,7 +113,7 @@ class SourceReader:
     def _rows_of(self, rows: Any) -> AsyncGenerator[Batch | Columns]:
         if is_frame(rows):
             return _in_thread(lambda: batches_of_frame(rows, self._reading.kind))
-        return batches_of_rows(rows)
+        return batches_of_rows(rows, self._reading.kind)
 
     def _batches(
         self, source: PreparedSource, layout: ByteLayout, feed: ByteSource
@@ -187,45 +180,21 @@ def _within(
         yield GoodRows(numbers[first:], block[begin:end])
 
 
-async def batches_of_rows(source: Any) -> AsyncGenerator[Batch]:
-    """Reads rows a few hundred at a time.
+async def batches_of_rows(source: Any, kind: Kind) -> AsyncGenerator[Batch | Columns]:
+    """Reads rows, or frames one after the other, a few hundred rows at a time.
 
     Args:
-        source: An iterable or async iterable of rows.
-
-    Raises:
-        InvalidInput: It is none.
+        source: An iterable or async iterable of them.
+        kind: What the rows are.
     """
-    if isinstance(source, Mapping | str):
-        raise InvalidInput("source is a single row; give a list of rows, even of one")
-    batch: list[Any] = []
-    try:
-        if isinstance(source, AsyncIterable):
-            async for row in source:
-                batch.append(row)
-                if len(batch) == AT_ONCE:
-                    yield Batch(batch)
-                    batch = []
-                    # What waits for nothing, or a long list, must not hold the loop.
-                    await asyncio.sleep(0)
-        elif isinstance(source, Iterable):
-            rows = iter(source)
-            while batch := list(itertools.islice(rows, AT_ONCE)):
+    async with aclosing(batches_of(source, AT_ONCE)) as batches:
+        async for batch in batches:
+            if isinstance(batch, list):
                 yield Batch(batch)
-                await asyncio.sleep(0)
-        else:
-            raise InvalidInput(
-                f"source is a {type(source).__name__}; give a path, bytes, a frame, or an iterable of "
-                "rows"
-            )
-        if batch:
-            yield Batch(batch)
-    finally:
-        # One that is not read to its end lets go of its cursor now, not when it is collected.
-        if isinstance(source, AsyncGenerator):
-            await source.aclose()
-        elif isinstance(source, Generator):
-            source.close()
+                continue
+            async with aclosing(_in_thread(partial(batches_of_frame, batch, kind))) as slices:
+                async for some in slices:
+                    yield some
 
 
 async def _in_thread(make: Callable[[], Iterator[T]]) -> AsyncGenerator[T]:

@@ -10,8 +10,8 @@ from typing import Any, Final, TypeGuard
 from appcues_async.bulk.reading.inputs import ByteSource, FileFeed, MemoryFeed, open_stream
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import is_frame
+from appcues_async.rows.inputs import path_errors, text_of_path
 from appcues_async.rows.kinds import Kind
-from appcues_async.rows.values import shown
 
 __all__ = [
     "STDIN",
@@ -86,13 +86,7 @@ def open_feed(source: Any, stop: Event) -> ByteSource:
     if str(source) == STDIN:
         return open_stream(None, stop) or MemoryFeed(memoryview(b""), STDIN, stop)
     path = Path(source)
-    try:
+    with path_errors(path):
         if path.is_dir():
-            raise InvalidInput(f"{path} is a folder; give CSV or NDJSON files")
+            raise InvalidInput(f"{text_of_path(path)} is a folder; give CSV or NDJSON files")
         return open_stream(path, stop) or FileFeed(path.absolute(), stop)
-    except (FileNotFoundError, ValueError) as error:
-        if isinstance(error, InvalidInput):
-            raise
-        raise InvalidInput(f"there is no file {shown(str(path), 200)}") from None
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from None

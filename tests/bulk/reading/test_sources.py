@@ -71,12 +71,17 @@ async def test_one_column_of_a_frame_is_a_list_of_ids(
 
 
 @pytest.mark.parametrize(
-    "source", [pd.DataFrame({"user_id": ["1", "2"], "n": [1, "a"]}), pl.Series("user_id", ["1"])]
+    ("source", "rule"),
+    [
+        (pd.DataFrame({"user_id": ["1"], "n": [1j]}), "'n' is of the type complex128"),
+        (pl.Series("user_id", ["1"]), "one column by itself"),
+        (pd.Series(["1"]), "one column by itself"),
+    ],
 )
 async def test_what_arrow_cannot_read_is_refused_with_its_reason(
-    client: AppcuesClient, source: Any
+    client: AppcuesClient, source: Any, rule: str
 ) -> None:
-    with pytest.raises(InvalidInput, match="no frame, or has a column of mixed types"):
+    with pytest.raises(InvalidInput, match=rule):
         await client.bulk.import_profiles(source)
 
 

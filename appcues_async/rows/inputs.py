@@ -1,0 +1,359 @@
+"""What a user hands in, opened and read: paths, iterables of rows, files of ids."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import errno
+import os
+import re
+import time
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager
+from itertools import groupby, islice
+from typing import Any, Final, TextIO
+
+import msgspec
+
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.frames import Frame, is_frame
+from appcues_async.rows.ids import IdRule
+from appcues_async.rows.records import own_copy
+from appcues_async.rows.values import shown
+
+__all__ = [
+    "batches_of",
+    "check_source",
+    "ids_of_text",
+    "path_errors",
+    "reads_as_header",
+    "refuse_look_alikes",
+    "text_of_path",
+]
+
+SLICE: Final = 0.01
+"""Seconds for which rows are taken from a source before others get a turn."""
+_NAME: Final = 200
+"""Characters of a name in a message; what is longer is rather somebody's data."""
+_LINE: Final = 60
+
+_decode: Final = msgspec.json.Decoder().decode
+_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_HEADERS: Final = frozenset(
+    {
+        "accountid", "cioid", "contactid", "customerid", "distinctid", "email", "emailaddress",
+        "emails", "externalid", "guid", "id", "ids", "memberid", "profileid", "uid", "user", "userid",
+        "userids", "users", "uuid",
+    }
+)  # fmt: skip
+"""What columns of ids are called, in small letters alone."""
+_RULER: Final = re.compile(r"[\s|+-]*--[\s|+-]*")
+"""The line that a terminal shows below a header."""
+_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\n]*")
+_PAGE: Final = re.compile(r"\s*<(!|\?xml|html|head|body)", re.IGNORECASE)
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+def text_of_path(path: str | os.PathLike[str]) -> str:
+    """A path as text that can be written down; what is no UTF-8 in it as backslashes and digits."""
+    text = os.fspath(path)
+    try:
+        return text if text.isascii() else os.fsencode(text).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        # No file can be called that.
+        return text.encode("utf-8", "backslashreplace").decode()
+
+
+@contextmanager
+def path_errors(path: str | os.PathLike[str], hint: str = "") -> Iterator[None]:
+    """Says in words why a path cannot be read.
+
+    Args:
+        path: The path.
+        hint: What else may have been meant where there is no such file.
+
+    Raises:
+        InvalidInput: It cannot be read.
+    """
+    try:
+        yield
+    except InvalidInput:
+        raise
+    except (FileNotFoundError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        # Text that no file can be called is a ValueError.
+        raise _no_file(path, hint) from None
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise _no_file(path, hint) from None
+        raise InvalidInput(f"{text_of_path(path)} cannot be read: {error.strerror}") from None
+
+
+def _no_file(path: str | os.PathLike[str], hint: str) -> InvalidInput:
+    name = os.fspath(path)
+    if not hint and ("\n" in name or "\0" in name or len(name) > 255):
+        hint = "text is a path, and data itself goes in as bytes"
+    return InvalidInput(f"there is no file {shown(name, _NAME)}{hint and '; '}{hint}")
+
+
+# --- rows ----------------------------------------------------------------------------------------
+
+
+def check_source(source: object, what: str = "source is") -> None:
+    """Refuses at once what is no source of rows.
+
+    Args:
+        source: A path, bytes, a frame, an iterable or an async iterable.
+        what: What it is, for the message.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    kind = type(source).__name__
+    if is_frame(source) or isinstance(source, os.PathLike | bytes | bytearray | memoryview):
+        return
+    if isinstance(source, str):
+        if _ADDRESS.match(source):
+            raise InvalidInput(
+                f"{what} {shown(source, _NAME)}, an address; download it, and give "
+                "the path of the file"
+            )
+        return
+    if isinstance(source, Mapping):
+        raise InvalidInput(f"{what} one mapping; give a list of rows, even of one")
+    if callable(getattr(source, "read", None)):
+        name = getattr(source, "name", None)
+        path = f", {name!r}" if isinstance(name, str) else ""
+        raise InvalidInput(
+            f"{what} an open file, a {kind}; give its path{path}, or what read() returns as bytes"
+        )
+    if hasattr(source, "__dataframe__") and hasattr(source, "columns"):
+        # Iterating over one gives the names of its columns, which would pass for ids.
+        raise InvalidInput(
+            f"{what} a {kind}; give its rows as mappings, or the column of ids as a list"
+        )
+    if not isinstance(source, Iterable | AsyncIterable):
+        raise InvalidInput(f"{what} a {kind}; give a path, bytes, or an iterable of rows")
+
+
+async def batches_of(
+    source: Iterable[Any] | AsyncIterable[Any],
+    size: int,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> AsyncGenerator[list[Any] | Frame]:
+    """Reads rows, and lets others have a turn at least every 10 ms, or with each row of a slow source.
+
+    A list is left as it is; of rows that come one by one, a copy is taken, since some sources fill one
+    object again and again.
+
+    Args:
+        source: An iterable or async iterable of rows, or of frames.
+        size: The most rows of a batch.
+        clock: Tells the time, in seconds.
+
+    Yields:
+        Lists of rows, and frames as they come.
+    """
+    if isinstance(source, list | tuple):
+        for start in range(0, len(source), size):
+            for some in _apart(list(source[start : start + size])):
+                yield some
+            await asyncio.sleep(0)
+        return
+    taking = _take_async if isinstance(source, AsyncIterable) else _take
+    batches = taking(source, size, clock)  # type: ignore[arg-type]
+    try:
+        async for batch in batches:
+            for some in _apart(batch):
+                yield some
+    finally:
+        await batches.aclose()
+        # One that is not read to its end lets go of its cursor now, not when it is collected.
+        if isinstance(source, AsyncGenerator):
+            await source.aclose()
+        elif isinstance(source, Generator):
+            source.close()
+
+
+async def _take(
+    source: Iterable[Any], size: int, clock: Callable[[], float]
+) -> AsyncGenerator[list[Any]]:
+    rows = iter(source)
+    batch: list[Any] = []
+    while True:
+        deadline, before = clock() + SLICE, len(batch)
+        for row in islice(rows, size - len(batch)):
+            batch.append(row if type(row) is str else own_copy(row))
+            if clock() >= deadline or (type(row) is not dict and _is_frame(row)):
+                break
+        ended = len(batch) == before
+        if batch and (ended or len(batch) == size or _is_frame(batch[-1])):
+            yield batch
+            batch = []
+        if ended:
+            return
+        await asyncio.sleep(0)
+
+
+async def _take_async(
+    source: AsyncIterable[Any], size: int, clock: Callable[[], float]
+) -> AsyncGenerator[list[Any]]:
+    batch: list[Any] = []
+    deadline = clock() + SLICE
+    async for row in source:
+        batch.append(row if type(row) is str else own_copy(row))
+        whole = len(batch) == size or _is_frame(row)
+        if whole:
+            yield batch
+            batch = []
+        if whole or clock() >= deadline:
+            # What waits for nothing must not hold the loop.
+            await asyncio.sleep(0)
+            deadline = clock() + SLICE
+    if batch:
+        yield batch
+
+
+def _is_frame(row: object) -> bool:
+    return type(row) is not dict and type(row) is not str and is_frame(row)
+
+
+def _apart(batch: list[Any]) -> Iterator[list[Any] | Frame]:
+    """Rows, and frames among them, each by themselves."""
+    if not any(map(_is_frame, batch)):
+        yield batch
+        return
+    for are_frames, some in groupby(batch, _is_frame):
+        if are_frames:
+            yield from some
+        else:
+            yield list(some)
+
+
+# --- files of ids --------------------------------------------------------------------------------
+
+
+def refuse_look_alikes(
+    lines: Sequence[str], name: str, headers: Collection[str], rule: IdRule
+) -> None:
+    """Refuses what reads as something else than one id a line: nothing but ids may become a member.
+
+    Args:
+        lines: The first lines that are not blank.
+        name: What the file is called.
+        headers: What the header may be.
+        rule: Which ids are taken.
+
+    Raises:
+        InvalidInput: It is refused.
+    """
+    first = lines[0].strip() if lines else ""
+    if _PAGE.match(first):
+        raise InvalidInput(f"{name} is a web page; get the file itself")
+    if any(map(_RULER.fullmatch, lines[:2])):
+        raise InvalidInput(f"{name} is a table as a terminal shows it; export it as CSV")
+    cell = first.strip('"')
+    if cell in rule.allowed or first in rule.allowed:
+        return
+    for mark, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if mark in first:
+            raise InvalidInput(
+                f"{name}: its first line is {shown(first, _LINE)}, with {word}; save the column of ids "
+                f"alone, or say delimiter={mark!r} (--delimiter) where many files are sent"
+            )
+    if first.lower().startswith("sep=") or (cell not in headers and reads_as_header(cell)):
+        right = " or ".join(headers)
+        raise InvalidInput(
+            f"{name}: its first line is {shown(first, _LINE)}, which reads as a header; spell it "
+            f"{right}, or leave it out"
+        )
+
+
+def reads_as_header(cell: str) -> bool:
+    """Whether a cell is what columns of ids are called, however it is spelt."""
+    return re.sub("[^a-z0-9]", "", cell.lower()) in _HEADERS
+
+
+def ids_of_text(
+    file: TextIO,
+    name: str,
+    rule: IdRule,
+    headers: Collection[str],
+    *,
+    ndjson: bool | None = None,
+    on_header: Callable[[str], None] = lambda _: None,
+) -> Iterator[str]:
+    """Reads ids: a CSV of one column, with or without a header, or NDJSON.
+
+    Args:
+        file: The text, at its beginning.
+        name: What it is called, for messages.
+        rule: Which ids are taken.
+        headers: What the header may be.
+        ndjson: Whether it is NDJSON; without it, by the first line.
+        on_header: Is given the header, if there is one.
+
+    Raises:
+        InvalidInput: Something in it is no id.
+    """
+    lines = list(islice((line for line in file if line.strip()), 2))
+    file.seek(0)
+    if ndjson or (ndjson is None and _is_json_id(lines, headers)):
+        yield from _ids_of_json(file, name, rule)
+        return
+    refuse_look_alikes(lines, name, headers, rule)
+    reader = csv.reader(file, strict=True)
+    is_first = True
+    try:
+        for cells in reader:
+            if not any(cell.strip() for cell in cells):
+                continue
+            where = f"{name}, line {reader.line_num:,},"
+            if len(cells) > 1:
+                raise InvalidInput(f"{where} has {len(cells)} columns; a CSV of ids has one")
+            value = cells[0].strip()
+            if is_first and value in headers:
+                on_header(value)
+            else:
+                yield rule.check(value, where)
+            is_first = False
+    except csv.Error as error:
+        raise InvalidInput(
+            f"{name}, line {reader.line_num:,}, is not CSV ({error}); check its quotes"
+        ) from None
+
+
+def _is_json_id(lines: Sequence[str], headers: Collection[str]) -> bool:
+    try:
+        value = _decode(lines[0]) if lines else None
+    except _NOT_JSON:
+        return False
+    # CSV may quote its cells as well, and its header is nobody's id.
+    return isinstance(value, str) and value not in headers and not reads_as_header(value)
+
+
+def _ids_of_json(file: TextIO, name: str, rule: IdRule) -> Iterator[str]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            value = _decode(line)
+        except _NOT_JSON:
+            raise InvalidInput(
+                f"{name}, line {number:,}, is not JSON; in NDJSON each id is in double quotes"
+            ) from None
+        yield rule.check(value, f"{name}, line {number:,},")
