@@ -5,8 +5,8 @@ same once more; as CSV, as NDJSON and in an order that is not that of the ids. F
 import of the second file, and a difference of two Python sets, which needs the file of the day before.
 Last a segment of as many ids, of which 1 % left and as many came. Each is a process of its own; the
 server is another one, which reads and drops everything. Prints seconds (wall and CPU), the ratio of the
-wall time to that of the full import in the same round, rows and requests sent, the peak memory of our
-processes, and the size of the state file.
+wall time to that of the full import in the same round, rows and requests sent, the peak memory of the
+process and of the one apart that reads large files, and the size of the state file.
 
 Run: python benchmarks/sync.py [ROUNDS [ROWS]]
 """
@@ -79,6 +79,7 @@ class Taken(NamedTuple):
     wall: float
     cpu: float
     memory: int
+    apart: int
     sent: int
     requests: int
     unchanged: int
@@ -130,7 +131,7 @@ async def run(what: str, url: str, path: Path, other: Path) -> None:
         resource.getrusage(who).ru_maxrss * 1024
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    print(*Taken(wall, cpu, own + apart, *came_to))
+    print(*Taken(wall, cpu, own, apart, *came_to))
 
 
 def taken(what: str, url: str, path: Path, other: Path) -> Taken:
@@ -189,7 +190,7 @@ class Table:
     def show(self) -> None:
         print(
             f"{'':38} {'s':>6} {'CPU s':>6} {'/ full import':>20} {'rows sent':>10} {'requests':>8} "
-            f"{'MiB':>5} {'state MB':>8}"
+            f"{'MiB':>5} {'apart':>5} {'state MB':>8}"
         )
         for name, runs in self._runs.items():
             ratios = [ratio for _, ratio, _ in runs]
@@ -199,10 +200,12 @@ class Table:
                 for field in ("wall", "cpu")
             )
             last, _, size = runs[-1]
-            memory = max(one.memory for one, *_ in runs) // MIB
+            memory, apart = (
+                max(getattr(one, field) for one, *_ in runs) // MIB for field in ("memory", "apart")
+            )
             print(
                 f"{name:38} {wall:6.2f} {cpu:6.2f} {spread:>20} {last.sent:10,} {last.requests:8,} "
-                f"{memory:5,} {size / 1e6 if size else 0:8.1f}"
+                f"{memory:5,} {apart:5,} {size / 1e6 if size else 0:8.1f}"
             )
 
 

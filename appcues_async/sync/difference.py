@@ -18,7 +18,7 @@ __all__ = ["AT_ONCE", "Counts", "Difference"]
 AT_ONCE: Final = 500
 """Rows that are looked up together."""
 
-_CACHE: Final = 16_384
+_CACHE: Final = 8_192
 """KiB of pages of the lists that stay in memory."""
 _TABLES: Final = """
 CREATE TEMP TABLE changes (
