@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         JobPending,
         NoDownload,
         NotFound,
+        NoTurn,
         OutcomeUnknown,
         ReplyError,
         RowsFailed,
@@ -76,6 +77,7 @@ __all__ = [
     "JobHandle",
     "JobPending",
     "NoDownload",
+    "NoTurn",
     "NotFound",
     "Outcome",
     "OutcomeUnknown",
@@ -110,8 +112,8 @@ _ROOMS = {
     "client": "AppcuesClient",
     "errors": (
         "AppcuesError Attempt BadRequest BulkFailed ConnectionFailed Delivery Forbidden "
-        "InvalidInput JobError JobFailed JobPending NoDownload NotFound OutcomeUnknown ReplyError "
-        "RowsFailed ServerError Throttled Unauthorized UnexpectedReply "
+        "InvalidInput JobError JobFailed JobPending NoDownload NotFound NoTurn OutcomeUnknown "
+        "ReplyError RowsFailed ServerError Throttled Unauthorized UnexpectedReply "
         "UnsupportedMediaType"
     ),
     "models": "Checklist Event Experience Flow Job JobEvent Rows Segment Tag",

@@ -5,6 +5,7 @@
     AppcuesError
     ├── InvalidInput (also ValueError)   refused here, before anything was sent
     ├── ConnectionFailed                 no connection: the request was never sent
+    ├── NoTurn (also TimeoutError)       no turn at the throttle in time: the request was never sent
     ├── OutcomeUnknown                   sent, and no answer that says whether it was applied
     ├── ReplyError                       the server answered with an error
     │   ├── BadRequest                   400
@@ -50,6 +51,7 @@ __all__ = [
     "JobFailed",
     "JobPending",
     "NoDownload",
+    "NoTurn",
     "NotFound",
     "OutcomeUnknown",
     "ReplyError",
@@ -102,10 +104,12 @@ class AppcuesError(Exception):
         reply: The answer as it came, if there was one.
         problem: The answer's own account of the error, if it gave one.
         attempts: Every try of the request that failed, in order; the last is this error.
-        seconds: How long the last try took.
+        seconds: How long the last try took, with the wait for its turn while nothing was answered.
+        final: Whether another try would end the same way, such as one that meets the same certificate.
     """
 
     delivery: Delivery = Delivery.NOT_SENT
+    final: bool = False
 
     def __init__(
         self,
@@ -115,10 +119,13 @@ class AppcuesError(Exception):
         reply: Reply | None = None,
         problem: Problem | None = None,
         retry_after: float | None = None,
+        final: bool = False,
     ) -> None:
         super().__init__(message)
         if delivery is not None:
             self.delivery = delivery
+        if final:
+            self.final = final
         self.reply = reply
         self.problem = problem
         self.retry_after = retry_after
@@ -155,6 +162,13 @@ class InvalidInput(AppcuesError, ValueError):  # noqa: N818 - names read as what
 
 class ConnectionFailed(AppcuesError):  # noqa: N818
     """No connection could be made, so the server never saw the request."""
+
+
+class NoTurn(AppcuesError, TimeoutError):  # noqa: N818
+    """The throttle gave no turn in time, so the request was never sent.
+
+    `Timeouts.turn` was over, or no request was answered for `Timeouts.budget` seconds while it waited.
+    """
 
 
 class OutcomeUnknown(AppcuesError):  # noqa: N818

@@ -27,6 +27,7 @@ __all__ = [
     "BodySent",
     "BulkProgressed",
     "ChunkEnded",
+    "Gauges",
     "JobChanged",
     "JobStarted",
     "Listener",
@@ -75,6 +76,7 @@ class AttemptFailed:
         error: The kind of error, by its class name.
         status: The HTTP status answered, or None without an answer.
         delay: Seconds until the next attempt; None when there will be none.
+        reason: What was wrong, in a few words that hold nothing of the request or the answer.
     """
 
     method: str
@@ -83,6 +85,7 @@ class AttemptFailed:
     error: str
     status: int | None
     delay: float | None
+    reason: str = ""
 
 
 @frozen
@@ -102,22 +105,47 @@ class BodySent:
     size: int
 
 
+@frozen(kw_only=True)
+class Gauges:
+    """How the throttle of an account stands at a moment.
+
+    Attributes:
+        waiting: Requests that wait for a turn.
+        in_flight: Requests that have a turn and no answer yet.
+        pace: Requests a second.
+        gate: `open`, or why it is closed, as in `PauseBegan`.
+    """
+
+    waiting: int
+    in_flight: int
+    pace: float
+    gate: str
+
+
 @frozen
 class PauseBegan:
     """The account's requests are held back.
 
     Attributes:
         seconds: How long, from now.
-        reason: `429`, `outage` or `hold`.
+        reason: `429`, `503`, `outage` or `hold`.
+        gauges: How the throttle stands now.
     """
 
     seconds: float
     reason: str
+    gauges: Gauges | None = None
 
 
 @frozen
 class PauseEnded:
-    """A probe came through; requests flow again."""
+    """A probe came through; requests flow again.
+
+    Attributes:
+        gauges: How the throttle stands now.
+    """
+
+    gauges: Gauges | None = None
 
 
 @frozen

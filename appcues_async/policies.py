@@ -1,4 +1,4 @@
-"""How long things may take, how often they are tried, how fast they go; `settings.py` hands it out.
+"""How long things may take, how often they are tried, how fast they go; exported by `settings.py`.
 
 Every value is checked where it is made, and an unfit one raises `InvalidInput` that names the value,
 the rule and the fix.
@@ -16,10 +16,12 @@ from appcues_async.errors import InvalidInput
 __all__ = ["Pace", "PollPolicy", "RetryPolicy", "Timeouts"]
 
 
-def _number(low: float, *, above: bool = False, whole: bool = False) -> Any:
+def _number(low: float, *, above: bool = False, whole: bool = False, or_none: bool = False) -> Any:
     """Checks that a number is finite and at least (or above) `low`."""
 
     def check(instance: object, attribute: Attribute[Any], value: Any) -> None:
+        if value is None and or_none:
+            return
         name = f"{type(instance).__name__}.{attribute.name}"
         fits = (
             isinstance(value, int if whole else int | float)
@@ -41,11 +43,15 @@ class Timeouts:
 
     Attributes:
         connect: One attempt's connection, TLS included.
-        idle: One attempt without a byte moving either way.
-        budget: All attempts of one request and the pauses between them, but no wait for a turn at the
-            throttle, and no transfer of an upload: that goes on while 1 MiB moves every `idle` seconds.
+        idle: One attempt without a byte moving either way; of a large body, without 64 KiB moving.
+        budget: All attempts of one request and the pauses between them. The transfer of an upload or a
+            download does not count: it goes on while bytes move. Neither does the wait for a turn at
+            the throttle, as long as the server answers others; a call ends when nothing has been
+            answered for `budget` seconds while it waited.
         wait: A job, until it has ended.
         settle: From a lost answer until what no list shows is not there.
+        turn: The longest wait for a turn at the throttle, after which a call raises `NoTurn`; None sets
+            no such limit. Uploads of `client.bulk` and waits for jobs are not subject to it.
     """
 
     connect: float = field(default=10, validator=_number(0, above=True))
@@ -53,6 +59,7 @@ class Timeouts:
     budget: float = field(default=60, validator=_number(0, above=True))
     wait: float = field(default=86_400, validator=_number(0, above=True))
     settle: float = field(default=15, validator=_number(0))
+    turn: float | None = field(default=None, validator=_number(0, above=True, or_none=True))
 
 
 @frozen
@@ -68,8 +75,8 @@ class RetryPolicy:
         cap: The longest pause after any attempt, in seconds.
         max_retry_after: The longest pause, in seconds, that the server may ask for; beyond it the error
             is raised at once with `retry_after` on it.
-        outage: Seconds from its first failure for which an upload of `client.bulk` is repeated even
-            after so many attempts, if that may be repeated at all; 0 is never.
+        outage: Seconds without an answer for which an upload of `client.bulk` waits, and is repeated
+            even after so many attempts if it may be repeated at all; 0 is never.
     """
 
     attempts: int = field(default=5, validator=_number(1, whole=True))
@@ -106,7 +113,12 @@ class Pace:
     """How fast an account's requests go out.
 
     Attributes:
-        rate: Requests a second, over all tasks of the account. Appcues allows about 60.
+        rate: Requests a second to start with, over all tasks of the account; from there the pace finds
+            what the server takes. Appcues documents about 60.
+        most: Requests a second that are never passed, such as a share of the account's limit beside
+            other producers; None leaves the limit to the server. Without it, 60 are passed only after
+            a minute at 60 without a refusal.
     """
 
     rate: float = field(default=50, validator=_number(0, above=True))
+    most: float | None = field(default=None, validator=_number(0, above=True, or_none=True))

@@ -23,7 +23,7 @@ from appcues_async import (
 )
 from appcues_async.sandbox import Answer, Sandbox
 from appcues_async.wire import stack
-from appcues_async.wire.throttle import LocalThrottle
+from appcues_async.wire.throttle import PATIENT, LocalThrottle
 from tests.conftest import SOON, arrived
 from tests.virtual_clock import VirtualClock
 
@@ -234,20 +234,20 @@ async def test_a_limit_lower_than_the_pace_is_kept_to_without_a_failed_call() ->
         AppcuesClient(**sandbox.credentials, throttle=Pace(200)) as client,
         asyncio.TaskGroup() as group,
     ):
-        for _ in range(60):
+        for _ in range(90):
             group.create_task(client.segments.list())
     refused = sum(request.status == 429 for request in sandbox.requests)
     assert 1 <= refused <= 20
-    assert sum(request.status == 200 for request in sandbox.requests) == 60
+    assert sum(request.status == 200 for request in sandbox.requests) == 90
 
 
 async def test_a_throttle_of_ones_own_is_asked_for_each_attempt(sandbox: Sandbox) -> None:
     class Counting(LocalThrottle):
         turns = 0
 
-        async def acquire(self, lane, size=0):  # type: ignore[no-untyped-def]
+        async def acquire(self, lane, size=0, patience=PATIENT):  # type: ignore[no-untyped-def]
             Counting.turns += 1
-            return await super().acquire(lane, size)
+            return await super().acquire(lane, size, patience)
 
     sandbox.faults.add(Answer(500))
     async with AppcuesClient(**sandbox.credentials, throttle=Counting(), retry=SOON) as client:

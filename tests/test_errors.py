@@ -26,6 +26,7 @@ from appcues_async.errors import (
     JobPending,
     NoDownload,
     NotFound,
+    NoTurn,
     OutcomeUnknown,
     ReplyError,
     RowsFailed,
@@ -61,6 +62,7 @@ def one_of_each() -> Iterator[AppcuesError]:
     yield RowsFailed("it", JOB)
     yield NoDownload("it", JOB)
     yield BulkFailed("it", Report(kind="profiles"))
+    yield NoTurn("it")
 
 
 EACH = list(one_of_each())
@@ -91,6 +93,7 @@ KINDS = [type(error).__name__ for error in EACH]
         (JobPending, (AppcuesError, TimeoutError)),
         (RowsFailed, (JobError,)),
         (NoDownload, (JobError,)),
+        (NoTurn, (AppcuesError, TimeoutError)),
     ],
 )
 def test_each_error_stands_where_the_tree_shows_it(

@@ -110,7 +110,7 @@ def test_what_a_notice_may_hold_is_on_this_list_and_nothing_else() -> None:
     held = {cls.__name__: [field.name for field in attrs.fields(cls)] for cls in get_args(Notice)}
     assert held == {
         "ReplyReceived": ["method", "route", "status", "number", "seconds"],
-        "AttemptFailed": ["method", "route", "number", "error", "status", "delay"],
+        "AttemptFailed": ["method", "route", "number", "error", "status", "delay", "reason"],
         "BodySent": ["route", "upload", "sent", "size"],
         "BulkProgressed": [
             "kind",
@@ -123,8 +123,8 @@ def test_what_a_notice_may_hold_is_on_this_list_and_nothing_else() -> None:
             "bytes_in_all",
         ],
         "ChunkEnded": ["chunk", "rows", "size", "status", "job"],
-        "PauseBegan": ["seconds", "reason"],
-        "PauseEnded": [],
+        "PauseBegan": ["seconds", "reason", "gauges"],
+        "PauseEnded": ["gauges"],
         "AnswerLost": ["kind"],
         "AnswerSettled": ["kind", "outcome", "id"],
         "JobStarted": ["id", "kind"],

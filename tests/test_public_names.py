@@ -36,6 +36,7 @@ PUBLIC = [
     "JobHandle",
     "JobPending",
     "NoDownload",
+    "NoTurn",
     "NotFound",
     "Outcome",
     "OutcomeUnknown",

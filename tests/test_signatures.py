@@ -104,7 +104,7 @@ from appcues_async.api.segments import Segments
         (
             Timeouts,
             "(connect: 'float' = 10, idle: 'float' = 60, budget: 'float' = 60, "
-            "wait: 'float' = 86400, settle: 'float' = 15) -> None",
+            "wait: 'float' = 86400, settle: 'float' = 15, turn: 'float | None' = None) -> None",
         ),
         (
             RetryPolicy,
@@ -116,7 +116,7 @@ from appcues_async.api.segments import Segments
             "(first: 'float' = 0.5, low: 'float' = 1, high: 'float' = 15, grace: 'float' = 5) "
             "-> None",
         ),
-        (Pace, "(rate: 'float' = 50) -> None"),
+        (Pace, "(rate: 'float' = 50, most: 'float | None' = None) -> None"),
     ],
     ids=lambda value: getattr(value, "__qualname__", ""),
 )

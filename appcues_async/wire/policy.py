@@ -1,4 +1,4 @@
-"""May this failure be repeated, and when? A pure function of facts that the error carries."""
+"""Whether a failed request is sent again, and when: a pure function of facts that the error carries."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def pause_before_next(
         policy: How often and how long.
         draw: From 0 to 1, at random.
     """
-    if number >= policy.attempts or isinstance(error, InvalidInput):
+    if number >= policy.attempts or error.final or isinstance(error, InvalidInput):
         return None
     refused_for_now = isinstance(error, Throttled | ConnectionFailed)
     harmless = error.delivery is Delivery.UNKNOWN and repeat is Repeat.SAFE

@@ -1,4 +1,4 @@
-"""A request until it is answered: a turn at the throttle, an attempt, and the policy's word on more.
+"""Sends a request: waits for the throttle, makes an attempt, retries as the policy says.
 
 The first attempt is made bare. Only when it fails does tenacity come in, and drives what is left: a
 call that succeeds at once pays nothing for the retries that it did not need.
@@ -6,9 +6,11 @@ call that succeeds at once pays nothing for the retries that it did not need.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from functools import partial
+from http.client import responses
 from typing import Final, TypeVar
 
 from attrs import define, evolve, field
@@ -21,7 +23,9 @@ from appcues_async.errors import (
     ConnectionFailed,
     Delivery,
     NotFound,
+    NoTurn,
     OutcomeUnknown,
+    ReplyError,
     ServerError,
     Throttled,
 )
@@ -30,8 +34,17 @@ from appcues_async.settings import OnUnknown, RetryPolicy, Timeouts
 from appcues_async.wire.connections import Connections
 from appcues_async.wire.policy import pause_before_next
 from appcues_async.wire.reply import Reply, error_of
-from appcues_async.wire.request import Repeat, Request, Server
-from appcues_async.wire.throttle import ANSWERED, DOWN, SILENT, Feedback, Signal, Throttle
+from appcues_async.wire.request import Lane, Repeat, Request, Server
+from appcues_async.wire.throttle import (
+    ANSWERED,
+    SILENT,
+    Feedback,
+    Patience,
+    Signal,
+    Throttle,
+    Turn,
+    TurnNotGiven,
+)
 from appcues_async.wire.transport import Transport
 
 __all__ = ["UNSETTLED", "Sender"]
@@ -44,18 +57,18 @@ T = TypeVar("T")
 
 @define(kw_only=True)
 class Sender:
-    """Sends requests until they are answered, or until the policy says that it is enough.
+    """Sends requests, and retries as the policy says.
 
     Attributes:
         transport: Makes one attempt.
         connections: Counts what is in flight.
-        throttle: Gives turns; None for none.
-        clock: What to measure and sleep by.
-        retry: How often and how long.
-        timeouts: How long in all.
+        throttle: Limits the rate; None disables it.
+        clock: Measures time and sleeps.
+        retry: How often and when a failed request is sent again.
+        timeouts: How long things may take.
         on_unknown: What to do about unsafe requests whose answer was lost.
-        listener: Is told of every attempt.
-        draw: Gives a number from 0 to 1, for jitter.
+        listener: Receives a notice for every attempt.
+        draw: Returns a number from 0 to 1, for jitter.
     """
 
     transport: Transport
@@ -79,19 +92,20 @@ class Sender:
         Args:
             request: What to send.
             read: Makes a value of a successful reply; raises `UnexpectedReply` if it cannot.
-            on_lost: Is called after each attempt that may have been applied without our knowing.
+            on_lost: Called after each attempt that may have been applied without our knowing.
 
         Raises:
             AppcuesError: The last failure, with all earlier ones in `attempts`.
         """
         connections = self.connections
         connections.enter()
+        began = self.clock.time()
         try:
             try:
-                return await self.attempt(request, read, 1)
+                return await self.attempt(request, read, 1, began=began)
             except AppcuesError as error:
                 failure = error
-            return await _Repeats(self, request, on_lost).go_on(read, failure)
+            return await _Repeats(self, request, began, on_lost).go_on(read, failure)
         finally:
             connections.leave()
 
@@ -111,25 +125,28 @@ class Sender:
         read: Callable[[Reply], T],
         number: int,
         *,
+        began: float,
         spent: float = 0,
         not_found_is_success: bool = False,
     ) -> T:
-        """Waits for a turn, makes one attempt, and says what it showed.
+        """Waits for a turn, makes one attempt, and tells the throttle what it showed.
 
         Args:
             request: What to send.
             read: Makes a value of a successful reply.
             number: Which attempt it is, from 1.
+            began: When the call began, in seconds of the clock.
             spent: Seconds of the budget that earlier attempts took.
             not_found_is_success: Whether a 404 means that an earlier attempt has done it.
 
         Raises:
-            AppcuesError: It failed; `seconds` says how long that took.
+            AppcuesError: It failed; `seconds` says how long that took, with the wait for its turn as
+                far as nothing was answered in it.
         """
         endpoint, throttle = request.endpoint, self.throttle
         turn = None
         if throttle is not None and endpoint.server is not Server.EXTERNAL:
-            turn = await throttle.acquire(endpoint.lane, request.size)
+            turn = await self._turn(throttle, request, began)
         feedback = SILENT
         started = self.clock.time()
         try:
@@ -153,44 +170,86 @@ class Sender:
                     raise error
             return read(reply)
         except AppcuesError as error:
-            if isinstance(error, ConnectionFailed) and not self.connections.closed:
-                feedback = DOWN
-            error.seconds = self.clock.time() - started
+            if isinstance(error, ConnectionFailed) and not (error.final or self.connections.closed):
+                feedback = Feedback(Signal.DOWN, error=_unsent(error, str(error)))
+            error.seconds = self.clock.time() - started + (turn.silence if turn else 0)
             raise
         finally:
             if turn is not None and throttle is not None:
                 throttle.feedback(turn, feedback)
 
+    async def _turn(self, throttle: Throttle, request: Request, began: float) -> Turn:
+        """Waits for a turn.
+
+        Raises:
+            AppcuesError: What keeps the gate closed, or `NoTurn`; the request was not sent.
+        """
+        lane, timeouts = request.endpoint.lane, self.timeouts
+        silence, turn = timeouts.budget, timeouts.turn or math.inf
+        if request.retry_through_outage and self.retry.attempts > 1:
+            silence, turn = max(silence, self.retry.outage), math.inf
+        elif lane is Lane.POLL:
+            turn = math.inf
+        try:
+            return await throttle.acquire(lane, request.size, Patience(began, silence, turn))
+        except TurnNotGiven as end:
+            waited = f"{request}: not sent: "
+            if end.closed_by is not None:
+                failure: AppcuesError = _unsent(
+                    end.closed_by,
+                    f"{waited}nothing was answered for {end.seconds:g} s while it waited for its "
+                    f"turn; the last failure was {end.closed_by}",
+                )
+            else:
+                failure = NoTurn(f"{waited}it had no turn within {end.seconds:g} s", final=True)
+        raise failure
+
     def _feedback(self, error: AppcuesError | None, spent: float) -> Feedback:
-        if isinstance(error, Throttled):
-            asked = error.retry_after
-            # A pause that this call will not wait for is not imposed on the others either: the
-            # next one finds out for itself.
-            left = self.timeouts.budget - spent
-            bearable = asked is not None and asked <= min(left, self.retry.max_retry_after)
-            return Feedback(Signal.THROTTLED, asked if bearable else None)
-        return DOWN if isinstance(error, ServerError) else ANSWERED
+        if not isinstance(error, Throttled | ServerError):
+            return ANSWERED
+        signal = Signal.THROTTLED
+        if isinstance(error, ServerError):
+            signal = Signal.OVERLOADED if error.status == 503 else Signal.DOWN
+        asked = error.retry_after
+        # A pause that this call will not wait for is not imposed on the others either: the next one
+        # finds out for itself.
+        left = self.timeouts.budget - spent
+        bearable = asked is not None and asked <= min(left, self.retry.max_retry_after)
+        return Feedback(signal, asked if bearable else None, _unsent(error, str(error)))
+
+
+def _unsent(error: AppcuesError, message: str) -> AppcuesError:
+    """The same failure, as the reason why another request is not sent."""
+    return type(error)(
+        message,
+        delivery=Delivery.NOT_SENT,
+        reply=error.reply,
+        problem=error.problem,
+        retry_after=error.retry_after,
+        final=True,
+    )
 
 
 @define
 class _Repeats:
-    """What comes after a first attempt that failed."""
+    """The attempts after a first one that failed."""
 
     sender: Sender
     request: Request
+    began: float
     on_lost: Callable[[], None] | None = None
     number: int = 0
     spent: float = 0
     pause: float | None = None
     maybe_applied: bool = False
+    failed_at: float = field(init=False)
     history: list[Attempt] = field(factory=list)
-    began: float = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.began = self.sender.clock.time()
+        self.failed_at = self.sender.clock.time()
 
     async def go_on(self, read: Callable[[Reply], T], failure: AppcuesError) -> T:
-        """Repeats as far as the policy lets it, beginning with its word on the first failure."""
+        """Repeats as often as the policy says, beginning with its word on the first failure."""
         first: AppcuesError | None = failure
 
         async def attempt() -> T:
@@ -203,6 +262,7 @@ class _Repeats:
                 self.request,
                 read,
                 self.number,
+                began=self.began,
                 spent=self.spent,
                 not_found_is_success=self.maybe_applied
                 and self.request.endpoint.method == "DELETE",
@@ -238,7 +298,7 @@ class _Repeats:
                 self.on_lost()
         self.pause = self._pause_after(error) if sender.connections.usable else None
         self.history.append(
-            Attempt(self.number, _in_short(error), error.status, error.seconds, self.pause)
+            Attempt(self.number, short_repr(error), error.status, error.seconds, self.pause)
         )
         notify(
             sender.listener,
@@ -249,6 +309,7 @@ class _Repeats:
                 type(error).__name__,
                 error.status,
                 self.pause,
+                _reason_of(error, request),
             ),
         )
         return self.pause is not None
@@ -266,7 +327,7 @@ class _Repeats:
         )
         pause = may_be_next(left=sender.timeouts.budget - self.spent)
         if pause is None and self.request.retry_through_outage and sender.retry.attempts > 1:
-            left = sender.retry.outage - (sender.clock.time() - self.began)
+            left = sender.retry.outage - (sender.clock.time() - self.failed_at)
             patient = evolve(sender.retry, attempts=self.number + 1)
             if (pause := may_be_next(left=left, policy=patient)) is not None:
                 # The next attempt has all the time that one may take.
@@ -281,7 +342,7 @@ class _Repeats:
         self.spent += seconds
 
     def _last(self, error: AppcuesError) -> AppcuesError:
-        """The error that the caller sees, with the story of all attempts on it."""
+        """The error that the caller sees, with all attempts on it."""
         unsafe = self.request.endpoint.repeat is Repeat.UNSAFE
         if self.maybe_applied and unsafe and not isinstance(error, OutcomeUnknown):
             # Whatever the last attempt met, an earlier one may have been applied.
@@ -290,10 +351,24 @@ class _Repeats:
                 reply=error.reply,
                 problem=error.problem,
             )
+        elif self.maybe_applied and error.delivery is Delivery.NOT_SENT:
+            error.delivery = Delivery.UNKNOWN
         error.attempts = tuple(self.history)
         return error
 
 
-def _in_short(error: AppcuesError) -> str:
+def short_repr(error: AppcuesError) -> str:
+    """The kind of an error and its status."""
     kind = type(error).__name__
     return kind if error.status is None else f"{kind} ({error.status})"
+
+
+def _reason_of(error: AppcuesError, request: Request) -> str:
+    """What was wrong, without anything of the request or the answer."""
+    match error:
+        case ReplyError(status=int() as status):
+            return responses.get(status, str(status))
+        case ConnectionFailed() | NoTurn() | OutcomeUnknown():
+            return str(error).removeprefix(f"{request}: ")
+        case _:
+            return ""

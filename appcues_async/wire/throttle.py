@@ -3,28 +3,34 @@
 `Throttle` is what the sender needs to know; `LocalThrottle` is the one for all clients of an account
 on one loop. It is a queue with three things to pass, all under one short timer:
 
-* the gate: a 429 closes it for the whole account, and so does an outage (three connect errors or 5xx
-  in a row with no success between). After the pause one probe goes alone; its success opens the gate.
+* the gate: a refusal (429, or 503 among answers that succeed) closes it for the whole account, for a
+  turn or a few; so does an outage (three failures in a row with no success between), for up to 10
+  seconds. After the pause one probe goes alone; its success opens the gate.
 * the pace: turns are spaced out, at a rate that finds the server's (see `pace.py`); first come, first
   served within a lane.
 * slots: each lane has its own, so that small calls are not stuck behind uploads, and polls never
   starve. Uploads are bounded by the bytes in flight as well.
+
+A request waits for as long as the server answers others, and no longer than its `Patience` without.
 """
 
 from __future__ import annotations
 
 import asyncio
 import enum
+import math
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from attrs import define, field, frozen
 
 from appcues_async.clock import Clock, SystemClock, Timer
-from appcues_async.notices import Notice, PauseBegan, PauseEnded, notify
+from appcues_async.errors import AppcuesError
+from appcues_async.notices import Gauges, Notice, PauseBegan, PauseEnded, notify
 from appcues_async.settings import Pace, RetryPolicy
 from appcues_async.wire.pace import Pacer
 from appcues_async.wire.policy import backoff
@@ -32,13 +38,15 @@ from appcues_async.wire.request import Lane
 
 __all__ = [
     "ANSWERED",
-    "DOWN",
+    "PATIENT",
     "SILENT",
     "Feedback",
     "LocalThrottle",
+    "Patience",
     "Signal",
     "Throttle",
     "Turn",
+    "TurnNotGiven",
     "shared_throttle",
 ]
 
@@ -50,7 +58,10 @@ PROBES: Final = (Lane.CALL, Lane.POLL, Lane.UPLOAD)
 """Which lane a probe is taken from: rather from one whose requests are short."""
 OUTAGE: Final = 3
 """Failures in a row, with no success between, that close the gate."""
-_PAUSES: Final = RetryPolicy(base=1, cap=60)
+_OUTAGE_PAUSES: Final = RetryPolicy(base=1, cap=10)
+_LIMIT_CAP: Final = 60.0
+"""The longest pause after a refusal, in seconds."""
+_OPEN: Final = "open"
 
 
 class Signal(enum.Enum):
@@ -60,8 +71,10 @@ class Signal(enum.Enum):
     """It works, whatever it said."""
     THROTTLED = "429"
     """It asks for fewer requests."""
+    OVERLOADED = "503"
+    """It asks for fewer requests, if others are answered; if none are, it is down."""
     DOWN = "outage"
-    """It could not be reached, or failed with 5xx."""
+    """It could not be reached, or failed with another 5xx."""
     SILENT = "silent"
     """Nothing: the attempt was cancelled or broke on the way."""
 
@@ -73,15 +86,48 @@ class Feedback:
     Attributes:
         signal: What it showed.
         retry_after: Seconds the server asked to wait and that are to be waited, if any.
+        error: The failure, for those whose requests are not sent because of it.
     """
 
     signal: Signal
     retry_after: float | None = None
+    error: AppcuesError | None = None
 
 
 ANSWERED: Final = Feedback(Signal.ANSWERED)
-DOWN: Final = Feedback(Signal.DOWN)
 SILENT: Final = Feedback(Signal.SILENT)
+
+
+@frozen
+class Patience:
+    """How long a request waits for its turn.
+
+    Attributes:
+        since: When the call began, in seconds of the clock.
+        silence: Seconds from then, or from the server's last answer, without another answer.
+        turn: Seconds in all.
+    """
+
+    since: float = -math.inf
+    silence: float = math.inf
+    turn: float = math.inf
+
+
+PATIENT: Final = Patience()
+
+
+class TurnNotGiven(Exception):  # noqa: N818 - for sender.py alone
+    """The patience of a request is over.
+
+    Attributes:
+        seconds: What was waited for: its turn, or any answer of the server.
+        closed_by: The failure that keeps the gate closed, where that is the reason.
+    """
+
+    def __init__(self, seconds: float, closed_by: AppcuesError | None = None) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+        self.closed_by = closed_by
 
 
 @frozen(eq=False)
@@ -91,17 +137,23 @@ class Turn:
     Attributes:
         lane: Where it came from.
         size: Bytes of the request's body.
+        silence: Seconds that it was waited for since the server last answered anything.
     """
 
     lane: Lane
     size: int
+    silence: float = 0.0
 
 
 class Throttle(Protocol):
     """Who may send when; implement it to share a pace in other ways."""
 
-    async def acquire(self, lane: Lane, size: int = 0) -> Turn:
-        """Waits for a turn to send a body of `size` bytes."""
+    async def acquire(self, lane: Lane, size: int = 0, patience: Patience = PATIENT) -> Turn:
+        """Waits for a turn to send a body of `size` bytes.
+
+        Raises:
+            TurnNotGiven: The patience is over.
+        """
         ...
 
     def feedback(self, turn: Turn, feedback: Feedback) -> None:
@@ -116,9 +168,12 @@ class Throttle(Protocol):
 @define(eq=False)
 class _Waiter:
     size: int
+    patience: Patience
+    queued_at: float
     granted: asyncio.Future[Turn] = field(
         factory=lambda: asyncio.get_running_loop().create_future()
     )
+    bell: Timer | None = None
 
 
 @define
@@ -150,45 +205,72 @@ class LocalThrottle:
         self._lanes = {lane: _Lane(slots) for lane, slots in SLOTS.items()}
         self._order = deque(Lane)
         self._bytes = 0
-        self._closed_until: float | None = None
-        self._probe: Turn | None = None
-        self._pauses = 0
-        self._failures = 0
         self._waiting = 0
+        self._in_flight = 0
         self._timer: Timer | None = None
         self._listeners: list[Callable[[Notice], None]] = []
+        # The gate.
+        self._closed_until: float | None = None
+        self._reason = _OPEN
+        self._closed_by: AppcuesError | None = None
+        self._probe: Turn | None = None
+        self._pauses = 0
+        self._turn = 0.0
+        # What the server has said.
+        self._answered_at = -math.inf
+        self._failures = 0
+        self._overloaded = False
+
+    @property
+    def gauges(self) -> Gauges:
+        """Who waits, who is under way, and at what pace, right now."""
+        return Gauges(
+            waiting=self._waiting,
+            in_flight=self._in_flight,
+            pace=round(self._pace.rate, 2),
+            gate=self._reason,
+        )
 
     def listen(self, listener: Callable[[Notice], None]) -> Callable[[], None]:
         """Tells `listener` of pauses from now on; call what is returned to stop that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
-    async def acquire(self, lane: Lane, size: int = 0) -> Turn:
-        """Waits for a turn; first come, first served within a lane."""
+    async def acquire(self, lane: Lane, size: int = 0, patience: Patience = PATIENT) -> Turn:
+        """Waits for a turn; first come, first served within a lane.
+
+        Raises:
+            TurnNotGiven: The patience is over.
+        """
         mine = self._lanes[lane]
         now = self._clock.time()
         if not mine.waiters and self._wait_of(lane, size, now) == 0:
-            return self._grant(lane, size, now, waited=False)
-        waiter = _Waiter(size)
+            return self._grant(lane, size, now)
+        waiter = _Waiter(size, patience, now)
         mine.waiters.append(waiter)
         self._waiting += 1
         self._serve()
+        self._watch(waiter)
         try:
             return await waiter.granted
-        except asyncio.CancelledError:
-            if not waiter.granted.cancelled():
+        except (asyncio.CancelledError, TurnNotGiven):
+            granted = waiter.granted
+            if not granted.cancelled() and granted.exception() is None:
                 # The turn came and the task went in the same moment: it is for the next.
-                self.feedback(waiter.granted.result(), SILENT)
+                self.feedback(granted.result(), SILENT)
             elif waiter in mine.waiters:
                 mine.waiters.remove(waiter)
                 self._serve()
             raise
         finally:
             self._waiting -= 1
+            if waiter.bell is not None:
+                waiter.bell.cancel()
 
     def feedback(self, turn: Turn, feedback: Feedback) -> None:
         """Ends a turn, and closes or opens the gate by what it showed."""
         self._lanes[turn.lane].slots += 1
+        self._in_flight -= 1
         if turn.lane is Lane.UPLOAD:
             self._bytes -= turn.size
         probed = turn is self._probe
@@ -196,16 +278,14 @@ class LocalThrottle:
             self._probe = None
         match feedback.signal:
             case Signal.ANSWERED:
-                self._failures = 0
-                self._pace.took()
-                over = self._closed_until is None or self._clock.time() >= self._closed_until
-                if over and (probed or self._closed_until is None):
-                    self._open()
+                self._answered(probed)
             case Signal.THROTTLED:
-                self._close(feedback, probed)
-            case Signal.DOWN:
+                if self._is_limit(probed) or feedback.retry_after is not None:
+                    self._close(feedback, probed)
+            case Signal.OVERLOADED | Signal.DOWN:
                 self._failures += 1
-                if probed or self._failures >= OUTAGE:
+                self._overloaded = feedback.signal is Signal.OVERLOADED
+                if probed or self._overloaded or self._failures >= OUTAGE:
                     self._close(feedback, probed)
             case Signal.SILENT:
                 pass
@@ -216,31 +296,72 @@ class LocalThrottle:
         self._close_for(seconds, "hold")
         self._serve()
 
+    def _answered(self, probed: bool) -> None:
+        now = self._clock.time()
+        self._answered_at = now
+        if self._overloaded and self._failures < OUTAGE:
+            # A 503 among answers that succeed was a limit; with none between, it was an outage.
+            self._pace.refused(now)
+        self._failures, self._overloaded = 0, False
+        self._pace.took()
+        over = self._closed_until is None or now >= self._closed_until
+        if over and (probed or self._closed_until is None):
+            self._open()
+
+    def _is_limit(self, probed: bool) -> bool:
+        # Requests that were already under way when the gate closed say nothing new.
+        if self._closed_until is not None and not probed:
+            return False
+        return self._pace.refused(self._clock.time(), again=probed)
+
     def _open(self) -> None:
         self._pauses = 0
+        self._closed_by = None
         if self._closed_until is not None:
-            self._closed_until = None
-            self._tell(PauseEnded())
+            self._closed_until, self._reason = None, _OPEN
+            self._tell(PauseEnded(self.gauges))
 
     def _close(self, feedback: Feedback, probed: bool) -> None:
+        outage = self._failures >= OUTAGE or feedback.signal is Signal.DOWN
         # Requests that were already under way when the gate closed add nothing to its backoff: only
         # the one that closes it, and each probe that fails, do.
         if probed or self._closed_until is None:
             self._pauses += 1
-            if feedback.signal is Signal.THROTTLED:
-                self._pace.refused(self._clock.time())
-        pause = feedback.retry_after
-        if pause is None:
-            if self._closed_until is not None and not probed:
-                return
-            pause = backoff(_PAUSES, self._pauses, self._draw())
-        self._close_for(pause, feedback.signal.value)
+            self._closed_by = feedback.error
+            if self._pauses == 1:
+                self._turn = 1 / self._pace.rate
+        elif outage or feedback.retry_after is None:
+            return
+        reason = (Signal.DOWN if outage else feedback.signal).value
+        if outage:
+            pause = backoff(_OUTAGE_PAUSES, self._pauses, self._draw())
+        elif feedback.retry_after is not None:
+            pause = feedback.retry_after
+        else:
+            # A limit that lets no bursts through needs a turn left out, and loses by each one more.
+            turns = RetryPolicy(base=2 * self._turn, cap=_LIMIT_CAP)
+            pause = self._turn + backoff(turns, self._pauses, self._draw())
+        self._close_for(pause, reason)
 
     def _close_for(self, seconds: float, reason: str) -> None:
         until = self._clock.time() + seconds
         if self._closed_until is None or until > self._closed_until:
-            self._closed_until = until
-            self._tell(PauseBegan(seconds, reason))
+            self._closed_until, self._reason = until, reason
+            self._tell(PauseBegan(seconds, reason, self.gauges))
+
+    def _watch(self, waiter: _Waiter) -> None:
+        """Ends the wait of a request whose patience is over, and looks again when it may be."""
+        if waiter.granted.done():
+            return
+        patience, now = waiter.patience, self._clock.time()
+        turn_over = waiter.queued_at + patience.turn
+        silence_over = max(patience.since, self._answered_at) + patience.silence
+        if silence_over <= now:
+            waiter.granted.set_exception(TurnNotGiven(patience.silence, self._closed_by))
+        elif turn_over <= now:
+            waiter.granted.set_exception(TurnNotGiven(patience.turn))
+        elif math.isfinite(left := min(turn_over, silence_over) - now):
+            waiter.bell = self._clock.call_later(left, partial(self._watch, waiter))
 
     def _wait_of(self, lane: Lane, size: int, now: float) -> float | None:
         """Seconds until a request of this lane may go; None: until some turn ends."""
@@ -257,12 +378,13 @@ class LocalThrottle:
                 return self._closed_until - now
         return max(0.0, self._pace.due() - now)
 
-    def _grant(self, lane: Lane, size: int, now: float, *, waited: bool) -> Turn:
-        turn = Turn(lane, size)
+    def _grant(self, lane: Lane, size: int, now: float, silence: float | None = None) -> Turn:
+        turn = Turn(lane, size, silence or 0.0)
         self._lanes[lane].slots -= 1
+        self._in_flight += 1
         if lane is Lane.UPLOAD:
             self._bytes += size
-        self._pace.take(now, waited=waited)
+        self._pace.take(now, waited=silence is not None)
         if self._closed_until is not None:
             self._probe = turn
         return turn
@@ -279,14 +401,16 @@ class LocalThrottle:
             soonest: float | None = None
             for name in PROBES if self._closed_until is not None else tuple(self._order):
                 waiters = self._lanes[name].waiters
-                while waiters and waiters[0].granted.cancelled():
+                while waiters and waiters[0].granted.done():
                     waiters.popleft()
                 if not waiters:
                     continue
                 wait = self._wait_of(name, waiters[0].size, now)
                 if wait == 0:
                     waiter = waiters.popleft()
-                    waiter.granted.set_result(self._grant(name, waiter.size, now, waited=True))
+                    silence = now - max(waiter.queued_at, self._answered_at)
+                    turn = self._grant(name, waiter.size, now, silence)
+                    waiter.granted.set_result(turn)
                     self._order.remove(name)
                     self._order.append(name)
                     break

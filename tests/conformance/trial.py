@@ -29,7 +29,7 @@ from appcues_async.sandbox import (
 )
 from appcues_async.settings import OnUnknown
 from appcues_async.wire.request import Lane
-from appcues_async.wire.throttle import Feedback, Turn
+from appcues_async.wire.throttle import PATIENT, Feedback, Patience, Turn
 from tests.conformance.calls import CALLS, LARGE, Caller, settle_in
 
 __all__ = ["Seen", "Servers", "Trial", "as_cell"]
@@ -287,7 +287,7 @@ class _Turns:
     server: _Server
     number: int = 0
 
-    async def acquire(self, lane: Lane, size: int = 0) -> Turn:
+    async def acquire(self, lane: Lane, size: int = 0, patience: Patience = PATIENT) -> Turn:
         self.number += 1
         await self.server.turn(self.number)
         return Turn(lane, size)

@@ -20,10 +20,10 @@ from tests.settings.conftest import (
 
 
 def test_defaults_are_as_documented() -> None:
-    assert attrs.astuple(Timeouts()) == (10, 60, 60, 86_400, 15)
+    assert attrs.astuple(Timeouts()) == (10, 60, 60, 86_400, 15, None)
     assert attrs.astuple(RetryPolicy()) == (5, 0.5, 20, 60, 600)
     assert attrs.astuple(PollPolicy()) == (0.5, 1, 15, 5)
-    assert Pace().rate == 50
+    assert attrs.astuple(Pace()) == (50, None)
 
 
 UNFIT_SECONDS: list[Any] = [

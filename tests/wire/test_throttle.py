@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
+from attrs import evolve
 
-from appcues_async.notices import Notice, PauseBegan, PauseEnded
+from appcues_async.notices import Gauges, Notice, PauseBegan, PauseEnded
 from appcues_async.settings import Pace
 from appcues_async.wire import throttle as throttles
 from appcues_async.wire.request import Lane
@@ -26,6 +28,8 @@ ANSWERED = Feedback(Signal.ANSWERED)
 REFUSED = Feedback(Signal.THROTTLED)
 DOWN = Feedback(Signal.DOWN)
 SILENT = Feedback(Signal.SILENT)
+TURN = 1 / 35
+"""Seconds of a turn after the first refusal at a pace of 50."""
 
 
 def make(clock: VirtualClock, rate: float = 50, draw: float = 1.0) -> LocalThrottle:
@@ -72,7 +76,17 @@ async def test_turns_keep_the_pace(clock: VirtualClock) -> None:
     throttle = make(clock, rate=50)
     some = await callers(100, throttle, clock)
     await clock.advance(0.5)
-    assert 25 <= served(some) <= 25 + 7
+    assert 25 <= served(some) <= 26
+
+
+async def test_turns_are_evenly_spaced_after_a_pause_too(clock: VirtualClock) -> None:
+    throttle = make(clock, rate=50)
+    throttle.feedback(await throttle.acquire(Lane.CALL), ANSWERED)
+    await clock.advance(10)
+    some = await callers(12, throttle, clock)
+    await clock.advance(1)
+    at = [one.at or 0 for one in some]
+    assert min(after - before for before, after in pairwise(at)) > 0.9 / 50
 
 
 async def test_a_server_that_takes_everything_is_sent_more(clock: VirtualClock) -> None:
@@ -86,7 +100,7 @@ async def test_a_server_that_takes_everything_is_sent_more(clock: VirtualClock) 
             sent += 1
 
     await clock.run(work())
-    assert sent > 1.2 * 50 * 10
+    assert sent > 1.1 * 50 * 10
 
 
 async def test_turns_are_first_come_first_served(clock: VirtualClock) -> None:
@@ -102,7 +116,7 @@ async def test_a_cancelled_waiter_gives_its_turn_to_the_next(clock: VirtualClock
     assert first.turn is not None
     second.task.cancel()
     await clock.advance(1.0)
-    assert third.at == pytest.approx(1000.9, abs=0.01)
+    assert third.at == pytest.approx(1001.0, abs=0.01)
 
 
 async def test_a_waiter_cancelled_in_the_moment_of_its_turn_gives_back_its_slot(
@@ -143,8 +157,8 @@ async def test_a_probe_that_is_answered_lets_the_rest_in_at_the_pace(clock: Virt
     others = await callers(10, throttle, clock)
     await clock.advance(5)
     others[0].end()
-    await clock.advance(0.5)
-    assert 5 <= served(others) <= 7
+    await clock.advance(1)
+    assert 1 + 5 <= served(others) <= 1 + 7
 
 
 async def test_a_probe_that_is_refused_closes_the_gate_for_longer(clock: VirtualClock) -> None:
@@ -152,11 +166,11 @@ async def test_a_probe_that_is_refused_closes_the_gate_for_longer(clock: Virtual
     (first,) = await callers(1, throttle, clock)
     first.end(REFUSED)
     one, two = await callers(2, throttle, clock)
-    await clock.advance(1)
+    await clock.advance(3 * TURN)
     one.end(REFUSED)
-    await clock.advance(1.9)
+    await clock.advance(4.9 * TURN)
     assert two.turn is None
-    await clock.advance(0.2)
+    await clock.advance(0.2 * TURN)
     assert two.turn is not None
 
 
@@ -174,6 +188,7 @@ async def test_a_cancelled_probe_hands_its_part_to_the_next(clock: VirtualClock)
 async def test_a_later_429_only_extends_the_pause(clock: VirtualClock) -> None:
     throttle = make(clock, rate=1000)
     first, second, third = await callers(3, throttle, clock)
+    await clock.advance(0.1)
     first.end(Feedback(Signal.THROTTLED, retry_after=10))
     second.end(Feedback(Signal.THROTTLED, retry_after=2))
     (waiting,) = await callers(1, throttle, clock)
@@ -189,6 +204,7 @@ async def test_a_later_429_only_extends_the_pause(clock: VirtualClock) -> None:
 async def test_a_success_that_was_under_way_does_not_open_the_gate(clock: VirtualClock) -> None:
     throttle = make(clock, rate=1000)
     first, second = await callers(2, throttle, clock)
+    await clock.advance(0.1)
     first.end(Feedback(Signal.THROTTLED, retry_after=10))
     second.end(ANSWERED)
     (waiting,) = await callers(1, throttle, clock)
@@ -199,10 +215,11 @@ async def test_a_success_that_was_under_way_does_not_open_the_gate(clock: Virtua
 async def test_refusals_under_way_together_count_as_one(clock: VirtualClock) -> None:
     throttle = make(clock, rate=1000)
     some = await callers(20, throttle, clock)
+    await clock.advance(1)
     for one in some:
         one.end(REFUSED)
     (waiting,) = await callers(1, throttle, clock)
-    await clock.advance(1)
+    await clock.advance(3 / 700)
     assert waiting.turn is not None
 
 
@@ -211,18 +228,23 @@ async def test_an_outage_is_three_failures_in_a_row(
     clock: VirtualClock, failures: int, closed: bool
 ) -> None:
     throttle = make(clock, rate=1000)
-    for one in await callers(failures, throttle, clock):
+    some = await callers(failures, throttle, clock)
+    await clock.advance(1)
+    for one in some:
         one.end(DOWN)
     (waiting,) = await callers(1, throttle, clock)
+    await clock.advance(0.5)
     assert (waiting.turn is None) is closed
 
 
 async def test_a_success_between_failures_is_no_outage(clock: VirtualClock) -> None:
     throttle = make(clock, rate=1000)
     some = await callers(5, throttle, clock)
+    await clock.advance(1)
     for one, feedback in zip(some, (DOWN, DOWN, ANSWERED, DOWN, DOWN), strict=True):
         one.end(feedback)
     (waiting,) = await callers(1, throttle, clock)
+    await clock.advance(0.1)
     assert waiting.turn is not None
 
 
@@ -337,7 +359,8 @@ async def test_pauses_are_told(clock: VirtualClock) -> None:
     (probe,) = await callers(1, throttle, clock)
     await clock.advance(5)
     probe.end()
-    assert told == [PauseBegan(5, "429"), PauseEnded()]
+    closed = Gauges(waiting=0, in_flight=0, pace=35, gate="429")
+    assert told == [PauseBegan(5, "429", closed), PauseEnded(evolve(closed, gate="open"))]
     stop()
     throttle.hold(1)
     assert len(told) == 2
