@@ -30,7 +30,11 @@ from attrs import frozen
 
 from appcues_async import AppcuesClient
 from appcues_async.bulk.reading.inputs import FileFeed
-from appcues_async.bulk.reading.row_edges import ndjson_cuts, row_blocks
+from appcues_async.bulk.reading.row_edges import judged_blocks
+from appcues_async.rows.csv_judge import CsvJudge
+from appcues_async.rows.kinds import PROFILES
+from appcues_async.rows.ndjson_judge import NdjsonJudge
+from appcues_async.rows.verdict import Judge
 
 ACCEPTED = b'{"status":202,"title":"Accepted","job_id":"job-1","job_url":""}'
 PART = 200_000_000
@@ -160,13 +164,8 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def cut_csv(path: Path) -> None:
-    for _ in row_blocks(FileFeed(path, threading.Event()), 0, True, PART):
-        pass
-
-
-def cut_ndjson(path: Path) -> None:
-    for _ in ndjson_cuts(FileFeed(path, threading.Event()), 0, path.stat().st_size, PART):
+def cut(path: Path, judge: Judge) -> None:
+    for _ in judged_blocks(FileFeed(path, threading.Event()), 0, judge, PART):
         pass
 
 
@@ -174,6 +173,7 @@ def count_lines(path: Path) -> None:
     subprocess.run(["wc", "-l", str(path)], check=True, stdout=subprocess.DEVNULL)
 
 
+HEADER = b"user_id,email,plan,seats,active,score,company,signed_up_at,note\n"
 CSV = b"user-%08d,harriet.%08d@example.com,pro,%d,true,0.5,%b,2026-07-14T12:34:56Z,%b\n"
 NDJSON = (
     b'{"user_id":"user-%08d","email":"harriet.%08d@example.com","plan":"pro","seats":%d,"active":true,'
@@ -196,7 +196,7 @@ def block_of(form: str, first: int) -> bytes:
 
 def write(folder: Path, form: str, size: int) -> tuple[Path, list[Path]]:
     """A file, and the same rows in parts of 200 MB."""
-    header = b"user_id,email,plan,seats,active,score,company,signed_up_at,note\n" * (form == "csv")
+    header = HEADER * (form == "csv")
     path, parts, first = folder / f"users.{form}", list[Path](), 0
     with path.open("wb") as file:
         file.write(header)
@@ -245,7 +245,7 @@ def compare_file(table: Table, url: str, form: str, path: Path, parts: list[Path
     first = curl(url, parts[:1], 1)
     plain = timed(lambda: asyncio.run(form_data(url, parts[0])))
     table.note(f"{form}: FormData / curl, one part", plain / first)
-    for check in ("none", "ids", "full"):
+    for check in ("none", "full"):
         taken, watched = ours(url, [path], check), ours(url, [path], check, watch=True)
         name = f"{form}: client.bulk, check={check} / curls one at a time"
         table.note(name, taken.wall / alone, remark_on(watched, taken, 4))
@@ -253,18 +253,23 @@ def compare_file(table: Table, url: str, form: str, path: Path, parts: list[Path
 
 def compare_eight(table: Table, url: str, part: Path) -> None:
     eight = curl(url, [part] * 8, 8)
-    taken = ours(url, [part] * 8, "ids", chunk_bytes=PART, at_once=8)
-    watched = ours(url, [part] * 8, "ids", chunk_bytes=PART, at_once=8, watch=True)
+    taken = ours(url, [part] * 8, "none", chunk_bytes=PART, at_once=8)
+    watched = ours(url, [part] * 8, "none", chunk_bytes=PART, at_once=8, watch=True)
     name = "ndjson: client.bulk, 8 files at once / 8 curls"
     table.note(name, taken.wall / eight, remark_on(watched, taken, 8))
 
 
 def compare_cuts(table: Table, csv: Path, ndjson: Path) -> None:
-    table.note(
-        "csv: wc -l / finding the cuts (higher is better)",
-        timed(lambda: count_lines(csv)) / timed(lambda: cut_csv(csv)),
-    )
-    table.note("ndjson: finding the cuts, ms", timed(lambda: cut_ndjson(ndjson)) * 1e3)
+    columns = HEADER.strip().decode().split(",")
+    judges: list[tuple[Path, Judge]] = [
+        (csv, CsvJudge(PROFILES, "none", columns)),
+        (ndjson, NdjsonJudge(PROFILES, "none")),
+    ]
+    for path, judge in judges:
+        table.note(
+            f"{path.suffix[1:]}: wc -l / finding the cuts (higher is better)",
+            timed(lambda: count_lines(path)) / timed(lambda: cut(path, judge)),  # noqa: B023
+        )
 
 
 def main() -> None:
@@ -283,9 +288,9 @@ def main() -> None:
                     compare_file(table, url, form, path, its_parts)
                 compare_eight(table, url, parts[0])
                 compare_cuts(table, csv, ndjson)
-                default = ours(url, [ndjson], "ids").wall
+                default = ours(url, [ndjson], "none").wall
                 for chunk_bytes in SIZES:
-                    taken = ours(url, [ndjson], "ids", chunk_bytes=chunk_bytes)
+                    taken = ours(url, [ndjson], "none", chunk_bytes=chunk_bytes)
                     name = f"ndjson: chunks of {chunk_bytes // 1_000_000} MB / the default"
                     table.note(name, taken.wall / default, f"{taken.chunks} chunks")
     finally:

@@ -21,7 +21,6 @@ from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
 from appcues_async.api.segments import ADD, REMOVE
 from appcues_async.bulk.journal.run_journal import OnStep
 from appcues_async.bulk.journal.settling import settle_chunk
-from appcues_async.bulk.reading.checks import Check
 from appcues_async.bulk.reading.prepare import Reading
 from appcues_async.bulk.reading.sources import parts_of
 from appcues_async.bulk.rejects import RowCounter
@@ -37,6 +36,7 @@ from appcues_async.rows.inputs import check_source
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT, MEDIA, Format
 from appcues_async.rows.values import shown, whole_number
+from appcues_async.rows.verdict import Check
 from appcues_async.settings import OnUnknown
 from appcues_async.wire.request import Endpoint
 
@@ -70,8 +70,7 @@ class BulkOptions(TypedDict, total=False):
         concurrency: Uploads at a time, 1 to 64; 4 when left out.
         chunk_bytes: The most bytes of a chunk, up to 200,000,000; chosen by the source's size when left
             out.
-        check: `full` checks every row as single uploads do (when left out), `ids` only that each has
-            what it needs, `none` trusts the files.
+        check: `full` checks every row as single uploads do (when left out), `none` trusts the files.
         journal: A file (SQLite) that keeps what was intended, accepted and finished, so that the same
             run with the same journal goes on where it ended, and sends nothing twice. Only for sources
             that can be read again: files, bytes, lists, frames.
@@ -82,7 +81,8 @@ class BulkOptions(TypedDict, total=False):
             source can be read twice; `report` (when left out) goes on.
         ordered: Send each chunk after the job of the one before has ended; the run stops where that
             is not known to have ended. Not with `wait=False`.
-        types: `infer` gives CSV cells the types that they look like, and sends NDJSON.
+        types: `infer` sends a column of CSV as numbers or booleans where all cells of the first block
+            come back as they were; a row that has something else there is rejected.
         format: How a file is written, when its name or content does not show it.
         allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
         on_unknown: What to do when nothing says whether a chunk was accepted; what the client does when

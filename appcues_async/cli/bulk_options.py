@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final, Literal
 from attrs import frozen
 from cyclopts import Parameter
 
-from appcues_async.bulk.reading.checks import Check
 from appcues_async.bulk.resource import CONCURRENCY, OnReject
 from appcues_async.cli.options import AllowIds, Timeout, Wait, at_least, bytes_of
 from appcues_async.rows.sources import Format
+from appcues_async.rows.verdict import Check
 
 __all__ = ["BULK_DEFAULTS", "BulkOptions"]
 
@@ -39,9 +39,7 @@ class BulkOptions:
     format: Annotated[
         Format | None, Parameter(help="How the files are written, when their names do not say.")
     ] = None
-    check: Annotated[
-        Check, Parameter(help="Check all of each row, only that it has what it needs, or nothing.")
-    ] = "full"
+    check: Annotated[Check, Parameter(help="Check all of each row, or nothing.")] = "full"
     types: Annotated[
         Literal["infer"] | None,
         Parameter(help="Send cells of a CSV as the numbers and booleans that they look like."),

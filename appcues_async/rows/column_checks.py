@@ -8,7 +8,7 @@ that proves nothing the rows are gone through one by one, which finds the words 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from operator import itemgetter
@@ -20,7 +20,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import check_event_name, iso_time
 
-__all__ = ["judged", "moments_of", "none_is_blank"]
+__all__ = ["are_event_names", "are_times", "judged", "moments_of"]
 
 _MEASURED: Final = frozenset({int, float, Decimal})
 """What may be a number that readers of JSON cannot hold."""
@@ -86,13 +86,6 @@ def moments_of(
             return None
     texts = _as_text(moments, kind)
     return None if texts is None else {**ids, **texts}
-
-
-def none_is_blank(texts: Sequence[str]) -> bool:
-    """Whether each holds something that is no blank."""
-    text = "".join(texts)
-    # Where there is no blank at all, none of them is only that.
-    return text.split(None, 1) == [text] or "" not in map(str.strip, texts)
 
 
 def _columns_of(rows: Sequence[dict[Any, Any]]) -> dict[Any, Sequence[Any]]:
@@ -170,20 +163,28 @@ def _are_events(columns: Mapping[Any, Sequence[Any]], count: int) -> bool:
     names, times = columns.get("name", ()), columns.get("timestamp", ())
     if len(names) != count or len(times) != count:
         return False
+    if set(map(type, times)) == {datetime}:
+        # Each is looked at when it is written as text.
+        return are_event_names(names)
+    return are_event_names(names) and are_times(times)
+
+
+def are_event_names(names: Iterable[Any]) -> bool:
+    """Whether events may be called that."""
     try:
         for name in set(names):
             check_event_name(name)
     except (InvalidInput, TypeError):
         return False
-    return _are_times(times)
+    return True
 
 
-def _are_times(times: Sequence[Any]) -> bool:
+def are_times(times: Sequence[Any]) -> bool:
+    """Whether all of a column is ISO 8601 text with a zone, for certain."""
     try:
         text = "".join(times)
     except TypeError:
-        # Each is looked at when it is written as text.
-        return set(map(type, times)) == {datetime}
+        return False
     # The decoder takes more than ISO 8601 does: a blank or a `t` between date and time, and a `z`.
     if text.count("T") != len(times) or " " in text or "t" in text or "z" in text or "_" in text:
         return False

@@ -70,7 +70,7 @@ def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iter
         import pyarrow as pa  # noqa: PLC0415 - an extra
     except ImportError:
         raise InvalidInput(
-            f"source is a {type(source).__name__}; pip install 'appcues-async[frames]' brings what "
+            f"source is a {type(source).__name__}; pip install 'appcues-async[arrow]' brings what "
             "reads it"
         ) from None
     if type(source).__module__.split(".")[0] == "pandas":

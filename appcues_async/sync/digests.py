@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from attrs import field, frozen
 
-from appcues_async.bulk.reading.csv_checks import cells_of
+from appcues_async.rows.csv_text import cells_of
 from appcues_async.rows.kinds import USER_ID
 
 __all__ = ["RowDigests", "Rows", "ids_of_csv", "ids_of_ndjson"]
@@ -77,7 +77,8 @@ class RowDigests:
             block: The rows.
             header: The names of their columns.
         """
-        cells = [row for row in cells_of(block) if row]
+        # A line of blanks is no row.
+        cells = [row for row in cells_of(block) if any(map(str.strip, row))]
         named = [name for name in header if name in USER_ID]
         if len(named) == 1 and "" not in header and set(map(len, cells)) == {len(header)}:
             ids, rows = self._by_columns(cells, header)
@@ -139,7 +140,7 @@ def ids_of_ndjson(block: bytes) -> list[str]:
 
 def ids_of_csv(block: bytes) -> list[str]:
     """Reads rows that are an id each, all of them good."""
-    return [row[0].strip() for row in cells_of(block) if row]
+    return [row[0].strip() for row in cells_of(block) if any(map(str.strip, row))]
 
 
 def _take_id(row: dict[str, Any], *, padded: bool = False) -> str:

@@ -17,14 +17,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appcues_async.bulk.chunks import Chunk, ChunkBuilder, draw
-from appcues_async.bulk.reading import row_edges
 from appcues_async.bulk.reading.blocks import read_blocks
-from appcues_async.bulk.reading.checks import Check
-from appcues_async.bulk.reading.inputs import MemoryFeed, StreamFeed
+from appcues_async.bulk.reading.inputs import StreamFeed
 from appcues_async.bulk.reading.prepare import PreparedSource, Reading, prepare
-from appcues_async.bulk.reading.row_edges import last_edge, ndjson_cuts, row_spans
 from appcues_async.bulk.rejects import RowCounter
+from appcues_async.rows import csv_judge
 from appcues_async.rows.kinds import PROFILES
+from appcues_async.rows.verdict import Check
 from appcues_async.wire.request import FilePieces
 from tests.bulk.bodies import content
 
@@ -36,7 +35,7 @@ CELL = st.text(
 ID = st.text(st.sampled_from("abc07-é"), min_size=1, max_size=8)
 TABLE = st.lists(st.tuples(ID, CELL, CELL), min_size=1, max_size=60)
 LIMIT = st.integers(200, 2_000)
-CHECKS: list[Check] = ["full", "ids", "none"]
+CHECKS: list[Check] = ["full", "none"]
 
 
 def written(rows: Sequence[tuple[str, ...]], ending: str, quoting: Any, last: bool) -> bytes:
@@ -65,7 +64,7 @@ def chunks_of(source: PreparedSource, limit: int, check: Check, counter: RowCoun
     feed, layout = source.feed, source.layout
     assert feed is not None
     assert layout is not None
-    checker = Reading(PROFILES, check).checker(layout)
+    judge = Reading(PROFILES, check).judge(layout)
     builder, chunks = ChunkBuilder(source, limit), list[Chunk]()
     taken: set[int] = set()
 
@@ -75,7 +74,7 @@ def chunks_of(source: PreparedSource, limit: int, check: Check, counter: RowCoun
         builder.drop(rows)
         taken.add(rows)
 
-    for block in read_blocks(feed, layout, checker, limit - len(source.head), counter):
+    for block in read_blocks(feed, layout, judge, limit - len(source.head), counter):
         builder.add(block)
         while builder.is_full:
             cut(builder.most(), False)
@@ -85,10 +84,10 @@ def chunks_of(source: PreparedSource, limit: int, check: Check, counter: RowCoun
     return chunks
 
 
-@pytest.fixture(autouse=True, params=[True, False], ids=["with numpy", "without numpy"])
-def numpy(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=[True, False], ids=["with pyarrow", "without"])
+def arrow(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if not request.param:
-        monkeypatch.setattr(row_edges, "marking", lambda: None)
+        monkeypatch.setattr(csv_judge, "arrow_reader", lambda: None)
 
 
 FORMS = ["a file", "memory", "a stream"]
@@ -171,36 +170,6 @@ def test_all_rows_of_ndjson_come_out_of_its_chunks(
         found += some
     assert found == rows
     assert (counter.rows, counter.rejected) == (len(rows), 0)
-
-
-@settings(max_examples=200, deadline=None)
-@given(table=TABLE, ending=st.sampled_from(["\n", "\r\n"]), extra=st.binary(max_size=30))
-def test_the_last_edge_of_a_block_is_where_a_row_ends(
-    table: list[tuple[str, str, str]], ending: str, extra: bytes
-) -> None:
-    table = [(one, two.replace("\r", ""), three.replace("\r", "")) for one, two, three in table]
-    whole = [written([row], ending, csv.QUOTE_MINIMAL, True) for row in table]
-    text = b"".join(whole)
-    ends = {0, *(sum(map(len, whole[:number])) for number in range(1, len(whole) + 1))}
-    for stop in range(0, len(text) + 1, 7):
-        edge = last_edge(text[:stop], csv=True)
-        assert edge == max(end for end in ends if end <= stop)
-    assert {stop for _, stop in row_spans(text, csv=True)} == ends - {0}
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    lines=st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), max_size=40),
-    limit=st.integers(1, 200),
-)
-def test_ndjson_is_cut_by_seeking_back_from_the_limit(lines: list[bytes], limit: int) -> None:
-    text = b"".join(line + b"\n" for line in lines)
-    feed = MemoryFeed(memoryview(text), "text", threading.Event())
-    cuts = list(ndjson_cuts(feed, 0, len(text), limit))
-    assert b"".join(text[start:stop] for start, stop in cuts) == text
-    for start, stop in cuts:
-        assert text[:stop].endswith(b"\n")
-        assert stop - start <= limit or text.count(b"\n", start, stop) == 1
 
 
 def test_a_row_over_the_limit_is_a_rejected_row_and_the_others_go(tmp_path: Path) -> None:

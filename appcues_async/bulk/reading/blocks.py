@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from appcues_async.bulk.reading.checks import Checker
 from appcues_async.bulk.reading.inputs import ByteSource, MemoryFeed, StreamFeed
-from appcues_async.bulk.reading.row_edges import row_blocks, row_spans
+from appcues_async.bulk.reading.row_edges import judged_blocks, row_spans
 from appcues_async.bulk.rejects import Reject, RowCounter
+from appcues_async.rows.verdict import Judge, Verdict
 
 __all__ = ["ByteLayout", "GoodRows", "Span", "read_blocks", "row_ends", "too_long"]
 
@@ -99,16 +99,22 @@ class ByteLayout:
     csv: bool
     header: Sequence[str] = ()
 
+    @property
+    def has_gaps(self) -> bool:
+        """Whether a column without a name stands before one with a name; such rows cannot go as is."""
+        named = [bool(name) for name in self.header]
+        return named != sorted(named, reverse=True)
+
 
 def read_blocks(
-    feed: ByteSource, layout: ByteLayout, checker: Checker, limit: int, counter: RowCounter
+    feed: ByteSource, layout: ByteLayout, judge: Judge, limit: int, counter: RowCounter
 ) -> Iterator[GoodRows]:
     """Reads and checks a source of bytes; reads each byte once, and copies none of a file.
 
     Args:
         feed: The bytes.
         layout: How they are laid out.
-        checker: Checks the rows.
+        judge: Judges the rows.
         limit: The most bytes of a row.
         counter: Counts the rows, and takes those that are rejected.
 
@@ -116,38 +122,37 @@ def read_blocks(
         InvalidInput: It cannot be read, or a rejected row ends the run.
     """
     number, line = 0, layout.lines
-    for block in row_blocks(feed, layout.start, layout.csv, limit):
-        data = block.data
+    for block in judged_blocks(feed, layout.start, judge, limit):
+        data, verdict = block.data, block.verdict
         if data is None:
             size = block.end - block.offset
             counter.passed(1, size)
             reason, row = too_long(size, limit), _beginning_of(feed, block.offset)
             counter.reject(_reject(feed, number, line, reason, row))
             number += 1
-            line += block.breaks
+            line += verdict.lines
             continue
-        checked = checker.check(data, block.marks)
-        counter.passed(checked.rows, len(data))
-        for bad in checked.bad:
+        counter.passed(verdict.rows, verdict.size)
+        for bad in verdict.bad:
             counter.reject(_reject(feed, number + bad.index, line + bad.line, bad.reason, bad.row))
-        for numbers, begin, end in _runs(data, layout.csv, number, checked):
+        for numbers, begin, end in _runs(data, layout.csv, number, verdict):
             yield GoodRows(numbers, _part_of(feed, data, block.offset, begin, end))
-        number += checked.rows
-        line += block.breaks
+        number += verdict.rows
+        line += verdict.lines
 
 
 def _runs(
-    data: bytes, csv: bool, before: int, checked: Any
+    data: bytes, csv: bool, before: int, verdict: Verdict
 ) -> Iterator[tuple[Sequence[int], int, int]]:
     """The numbers and the place of each run of good rows in a block."""
-    good = checked.rows - len(checked.bad)
-    if checked.pieces is None:
+    good = verdict.rows - len(verdict.bad)
+    if verdict.spans is None:
         if good:
-            yield range(before + 1, before + checked.rows + 1), 0, len(data)
+            yield range(before + 1, before + verdict.rows + 1), 0, len(data)
         return
-    bad = {one.index for one in checked.bad}
-    numbers = [before + 1 + index for index in range(checked.rows) if index not in bad]
-    for begin, end in checked.pieces:
+    bad = {one.index for one in verdict.bad}
+    numbers = [before + 1 + index for index in range(verdict.rows) if index not in bad]
+    for begin, end in verdict.spans:
         rows = len(row_ends(data[begin:end], csv))
         some, numbers = numbers[:rows], numbers[rows:]
         if some:

@@ -13,14 +13,13 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from attrs import frozen
 
-from appcues_async.bulk.reading.checks import Check
-from appcues_async.bulk.reading.ndjson_checks import check_ids
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.column_checks import judged, moments_of
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.records import as_dicts
 from appcues_async.rows.values import encode_lines, free_attributes
+from appcues_async.rows.verdict import Check
 
 __all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "shape_of"]
 
@@ -188,10 +187,7 @@ class Encoder:
     def _taken(self, row: Any) -> Any:
         if self._check == "full" or self._kind.is_list:
             return self._kind.check(row, "the row")
-        taken = free_attributes(row, "the row", strict=False)
-        if self._check == "ids":
-            check_ids(taken, self._kind)
-        return taken
+        return free_attributes(row, "the row", strict=False)
 
     def reject(self, number: int, line: int | None, reason: str, row: Any) -> None:
         """Puts a row aside."""

@@ -1,155 +1,223 @@
-"""Cells of a CSV as the values that they look like; what would not come back as it was stays text."""
+"""Cells of a CSV as rows that are sent as NDJSON, as text or with the types that their columns have."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
 from appcues_async.bulk.reading.blocks import ByteLayout
-from appcues_async.bulk.reading.csv_checks import cells_of
-from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, Shape, Unread, shape_of
+from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, Unread, shape_of
 from appcues_async.bulk.reading.inputs import ByteSource
-from appcues_async.bulk.reading.row_edges import row_blocks, row_spans
+from appcues_async.bulk.reading.row_edges import judged_blocks
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.csv_judge import NULL, CsvJudge, cells_of_row, text_of
+from appcues_async.rows.csv_text import row_spans, stretches
 from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.sources import POST_LIMIT
+from appcues_async.rows.values import shown
 
-__all__ = ["batches_of_csv", "inferred"]
+__all__ = ["Converter", "batches_of_csv", "type_of"]
 
-_DIGITS: Final = 15
-"""Readers of JSON that take every number as a float keep so many."""
-_INTEGER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})")
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,14}")
+"""Readers of JSON that take every number as a float keep 15 digits."""
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}")
-"""What no reader would write back in another way: no leading zeros, no plus, no exponent."""
-_WORDS: Final = {"true": True, "false": False, "null": None}
-_ROW_LIMIT: Final = 20_000_000
+_BOOLEANS: Final = [("true", "false"), ("True", "False"), ("TRUE", "FALSE")]
+"""The ways in which programs write them; one way a column."""
+
+Converter: TypeAlias = Callable[[str], Any]
+"""Makes the value of a cell; raises ValueError where it is of another type than its column."""
 
 
-def inferred(cell: str) -> Any:
-    """The value that a cell looks like: a boolean, null, a number, or else its text.
-
-    `007`, `+7`, `1e5`, `-0` and numbers of more than 15 digits, as ids of other systems are, stay text,
-    for they would not come back as they were.
-    """
-    if cell[:1] in "-0123456789":
-        if _INTEGER.fullmatch(cell) and cell != "-0":
-            return int(cell)
-        digits = len(cell.lstrip("-0.")) - 1
-        return float(cell) if digits <= _DIGITS and _DECIMAL.fullmatch(cell) else cell
-    return _WORDS.get(cell.lower(), cell) if len(cell) < 6 else cell
+def _number(cell: str) -> Any:
+    """A number that is written back as it was: no `007`, `+7`, `1e5`, `-0`, `1.10`."""
+    if _INTEGER.fullmatch(cell):
+        return int(cell)
+    if _DECIMAL.fullmatch(cell) and repr(value := float(cell)) == cell:
+        return value
+    raise ValueError(cell)
 
 
-def batches_of_csv(feed: ByteSource, layout: ByteLayout, kind: Kind) -> Iterator[Batch | Columns]:
-    """Reads CSV as rows with inferred values; empty cells are left out.
+def _boolean_of(true: str, false: str) -> Converter:
+    words = {true: True, false: False}
+
+    def boolean(cell: str) -> bool:
+        if cell not in words:
+            raise ValueError(cell)
+        return words[cell]
+
+    return boolean
+
+
+_CONVERTERS: Final[dict[str, list[Converter]]] = {
+    "number": [_number],
+    "boolean": [_boolean_of(*words) for words in _BOOLEANS],
+}
+
+
+def type_of(cells: Iterable[str]) -> tuple[str, Converter]:
+    """The type of a column: numbers or booleans where every cell is one, or else text."""
+    there = {cell for cell in cells if cell and cell != NULL}
+    for name, converters in _CONVERTERS.items() if there else ():
+        for convert in converters:
+            try:
+                for cell in there:
+                    convert(cell)
+            except ValueError:
+                continue
+            return name, convert
+    return "text", str
+
+
+class _Table:
+    """Makes rows of the cells of one file."""
+
+    def __init__(self, judge: CsvJudge, kind: Kind, rows: Iterable[Any], *, infer: bool) -> None:
+        """Decides the type of each column by the first rows."""
+        self._judge = judge
+        self._shape = shape_of([name for name in judge.header if name])
+        as_text = {*USER_ID, *(("name", "timestamp") if kind.is_events else ())}
+        cells = [one for one in rows if isinstance(one, list)]
+        self._types = [
+            type_of(row[index] for row in cells if index < len(row))
+            if infer and name not in as_text
+            else ("text", str)
+            for index, name in enumerate(judge.header)
+        ]
+
+    def batch(self, rows: Sequence[Any], lines: Sequence[int], size: int) -> Batch | Columns:
+        """Rows column by column where nothing is odd about them; else one by one."""
+        if set(map(type, rows)) == {list} and set(map(len, rows)) == {len(self._types)}:
+            columns = self._columns(rows)
+            if columns is not None and self._shape is not None:
+                values, holes = columns
+                return Columns(self._shape, values, size, lines, holes)
+        return Batch([self._row(one) for one in rows], lines, size)
+
+    def _columns(self, rows: Sequence[list[str]]) -> tuple[list[list[Any]], bool] | None:
+        """The values of each column with a name, and whether some are left out; None if one is odd."""
+        header, values, holes = self._judge.header, list[list[Any]](), False
+        columns = zip(header, self._types, zip(*rows, strict=True), strict=True)
+        for index, (name, (_, convert), cells) in enumerate(columns):
+            # The same cells come again and again.
+            different = set(cells)
+            if not name:
+                if different != {""}:
+                    return None
+                continue
+            if (name in USER_ID and not different.isdisjoint(header)) or (
+                not index and any(cell.startswith("\ufeff") for cell in different)
+            ):
+                return None
+            try:
+                known = {cell: _value(convert, cell) for cell in different}
+            except ValueError:
+                return None
+            values.append([known[cell] for cell in cells])
+            holes = holes or "" in known
+        return values, holes
+
+    def _row(self, cells: list[str] | Unread) -> Any:
+        if isinstance(cells, Unread):
+            return cells
+        try:
+            row = self._judge.row_of(cells, nulls=True)
+        except InvalidInput as error:
+            return Unread(str(error), self._judge.shown_row(cells))
+        typed = {}
+        for name, (kind, convert), cell in zip(
+            self._judge.header, self._types, cells, strict=False
+        ):
+            try:
+                typed[name] = _value(convert, cell)
+            except ValueError:
+                reason = (
+                    f"the row: {name} is {shown(cell)}, and the first rows have {kind}s there; mend "
+                    "the cell, or leave types out to send all as text"
+                )
+                return Unread(reason, row)
+        return {name: value for name, value in typed.items() if value is not msgspec.UNSET}
+
+
+def _value(convert: Converter, cell: str) -> Any:
+    if not cell:
+        return msgspec.UNSET
+    return None if cell == NULL else convert(cell)
+
+
+def batches_of_csv(
+    feed: ByteSource, layout: ByteLayout, kind: Kind, *, infer: bool
+) -> Iterator[Batch | Columns]:
+    r"""Reads CSV as rows; empty cells are left out, and `\N` is null.
 
     Args:
         feed: The file's bytes.
         layout: How they are laid out.
         kind: What its rows are.
+        infer: Whether a column of which all cells in the first block are numbers or booleans is sent as
+            these; a row that has something else there is rejected.
     """
-    as_text = {*USER_ID, *(("name", "timestamp") if kind.is_events else ())}
-    columns = [(name, name in as_text) for name in layout.header]
-    shape = shape_of([name for name in layout.header if name])
+    judge = CsvJudge(kind, "none", layout.header)
+    table: _Table | None = None
     line = layout.lines
-    for found in row_blocks(feed, layout.start, True, _ROW_LIMIT):
-        block, end = found.data, found.end
-        rows: list[list[str] | Unread] = []
+    for block in judged_blocks(feed, layout.start, judge, POST_LIMIT):
+        rows: list[Any] = []
         lines: list[int] = []
-        if block is None:
-            reason = f"the row has more than {_ROW_LIMIT:,} bytes, up to byte {end:,}"
-            rows, lines = [Unread(reason, None)], [line + 1]
-            line += 1
-        else:
-            for cells, after in _rows_of(block):
-                if cells:
-                    rows.append(cells)
-                    lines.append(line + after + 1)
-            line += block.count(b"\n")
-        size = 0 if block is None else len(block)
+        for found, before in _rows_of(block.data):
+            rows.append(found)
+            lines.append(line + before + 1)
+        if table is None:
+            table = _Table(judge, kind, rows, infer=infer)
+        line += block.verdict.lines
         for start in range(0, len(rows), AT_ONCE):
             some = rows[start : start + AT_ONCE]
-            yield _batch(
-                columns, shape, some, lines[start : start + AT_ONCE], size * len(some) // len(rows)
-            )
+            size = block.verdict.size * len(some) // len(rows)
+            yield table.batch(some, lines[start : start + AT_ONCE], size)
 
 
-def _batch(
-    columns: list[tuple[str, bool]],
-    shape: Shape | None,
-    rows: list[Any],
-    lines: list[int],
-    size: int,
-) -> Batch | Columns:
-    """Rows column by column, where each has as many cells as there are columns; else one by one."""
-    if shape is None or set(map(type, rows)) != {list} or set(map(len, rows)) != {len(columns)}:
-        typed = [_typed(columns, cells) if isinstance(cells, list) else cells for cells in rows]
-        return Batch(typed, lines, size)
-    values, holes = [], False
-    for (name, as_text), cells in zip(columns, zip(*rows, strict=True), strict=True):
-        if name:
-            # The same cells come again and again.
-            known = {cell: _value(name, as_text, cell) for cell in set(cells)}
-            values.append([known[cell] for cell in cells])
-            holes = holes or "" in known
-    return Columns(shape, values, size, lines, holes)
-
-
-def _value(name: str, as_text: bool, cell: str) -> Any:
-    if not cell:
-        return msgspec.UNSET
-    if as_text:
-        return cell if name == "name" else cell.strip()
-    return inferred(cell)
-
-
-def _typed(columns: list[tuple[str, bool]], cells: list[str]) -> Any:
-    if any(cells[len(columns) :]):
-        return Unread(
-            f"the row has {len(cells)} cells, and the header {len(columns)}; "
-            "put a cell that holds a comma in quotes",
-            cells,
-        )
-    return {
-        name: _value(name, as_text, cell)
-        for (name, as_text), cell in zip(columns, cells, strict=False)
-        if cell and name
-    }
-
-
-def _rows_of(block: bytes) -> Iterator[tuple[list[str] | Unread, int]]:
+def _rows_of(block: bytes | None) -> Iterator[tuple[list[str] | Unread, int]]:
     """The rows of a block, each with the number of lines before it."""
-    try:
-        found = _read(block)
-    except (csv.Error, UnicodeDecodeError):
-        pass
-    else:
-        # Only the last row of a file can end in quotes.
-        if not block.count(b'"') & 1:
-            yield from found
-            return
+    if block is None:
+        yield Unread(f"the row has more than {POST_LIMIT:,} bytes", None), 0
+        return
     before = 0
-    for start, stop in row_spans(block, csv=True):
+    for start, stop, reason, _ in stretches(block, at_end=True):
         text = block[start:stop]
-        try:
-            rows = cells_of(text)
-            if text.count(b'"') & 1:
-                reason = "a quote in the row is never closed; close it, or double it within a cell"
-                yield Unread(reason, text.decode()), before
-            else:
-                yield from ((cells, before) for cells in rows)
-        except (csv.Error, UnicodeDecodeError) as error:
-            reason = f"the row is no CSV in UTF-8 ({error}); check its quotes and its encoding"
-            yield Unread(reason, text.decode(errors="replace")), before
+        if reason is not None:
+            yield Unread(f"the row is no CSV: {reason}", text_of(text)), before
+        else:
+            yield from ((cells, before + after) for cells, after in _cells_in(text))
         before += text.count(b"\n")
 
 
-def _read(block: bytes) -> list[tuple[list[str], int]]:
-    reader = csv.reader(io.StringIO(block.decode(), newline=""))
-    before, found = 0, []
-    for cells in reader:
-        found.append((cells, before))
-        before = reader.line_num
-    return found
+def _cells_in(text: bytes) -> Iterator[tuple[list[str] | Unread, int]]:
+    if b"\r" not in text or text.count(b"\r") == text.count(b"\r\n"):
+        try:
+            reader = csv.reader(io.StringIO(text.decode(), newline=""), strict=True)
+            before, found = 0, list[tuple[list[str], int]]()
+            for cells in reader:
+                if cells:
+                    found.append((cells, before))
+                before = reader.line_num
+        except (csv.Error, UnicodeDecodeError):
+            pass
+        else:
+            yield from found
+            return
+    before = 0
+    for start, stop in row_spans(text):
+        row = text[start:stop]
+        if not row.isspace():
+            yield _cells_or_reason(row), before
+        before += row.count(b"\n")
+
+
+def _cells_or_reason(row: bytes) -> list[str] | Unread:
+    try:
+        return cells_of_row(row)
+    except InvalidInput as error:
+        return Unread(str(error), text_of(row))

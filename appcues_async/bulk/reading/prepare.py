@@ -10,11 +10,7 @@ from typing import Any, Final, Literal
 from attrs import evolve, field, frozen
 
 from appcues_async.bulk.reading.blocks import ByteLayout, Span
-from appcues_async.bulk.reading.checks import Check, Checker
-from appcues_async.bulk.reading.csv_checks import CsvChecker, cells_of
 from appcues_async.bulk.reading.inputs import ByteSource, FileFeed
-from appcues_async.bulk.reading.ndjson_checks import NdjsonChecker
-from appcues_async.bulk.reading.row_edges import row_spans
 from appcues_async.bulk.reading.sources import (
     can_be_read_twice,
     has_bytes,
@@ -24,9 +20,13 @@ from appcues_async.bulk.reading.sources import (
 )
 from appcues_async.bulk.rejects import HEAD, REJECT_FIELDS, are_rejects
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.csv_header import read_header
+from appcues_async.rows.csv_judge import CsvJudge
 from appcues_async.rows.frames import is_frame
-from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.kinds import Kind
+from appcues_async.rows.ndjson_judge import NdjsonJudge
 from appcues_async.rows.sources import BOM, MEDIA, SUFFIXES, Format, check_head
+from appcues_async.rows.verdict import Check, Judge
 from appcues_async.wire.request import NDJSON, stamp_of
 
 __all__ = ["PreparedSource", "Reading", "Way", "prepare", "prepare_all"]
@@ -54,11 +54,11 @@ class Reading:
     types: Literal["infer"] | None = None
     format: Format | None = None
 
-    def checker(self, layout: ByteLayout) -> Checker:
-        """Makes what checks the rows of a source of bytes."""
+    def judge(self, layout: ByteLayout) -> Judge:
+        """Makes what judges the rows of a source of bytes."""
         if layout.csv:
-            return CsvChecker(self.kind, self.check, layout.header)
-        return NdjsonChecker(self.kind, self.check)
+            return CsvJudge(self.kind, self.check, layout.header)
+        return NdjsonJudge(self.kind, self.check)
 
 
 @frozen(kw_only=True)
@@ -69,7 +69,7 @@ class PreparedSource:
         source: What was given: a path, `-`, bytes, a frame, or rows.
         name: What it is called, for people.
         way: How it becomes chunks: its `bytes` are sent as they are, or rows are encoded, which are its
-            `cells` with inferred types, the `rejects` of an earlier run, or `rows` from the start.
+            `cells`, the `rejects` of an earlier run, or `rows` from the start.
         layout: How its bytes are laid out, if it consists of bytes.
         size: How many bytes its rows take, if that is known beforehand.
         media: The media type of its chunks.
@@ -196,7 +196,7 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
     way: Way = "bytes"
     if layout.header == REJECT_FIELDS:
         way = "rejects"
-    elif reading.types == "infer" and layout.csv and not reading.kind.is_list:
+    elif layout.csv and not reading.kind.is_list and (reading.types == "infer" or layout.has_gaps):
         way = "cells"
     prepared = PreparedSource(
         source=source,
@@ -232,36 +232,15 @@ def _layout_of(feed: ByteSource, source: Any, reading: Reading) -> tuple[ByteLay
         first_row=False,
     )
     if found == "csv":
-        header, head, begin = _header_of(text[start:], reading.kind, feed.name)
-        lines = text.count(b"\n", 0, start + begin)
-        return ByteLayout(start + begin, lines, True, header), head, found
-    header = REJECT_FIELDS if are_rejects(text[start:]) else ()
-    return ByteLayout(start, 0, False, header), b"", found
+        whole = len(text) < HEAD
+        header = read_header(text[start:], reading.kind, feed.name, whole=whole)
+        begin = start + header.begin
+        lines = text.count(b"\n", 0, begin)
+        return ByteLayout(begin, lines, True, header.columns), header.head, found
+    fields = REJECT_FIELDS if are_rejects(text[start:]) else ()
+    return ByteLayout(start, 0, False, fields), b"", found
 
 
 def _format_of(path: Path) -> Format | None:
     name = path.with_suffix("") if path.suffix.lower() in {".gz", ".zst"} else path
     return SUFFIXES.get(name.suffix.lower())
-
-
-def _header_of(text: bytes, kind: Kind, name: str) -> tuple[Sequence[str], bytes, int]:
-    """A CSV's columns, the bytes that name them, and where its rows begin."""
-    for start, stop in row_spans(text, csv=True):
-        rows = [row for row in cells_of(text[start:stop]) if row]
-        if len(rows) > 1:
-            # All of it would pass for the header, and none of it for a row.
-            raise InvalidInput(
-                f"{name} ends its lines with a carriage return alone; save it with line feeds, as "
-                "Unix and Windows have them"
-            )
-        cells = [cell.strip() for row in rows for cell in row]
-        if not any(cells):
-            continue
-        twice = {cell for cell in cells if cell and cells.count(cell) > 1}
-        if twice:
-            # Which of them is meant, nobody can say; the other would be lost without a word.
-            raise InvalidInput(f"{name} has the column {min(twice)!r} twice; rename or drop one")
-        if kind.is_list and cells[0] not in USER_ID:
-            return [USER_ID[0]], b"", start
-        return cells, text[start:stop], stop
-    raise InvalidInput("the CSV has no header")

@@ -19,14 +19,15 @@ from appcues_async.bulk.reading.frames import batches_of_frame
 from appcues_async.bulk.reading.infer import batches_of_csv
 from appcues_async.bulk.reading.inputs import ByteSource
 from appcues_async.bulk.reading.prepare import PreparedSource, Reading, prepare
-from appcues_async.bulk.reading.row_edges import row_blocks
+from appcues_async.bulk.reading.row_edges import judged_blocks
 from appcues_async.bulk.reading.sources import open_feed
 from appcues_async.bulk.reading.worker import ReaderProcess, Task
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.inputs import batches_of
-from appcues_async.rows.kinds import Kind
+from appcues_async.rows.kinds import PROFILES, Kind
+from appcues_async.rows.ndjson_judge import NdjsonJudge
 from appcues_async.rows.sources import POST_LIMIT
 
 __all__ = ["SourceReader", "batches_of_rows", "encoded_blocks"]
@@ -120,7 +121,8 @@ class SourceReader:
     ) -> Iterator[Batch | Columns]:
         if source.way == "rejects":
             return _rejected_before(feed, layout)
-        return batches_of_csv(feed, layout, self._reading.kind)
+        infer = self._reading.types == "infer"
+        return batches_of_csv(feed, layout, self._reading.kind, infer=infer)
 
     def _checked(
         self, source: PreparedSource, layout: ByteLayout, feed: ByteSource, limit: int
@@ -130,7 +132,7 @@ class SourceReader:
         if source.path is not None and self.process.is_worth(source.size or 0, reading.check):
             task = Task(str(source.path), reading.kind, reading.check, layout, limit)
             return self.process.read(task, counter)
-        return read_blocks(feed, layout, reading.checker(layout), limit, counter)
+        return read_blocks(feed, layout, reading.judge(layout), limit, counter)
 
 
 def read_file(task: Task, counter: RowCounter) -> Iterator[GoodRows]:
@@ -138,7 +140,7 @@ def read_file(task: Task, counter: RowCounter) -> Iterator[GoodRows]:
     reading = Reading(task.kind, task.check)
     feed = open_feed(Path(task.path), counter.stop)
     try:
-        yield from read_blocks(feed, task.layout, reading.checker(task.layout), task.limit, counter)
+        yield from read_blocks(feed, task.layout, reading.judge(task.layout), task.limit, counter)
     finally:
         feed.close()
 
@@ -227,7 +229,7 @@ def _rejected_before(feed: ByteSource, layout: ByteLayout) -> Iterator[Batch]:
     """The rows of a file of rejected rows, to be tried again once they have been mended."""
     decode = msgspec.json.Decoder().decode_lines
     line = layout.lines
-    for block in row_blocks(feed, layout.start, False, POST_LIMIT):
+    for block in judged_blocks(feed, layout.start, NdjsonJudge(PROFILES, "none"), POST_LIMIT):
         try:
             found = [] if block.data is None else decode(block.data)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

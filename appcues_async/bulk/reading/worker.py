@@ -19,7 +19,6 @@ from typing import IO, Any, Final
 from attrs import frozen
 
 from appcues_async.bulk.reading.blocks import ByteLayout, GoodRows
-from appcues_async.bulk.reading.row_edges import marking
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import Kind
@@ -78,11 +77,9 @@ class ReaderProcess:
         self._process: subprocess.Popen[bytes] | None = None
 
     def is_worth(self, size: int, check: str) -> bool:
-        """Whether a file of so many bytes is better read there than here.
-
-        What numpy finds out by itself lets other threads run meanwhile, and needs no process.
-        """
-        if check == "none" and marking() is not None:
+        """Whether a file of so many bytes is better read there than here."""
+        if check == "none":
+            # To find where rows end takes little time.
             return False
         several = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else True
         return size >= PAYS and several and bool(sys.executable) and not hasattr(sys, "frozen")

@@ -233,7 +233,7 @@ def test_a_journal_that_is_closed_in_order_says_when(path: Path) -> None:
         ({"fingerprint": [(1001, 5)]}, "had 1,000 bytes .* and has 1,001 bytes"),
         ({"fingerprint": [(1000, 5_000_000_000)]}, "1970-01-01 00:00:00 UTC, .* 00:00:05 UTC"),
         ({"fingerprint": [None]}, "has no file"),
-        ({"options": {"check": "ids", "chunk_bytes": None}}, "check was 'full', and is 'ids'"),
+        ({"options": {"check": "none", "chunk_bytes": None}}, "check was 'full', and is 'none'"),
         ({"options": {"check": "full", "chunk_bytes": 9}}, "chunk_bytes was None, and is 9"),
     ],
 )

@@ -284,7 +284,7 @@ async def test_a_file_that_has_changed_is_refused_before_anything_is_sent(
 
 
 @pytest.mark.parametrize(
-    "change", [{"check": "ids"}, {"chunk_bytes": 8_000}, {"format": "ndjson"}, {"types": "infer"}]
+    "change", [{"check": "none"}, {"chunk_bytes": 8_000}, {"format": "ndjson"}, {"types": "infer"}]
 )
 async def test_other_options_are_refused_before_anything_is_sent(
     sandbox: Sandbox, client: AppcuesClient, events: Path, journal: Path, change: dict[str, Any]

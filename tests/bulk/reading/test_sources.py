@@ -17,7 +17,7 @@ from appcues_async import AppcuesClient, InvalidInput
 from appcues_async.sandbox import Sandbox
 
 
-@pytest.mark.parametrize("check", ["full", "ids", "none"])
+@pytest.mark.parametrize("check", ["full", "none"])
 async def test_a_csv_whose_lines_end_in_carriage_returns_alone_is_refused(
     client: AppcuesClient, check: Any
 ) -> None:
@@ -157,7 +157,7 @@ async def test_cancelling_whoever_iterates_ends_the_run(client: AppcuesClient) -
     assert run.report.cancelled
 
 
-@pytest.mark.parametrize(("check", "accepted"), [("full", 0), ("ids", 1), ("none", 2)])
+@pytest.mark.parametrize(("check", "accepted"), [("full", 0), ("none", 2)])
 async def test_check_says_how_much_of_rows_in_memory_is_looked_at(
     client: AppcuesClient, check: Any, accepted: int
 ) -> None:

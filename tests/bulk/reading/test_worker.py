@@ -148,12 +148,7 @@ async def test_a_run_leaves_no_process_behind(
     assert run._reader.process._process is None
 
 
-def test_it_is_worth_its_while_for_large_files_that_are_checked(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_it_is_worth_its_while_for_large_files_that_are_checked() -> None:
     assert is_worth(ReaderProcess(), 64_000_000, "full")
     assert not is_worth(ReaderProcess(), 63_999_999, "full")
-    assert is_worth(ReaderProcess(), 64_000_000, "ids")
     assert not is_worth(ReaderProcess(), 64_000_000, "none")
-    monkeypatch.setattr(worker, "marking", lambda: None)
-    assert is_worth(ReaderProcess(), 64_000_000, "none")

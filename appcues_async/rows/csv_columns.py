@@ -1,0 +1,166 @@
+"""The columns of a block of CSV that are looked at, read by a library's decoder.
+
+pyarrow reads them several times as fast as the csv module, and without the interpreter's lock; it is an
+extra. Either is given only rows whose quotes are proved to be right (`csv_text.py`), of which both make
+the same.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Sequence
+from importlib import import_module
+from operator import itemgetter
+from typing import Any, Final, Protocol
+
+from appcues_async.rows.column_checks import are_event_names, are_times
+from appcues_async.rows.csv_text import cells_of
+from appcues_async.rows.ids import PLACEHOLDERS, IdRule
+
+__all__ = ["Columns", "Reader", "arrow_reader", "read_with_csv"]
+
+_VISIBLE: Final = bytes(range(0x21, 0x7F))
+
+
+class Columns(Protocol):
+    """Some columns of a block; each method proves something, or leaves it open.
+
+    Attributes:
+        rows: How many rows there are.
+    """
+
+    rows: int
+
+    def are_ids(self, column: int, rule: IdRule, names: Collection[str]) -> bool:
+        """Whether all are ids that the rule takes, and none of them is one of the names."""
+        ...
+
+    def are_event_names(self, column: int) -> bool:
+        """Whether events may be called that."""
+        ...
+
+    def are_times(self, column: int) -> bool:
+        """Whether all are times with a zone."""
+        ...
+
+    def are_empty(self, column: int) -> bool:
+        """Whether there is nothing in any of them."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads some columns; None where the rows do not have as many cells as there are columns."""
+
+    def __call__(self, block: bytes, width: int, wanted: Sequence[int]) -> Columns | None:
+        """Reads the wanted ones of so many columns."""
+        ...
+
+
+class _CsvColumns:
+    """Columns as the csv module reads them."""
+
+    def __init__(self, rows: Sequence[Sequence[str]], wanted: Sequence[int]) -> None:
+        self.rows: int = len(rows)
+        self._columns = {column: list(map(itemgetter(column), rows)) for column in wanted}
+
+    def are_ids(self, column: int, rule: IdRule, names: Collection[str]) -> bool:
+        ids = self._columns[column]
+        return rule.prove(ids) is not None and set(names).isdisjoint(ids)
+
+    def are_event_names(self, column: int) -> bool:
+        return are_event_names(self._columns[column])
+
+    def are_times(self, column: int) -> bool:
+        return are_times(self._columns[column])
+
+    def are_empty(self, column: int) -> bool:
+        return not any(self._columns[column])
+
+
+def read_with_csv(block: bytes, width: int, wanted: Sequence[int]) -> Columns | None:
+    """Reads columns with the csv module."""
+    try:
+        rows = list(filter(None, cells_of(block)))
+    except (csv.Error, UnicodeDecodeError):
+        return None
+    if set(map(len, rows)) != {width}:
+        if not rows or any(any(row[width:]) for row in rows):
+            return None
+        # Cells that are missing at the end of a row are empty ones.
+        rows = [row + [""] * (width - len(row)) for row in rows]
+    return _CsvColumns(rows, wanted)
+
+
+def arrow_reader() -> Reader | None:
+    """What reads columns with pyarrow; None where that is not installed."""
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+        from pyarrow import csv as arrow_csv  # noqa: PLC0415
+    except ImportError:
+        return None
+    # Its functions are made when it is imported, so type checkers know of none.
+    pc: Any = import_module("pyarrow.compute")
+
+    class _ArrowColumns:
+        """Columns as pyarrow reads them."""
+
+        def __init__(self, table: Any) -> None:
+            self.rows: int = table.num_rows
+            self._table = table
+
+        def _column(self, column: int) -> Any:
+            return self._table.column(str(column)).combine_chunks()
+
+        def are_ids(self, column: int, rule: IdRule, names: Collection[str]) -> bool:
+            ids = self._column(column)
+            if not pc.min(pc.binary_length(ids)).as_py():
+                return False
+            text = ids.buffers()[2].to_pybytes()
+            if text.translate(None, _VISIBLE) or b".0" in text or b"E" in text or rule.any_text:
+                listed = ids.to_pylist()
+                return rule.prove(listed) is not None and set(names).isdisjoint(listed)
+            # Nothing but visible characters, and nothing that a spreadsheet made of a number.
+            refused = pa.array([*(PLACEHOLDERS - rule.allowed), *names], pa.string())
+            return not pc.any(pc.is_in(ids, value_set=refused)).as_py()
+
+        def are_event_names(self, column: int) -> bool:
+            return are_event_names(pc.unique(self._column(column)).to_pylist())
+
+        def are_times(self, column: int) -> bool:
+            times = self._column(column)
+            text = times.buffers()[2].to_pybytes()
+            if text.count(b"T") != len(times) or b" " in text:
+                return False
+            for unit in ("us", "ns"):
+                try:
+                    pc.cast(times, pa.timestamp(unit, "UTC"))
+                except pa.ArrowInvalid:
+                    continue
+                return True
+            return are_times(times.to_pylist())
+
+        def are_empty(self, column: int) -> bool:
+            return not pc.max(pc.binary_length(self._column(column))).as_py()
+
+    def read(block: bytes, width: int, wanted: Sequence[int]) -> Columns | None:
+        names = [str(column) for column in wanted]
+        try:
+            table = arrow_csv.read_csv(
+                pa.BufferReader(block),
+                arrow_csv.ReadOptions(
+                    column_names=list(map(str, range(width))),
+                    block_size=len(block) + 1,
+                    use_threads=False,
+                ),
+                arrow_csv.ParseOptions(newlines_in_values=True),
+                arrow_csv.ConvertOptions(
+                    include_columns=names,
+                    column_types=dict.fromkeys(names, pa.string()),
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid:
+            return None
+        return _ArrowColumns(table)
+
+    return read

@@ -1,0 +1,259 @@
+"""Rows of a CSV file: proved good by columns, or looked at one by one."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from appcues_async.errors import InvalidInput
+from appcues_async.rows.csv_columns import Columns, Reader, arrow_reader, read_with_csv
+from appcues_async.rows.csv_text import (
+    Stretch,
+    cells_of,
+    count_rows,
+    row_spans,
+    stretches,
+    well_formed_row,
+)
+from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.values import shown
+from appcues_async.rows.verdict import BadRow, Check, Verdict, merge_spans
+
+__all__ = ["NULL", "CsvJudge", "cells_of_row", "text_of"]
+
+NULL: Final = "\\N"
+"""What databases write for null; everything else would take it for text."""
+_BOM: Final = b"\xef\xbb\xbf"
+_FEW: Final = 4_096
+"""Bytes from which the first call of pyarrow pays."""
+
+
+class CsvJudge:
+    """Judges the rows of one CSV file, whose header is known."""
+
+    def __init__(
+        self,
+        kind: Kind,
+        check: Check,
+        header: Sequence[str],
+        readers: Sequence[Reader] | None = None,
+    ) -> None:
+        """Prepares for a file.
+
+        Args:
+            kind: What its rows are.
+            check: How much of them is checked.
+            header: The names of its columns; some may be empty.
+            readers: What reads columns, the fastest first; those that are installed when left out.
+        """
+        # A time without a zone goes out as it is written.
+        self._kind = kind.with_zone(None)
+        self._check = check
+        self.header: list[str] = [name.strip() for name in header]
+        if readers is None:
+            arrow = arrow_reader()
+            readers = [read_with_csv] if arrow is None else [arrow, read_with_csv]
+        self._readers = readers
+        self._proofs = self._proofs_of_columns()
+        # Behind a quote that is never closed, rows may be text that it began.
+        self._may_be_text = False
+
+    def _proofs_of_columns(self) -> dict[int, Callable[[Columns, int], bool]] | None:
+        """What proves the columns that are looked at good; None where nothing does."""
+        header = self.header
+        ids = [index for index, name in enumerate(header) if name in USER_ID]
+        if len(ids) != 1:
+            # A row may name its user in either of them, or in both.
+            return None
+        rule, names = self._kind.ids, {name for name in header if name}
+        proofs: dict[int, Callable[[Columns, int], bool]] = {
+            index: _are_empty for index, name in enumerate(header) if not name
+        }
+        proofs[ids[0]] = lambda columns, index: columns.are_ids(index, rule, names)
+        if self._kind.is_events:
+            proofs[header.index("name")] = lambda columns, index: columns.are_event_names(index)
+            proofs[header.index("timestamp")] = lambda columns, index: columns.are_times(index)
+            if "attributes" in header:
+                # Text there is no mapping of names, which is what the API takes.
+                proofs[header.index("attributes")] = _are_empty
+        return proofs
+
+    def row_end(self, block: bytes) -> int:
+        """Where the first row of a block ends; 0 where that is beyond it, or nobody can tell."""
+        return well_formed_row(block)
+
+    def judge(self, block: bytes, *, at_end: bool, first_only: bool = False) -> Verdict:
+        """Judges the whole rows at the beginning of a block; see `Judge.judge`."""
+        size = rows = lines = 0
+        bad: list[BadRow] = []
+        spans: list[tuple[int, int]] = []
+        for stretch in stretches(block, at_end=at_end):
+            text = block[stretch.start : stretch.stop]
+            found = self._judge_stretch(text, stretch)
+            bad += [
+                BadRow(rows + one.index, lines + one.line, one.reason, one.row) for one in found.bad
+            ]
+            spans += [
+                (stretch.start + start, stretch.start + stop)
+                for start, stop in ([(0, len(text))] if found.spans is None else found.spans)
+            ]
+            rows, lines, size = rows + found.rows, lines + found.lines, stretch.stop
+            if first_only:
+                break
+        return Verdict(size, rows, lines, bad, merge_spans(spans) if bad else None)
+
+    def _judge_stretch(self, text: bytes, stretch: Stretch) -> Verdict:
+        lines = text.count(b"\n")
+        if stretch.reason is None:
+            rows = count_rows(text) if self._check == "none" else self._proved_rows(text)
+            if rows is not None:
+                return Verdict(len(text), rows, lines)
+            return self.one_by_one(text)
+        if self._check == "none":
+            return Verdict(len(text), 1, lines)
+        self._may_be_text = self._may_be_text or stretch.never_closed
+        row = text_of(text)
+        reason = f"the row is no CSV: {stretch.reason}"
+        return Verdict(len(text), 1, lines, [BadRow(0, 0, reason, row)], [])
+
+    def _proved_rows(self, text: bytes) -> int | None:
+        """How many rows there are, if all of them are good; None if some may not be."""
+        if self._proofs is None or self._may_be_text or not _is_plain(text):
+            return None
+        for read in self._readers[-1:] if len(text) < _FEW else self._readers:
+            columns = read(text, len(self.header), list(self._proofs))
+            if columns is not None:
+                good = all(proof(columns, index) for index, proof in self._proofs.items())
+                return columns.rows if good else None
+        return None
+
+    def one_by_one(self, text: bytes) -> Verdict:
+        """Judges rows whose quotes are right by a closer look at each of them."""
+        rows, line, bad, spans = 0, 0, list[BadRow](), list[tuple[int, int]]()
+        for start, stop in row_spans(text):
+            row = text[start:stop]
+            if not row.isspace():
+                reason, shown_row = self._judge_row(row)
+                if reason is None:
+                    spans.append((start, stop))
+                else:
+                    bad.append(BadRow(rows, line, reason, shown_row))
+                rows += 1
+            line += row.count(b"\n")
+        return Verdict(len(text), rows, line, bad, merge_spans(spans) if bad else None)
+
+    def _judge_row(self, text: bytes) -> tuple[str | None, Any]:
+        """What is wrong with a row, and the row."""
+        try:
+            cells = cells_of_row(text)
+        except InvalidInput as error:
+            return str(error), text_of(text)
+        if self._may_be_text and len(cells) != len(self.header):
+            reason = (
+                "the row comes after a quote that is never closed, and has "
+                f"{len(cells)} cells, not {len(self.header)}; close that quote"
+            )
+            return reason, text_of(text)
+        try:
+            self._kind.check(self.row_of(cells), "the row")
+        except InvalidInput as error:
+            return str(error), self.shown_row(cells)
+        return None, None
+
+    def row_of(self, cells: Sequence[str], *, nulls: bool = False) -> Any:
+        r"""The row that cells make: its values by name without the empty ones, or an id alone.
+
+        Args:
+            cells: The cells.
+            nulls: Whether `\N` is taken, since it is not sent as it is.
+
+        Raises:
+            InvalidInput: They make none.
+        """
+        header = self.header
+        if cells and cells[0].startswith("\ufeff"):
+            raise InvalidInput(
+                "the row begins with a byte order mark, as the first of a file does; "
+                "leave that out where files are put together"
+            )
+        if sorted(cell.strip() for cell in cells) == sorted(header):
+            raise InvalidInput(
+                "the row is the header once more; leave it out where files are put together"
+            )
+        for index, cell in enumerate(cells):
+            if not cell:
+                continue
+            if index >= len(header):
+                raise InvalidInput(
+                    f"the row has {len(cells)} cells, and the header {len(header)}; "
+                    "put a cell that holds a comma in quotes"
+                )
+            if not header[index]:
+                raise InvalidInput(
+                    f"the row has {shown(cell)} in column {index + 1}, which has no name; "
+                    "name it in the header, or leave it empty"
+                )
+            if cell == NULL and not nulls:
+                raise InvalidInput(
+                    f"{header[index]} is {NULL}, which databases write for null; "
+                    "leave the cell empty"
+                )
+        if not any(cells) and not self._kind.is_list:
+            raise InvalidInput("the row is empty; every row needs user_id or userId")
+        return self.shown_row(cells)
+
+    def shown_row(self, cells: Sequence[str]) -> Any:
+        """Cells by name without the empty ones; as a list where one has no name, or the id alone."""
+        header = self.header
+        nameless = [*cells[len(header) :]]
+        nameless += [cell for name, cell in zip(header, cells, strict=False) if not name]
+        if any(nameless):
+            return list(cells)
+        if self._kind.is_list:
+            return cells[0] if cells else ""
+        return {name: cell for name, cell in zip(header, cells, strict=False) if cell}
+
+
+def cells_of_row(text: bytes) -> list[str]:
+    """Reads a single row whose quotes are right.
+
+    Raises:
+        InvalidInput: It is not UTF-8, or more than one row to some readers.
+    """
+    try:
+        read = cells_of(text)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"the row is no CSV in UTF-8 ({error}); check its quotes and its encoding"
+        ) from None
+    if len(read) != 1:
+        raise InvalidInput(
+            "a carriage return alone ends a row in the row; end rows with a line feed"
+        )
+    return read[0]
+
+
+def text_of(row: bytes) -> str:
+    """A row that cannot be read, as text."""
+    return row.decode(errors="replace").rstrip("\r\n")
+
+
+def _are_empty(columns: Columns, index: int) -> bool:
+    return columns.are_empty(index)
+
+
+def _is_plain(text: bytes) -> bool:
+    """Whether there is nothing in text that only a closer look can judge."""
+    if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
+        # Alone, it ends a row to some readers.
+        return False
+    if b"\\" in text and NULL.encode() in text:
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return _BOM not in text
