@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from threading import Event
 from typing import Any, Final, TypeGuard
@@ -28,7 +30,11 @@ STDIN: Final = "-"
 
 
 def parts_of(source: Any, kind: Kind) -> list[Any]:
-    """A source as a list of sources; only a list of paths is more than one."""
+    """A source as a list of sources; only a list of paths is more than one.
+
+    Raises:
+        InvalidInput: A file comes twice.
+    """
     if is_path(source) and str(source) != STDIN:
         # It stays the same file, whatever becomes of the folder that this process is in.
         return [Path(source).absolute()]
@@ -40,8 +46,34 @@ def parts_of(source: Any, kind: Kind) -> list[Any]:
             or all(isinstance(one, os.PathLike) for one in source)
             or all(path == STDIN or Path(path).is_file() for path in paths)
         ):
-            return [part for one in source for part in parts_of(one, kind)]
+            parts = [part for one in source for part in parts_of(one, kind)]
+            _refuse_same(parts)
+            return parts
     return [source]
+
+
+def _refuse_same(paths: Iterable[str | Path]) -> None:
+    """Refuses a file that comes twice, under whatever names: its events would be recorded twice.
+
+    Raises:
+        InvalidInput: One does.
+    """
+    seen: dict[object, str | Path] = {}
+    for path in paths:
+        found: object = path
+        # What is not there is refused by whoever opens it.
+        with suppress(OSError, ValueError):
+            stat = os.stat(path)  # noqa: PTH116 - `-` is text
+            found = (stat.st_dev, stat.st_ino)
+        other = seen.setdefault(found, path)
+        if other is not path:
+            first, second = text_of_path(other), text_of_path(path)
+            both = (
+                f"{first} is given twice"
+                if first == second
+                else f"{first} and {second} are one file"
+            )
+            raise InvalidInput(f"{both}; name it once")
 
 
 def is_path(one: object) -> TypeGuard[str | os.PathLike[str]]:
