@@ -10,6 +10,7 @@ Standard logging is always among the listeners (see `logs`).
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import unicodedata
 from collections.abc import Callable
@@ -317,7 +318,8 @@ def notify(listener: Listener | None, notice: Notice) -> None:
         return
     try:
         listener(notice)
-    except Exception:
+    except (Exception, asyncio.CancelledError):
+        # Nobody is cancelled by what a listener raises.
         log.exception("the on_notice listener failed on a %s", type(notice).__name__)
 
 

@@ -155,7 +155,7 @@ class Work:
             for number in numbers:
                 yield row(number)
 
-        report = await start(rows(), chunk_bytes=10_000, concurrency=3)
+        report = await start(rows(), chunk_bytes=10_000, concurrency=3, on_failure="report")
         for outcome in report.outcomes:
             # Rows are counted from 1.
             part = numbers[outcome.first - 1 : outcome.last]

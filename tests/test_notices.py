@@ -83,13 +83,25 @@ def test_a_listener_that_fails_is_logged_and_disturbs_nothing(
     assert record.exc_info[1] is error
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, asyncio.CancelledError])
-def test_what_ends_a_program_or_a_task_passes_through(error: type[BaseException]) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_a_program_passes_through(error: type[BaseException]) -> None:
     def stop(notice: Notice) -> None:
         raise error
 
     with pytest.raises(error):
         notify(stop, PauseEnded())
+
+
+def test_a_cancellation_that_a_listener_raises_is_an_error_of_its_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def stop(notice: Notice) -> None:
+        raise asyncio.CancelledError
+
+    notify(stop, PauseEnded())
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is asyncio.CancelledError
 
 
 def test_every_notice_is_part_of_what_can_be_told() -> None:

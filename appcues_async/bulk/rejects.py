@@ -3,21 +3,45 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import msgspec
 from attrs import field, frozen
 
 from appcues_async.errors import InvalidInput
 
+try:
+    import fcntl
+except (
+    ImportError
+):  # pragma: no cover - Windows, where an open file is not opened for writing again
+
+    def _lock(file: int) -> bool:
+        return file >= 0
+
+else:
+
+    def _lock(file: int) -> bool:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            # Not every file system has locks.
+            return True
+        return True
+
+
 __all__ = [
     "HEAD",
     "REJECT_FIELDS",
     "Reject",
+    "RejectsFile",
     "RowCounter",
     "Stopped",
     "are_rejects",
@@ -26,13 +50,15 @@ __all__ = [
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error
-    """The run was cancelled while its source was being read."""
+    """The run was cancelled while its source was being read, or a rejected row ends it."""
 
 
 HEAD: Final = 1 << 20
 """Bytes at the beginning of a file that show how it is written."""
 REJECTS_KEPT: Final = 1_000
 """Rejected rows that stay in memory; all of them are counted, and written to a file if one is named."""
+_BUFFER: Final = 1 << 16
+"""Bytes that are written to the file at a time."""
 
 REJECT_FIELDS: Final = ("source", "number", "line", "reason", "row")
 """What a line of a rejects file holds."""
@@ -63,28 +89,60 @@ class Reject:
         return f"{self.source}: row {self.number:,}{line}"
 
 
-def check_rejects_file(path: Path, sources: Iterable[str | os.PathLike[str]]) -> None:
+def check_rejects_file(
+    path: Path, sources: Iterable[str | os.PathLike[str]], journal: Path | None = None
+) -> None:
     """Makes sure that a file can take rejected rows, and that nothing else is lost by it.
 
+    Args:
+        path: The file.
+        sources: The files that are read.
+        journal: The journal, if there is one.
+
     Raises:
-        InvalidInput: It is in no folder, is one of the sources, or holds something else.
+        InvalidInput: It is in no folder, is one of the sources or the journal, or holds something else.
     """
-    if path.is_dir() or not path.parent.is_dir():
-        raise InvalidInput(f"rejects is {str(path)!r}; give a file in a folder that is there")
-    if not path.is_file():
-        return
-    for source in sources:
-        with suppress(OSError):
-            if path.samefile(source):
-                raise InvalidInput(
-                    f"rejects is {str(path)!r}, which is one of the sources; name another file"
-                )
-    with path.open("rb") as file:
-        head = file.readline(HEAD)
+    try:
+        if path.is_dir() or not path.parent.is_dir():
+            raise _refused(path, "is not in a folder that is there", "give a file in one")
+        if path.is_symlink() and not path.exists():
+            raise _refused(path, "is a link to a file that is not there", "name the file itself")
+        for source in sources:
+            if _is_same(path, Path(source)):
+                raise _refused(path, "is one of the sources")
+        if journal is not None and any(_is_same(path, one) for one in _files_of(journal)):
+            raise _refused(path, "belongs to the journal")
+        if not path.is_file():
+            return
+        with path.open("rb") as file:
+            head = file.readline(HEAD)
+    except OSError as error:
+        raise _refused(path, f"cannot be opened: {error.strerror}") from None
     if head and not are_rejects(head):
-        raise InvalidInput(
-            f"rejects is {str(path)!r}, which holds something else than rejected rows; name another file"
-        )
+        raise _refused(path, "holds something else than rejected rows")
+
+
+def _refused(path: Path, why: str, fix: str = "name another file") -> InvalidInput:
+    return InvalidInput(f"rejects is {str(path)!r}, which {why}; {fix}")
+
+
+def _files_of(journal: Path) -> list[Path]:
+    return [journal.with_name(f"{journal.name}{end}") for end in ("", "-locks", "-wal", "-shm")]
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    if os.path.realpath(path) == os.path.realpath(other):
+        return True
+    with suppress(OSError):
+        return path.samefile(other)
+    return False
+
+
+def _is_at(path: Path, file: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
 
 
 def are_rejects(head: bytes) -> bool:
@@ -96,24 +154,118 @@ def are_rejects(head: bytes) -> bool:
     return isinstance(row, dict) and tuple(row) == REJECT_FIELDS
 
 
+class RejectsFile:
+    """A file of rejected rows, NDJSON that can be uploaded itself; of one run at a time."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file for this run alone; what an earlier run has left would pass for its own.
+
+        Args:
+            path: The file, as `check_rejects_file` has passed it.
+
+        Raises:
+            InvalidInput: It cannot be opened, or another run writes to it.
+        """
+        self._path = path
+        self._buffer = bytearray()
+        self._is_empty = True
+        self._is_open = True
+        # Whoever reads may not have heard yet that the run is over.
+        self._mutex = threading.Lock()
+        try:
+            self._file = os.open(
+                path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600
+            )
+        except ValueError:
+            raise _refused(path, "is no name of a file") from None
+        except OSError as error:
+            raise self._cannot_be_written(error) from None
+        self._is_plain = stat.S_ISREG(os.fstat(self._file).st_mode)
+        try:
+            if self._is_plain:
+                self._take_over()
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _take_over(self) -> None:
+        # One that was given up in this very moment may be gone by now.
+        if not _lock(self._file) or not _is_at(self._path, self._file):
+            raise _refused(self._path, "another run is writing to")
+        # Who may read the file of an earlier run need not be who may read these rows.
+        with suppress(OSError, AttributeError):
+            os.fchmod(self._file, 0o600)
+        try:
+            os.ftruncate(self._file, 0)
+        except OSError as error:
+            raise self._cannot_be_written(error) from None
+
+    def write(self, reject: Reject) -> None:
+        """Writes a row down.
+
+        Raises:
+            InvalidInput: It cannot be written.
+        """
+        fields: dict[str, Any] = {name: getattr(reject, name) for name in REJECT_FIELDS}
+        try:
+            text = msgspec.json.encode(fields, enc_hook=repr)
+        except (TypeError, ValueError, RecursionError):
+            # What makes a row a rejected one may be that JSON cannot hold it.
+            fields["row"] = repr(reject.row)
+            text = msgspec.json.encode(fields)
+        with self._mutex:
+            self._is_empty = False
+            self._buffer += text + b"\n"
+            if self._is_open and len(self._buffer) > _BUFFER:
+                self._flush()
+
+    def close(self) -> None:
+        """Closes the file; where no row was rejected, there is none.
+
+        Raises:
+            InvalidInput: It cannot be written.
+        """
+        with self._mutex:
+            self._is_open = False
+            try:
+                self._flush()
+                if self._is_empty and self._is_plain:
+                    with suppress(OSError):
+                        self._path.unlink()
+            finally:
+                os.close(self._file)
+
+    def _flush(self) -> None:
+        try:
+            while self._buffer:
+                del self._buffer[: os.write(self._file, self._buffer)]
+        except OSError as error:
+            self._buffer.clear()
+            raise self._cannot_be_written(error) from None
+
+    def _cannot_be_written(self, error: OSError) -> InvalidInput:
+        return InvalidInput(
+            f"rejects is {str(self._path)!r}, which cannot be written: {error.strerror}; "
+            "name a file with room for it"
+        )
+
+
 class RowCounter:
     """Counts what is read; of one run, written by the one thread that reads at a time."""
 
-    def __init__(self, rejects: Path | None = None, *, raise_on_reject: bool = False) -> None:
+    def __init__(self, *, stop_at_reject: bool = False) -> None:
         """Begins at nothing.
 
         Args:
-            rejects: The file that every rejected row is written to; it is made when there is one.
-            raise_on_reject: Whether the first rejected row ends the run.
+            stop_at_reject: Whether the first rejected row ends the reading.
         """
         self.stop: threading.Event = threading.Event()
         self.rows: int = 0
         self.bytes: int = 0
         self.rejected: int = 0
         self.rejects: list[Reject] = []
-        self._path = rejects
-        self._raise = raise_on_reject
-        self._file: BinaryIO | None = None
+        self.file: RejectsFile | None = None
+        self._stop_at_reject = stop_at_reject
 
     def go_on(self) -> None:
         """Is called now and then by whatever reads.
@@ -133,36 +285,27 @@ class RowCounter:
         """Puts a row aside.
 
         Raises:
-            InvalidInput: One is enough to end the run, or it cannot be written down.
+            Stopped: One is enough to end the run.
+            InvalidInput: It cannot be written down.
         """
         self.rejected += 1
         if len(self.rejects) < REJECTS_KEPT:
             self.rejects.append(reject)
-        if self._path is not None:
-            self._write(reject)
-        if self._raise:
-            raise InvalidInput(f"{reject.where}: {reject.reason}")
+        if self.file is not None:
+            self.file.write(reject)
+        if self._stop_at_reject:
+            raise Stopped
+
+    def begin_again(self) -> None:
+        """Forgets what was read ahead."""
+        self.rows = self.bytes = 0
 
     def close(self) -> None:
-        """Closes the file of rejected rows."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Closes the file of rejected rows.
 
-    def _write(self, reject: Reject) -> None:
-        fields: dict[str, Any] = {name: getattr(reject, name) for name in REJECT_FIELDS}
-        try:
-            text = msgspec.json.encode(fields, enc_hook=repr)
-        except (TypeError, ValueError, RecursionError):
-            # What makes a row a rejected one may be that JSON cannot hold it.
-            fields["row"] = repr(reject.row)
-            text = msgspec.json.encode(fields)
-        try:
-            if self._file is None and self._path is not None:
-                self._file = self._path.open("wb")
-            if self._file is not None:
-                self._file.write(text + b"\n")
-        except OSError as error:
-            raise InvalidInput(
-                f"rejects= is {str(self._path)!r}, which cannot be written: {error.strerror}"
-            ) from None
+        Raises:
+            InvalidInput: It cannot be written.
+        """
+        file, self.file = self.file, None
+        if file is not None:
+            file.close()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import define, field, frozen
 
 from appcues_async.bulk.rejects import Reject
-from appcues_async.errors import AppcuesError, InvalidInput, RowsFailed
+from appcues_async.errors import AppcuesError, BulkFailed, RowsFailed
 from appcues_async.models import Job
 from appcues_async.waiting.handle import JobHandle
 
@@ -20,6 +20,10 @@ Status = Literal["completed", "accepted", "refused", "failed", "unknown"]
 Its job completed; it was accepted, and its job still runs; it was not accepted; its job failed; or
 nothing says whether it was accepted.
 """
+
+
+_SHOWN: Final = 5
+"""Chunks, and rejected rows, whose reasons a summary gives."""
 
 
 @frozen(kw_only=True)
@@ -174,29 +178,25 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was rejected, nothing failed and nothing is unknown."""
-        return not self.rejected and not self.failed and not any(one.error for one in self.outcomes)
+        """Whether the sources were read to their end and every row was taken.
+
+        Rows of jobs that were not waited for (`wait=False`) count as taken.
+        """
+        whole = self.read_to_end and not self.cancelled
+        return whole and not self.rejected and not self.failures
 
     def raise_for_failures(self) -> None:
-        """Raises if not every row has made it.
+        """Raises unless all went well.
 
         Raises:
-            ExceptionGroup: Of what went wrong with each chunk; rejected rows are one `InvalidInput`.
+            BulkFailed: Not every row was taken.
         """
-        problems: list[AppcuesError] = []
-        for one in self.outcomes:
-            if one.error is not None:
-                problems.append(one.error)
-            elif one.handle is not None and one.lost:
-                try:
-                    one.handle.raise_for_failures()
-                except AppcuesError as error:
-                    problems.append(error)
-        if self.rejected:
-            first = f", the first: {self.rejects[0].reason}" if self.rejects else ""
-            problems.append(InvalidInput(f"{self.rejected:,} rows were rejected{first}"))
-        if problems:
-            raise ExceptionGroup(f"not all {self.kind} have made it: {self._counts()}", problems)
+        if self.ok:
+            return
+        failures = self.failures
+        raise BulkFailed(f"not all {self.kind} were taken: {self.summary()}", self) from (
+            failures[0] if failures else None
+        )
 
     def summary(self) -> str:
         """The run in a few lines, for people."""
@@ -208,18 +208,21 @@ class Report:
         ]
         if self.resumed:
             lines.append(f"{self.resumed:,} of them had been sent in an earlier run")
-        if self.cancelled:
+        if self.cancelled or not self.read_to_end:
             rest = "all its jobs had ended" if self.read_to_end else "the end of the source"
             lines.append(f"stopped before {rest}")
+        failed = [(one, one.failure) for one in self.outcomes]
+        reasons = [(one, failure) for one, failure in failed if failure is not None]
         lines += [
             f"chunk {one.chunk}, rows {one.first:,} to {one.last:,} of {one.source}: "
-            f"{one.status}: {one.error}"
-            for one in self.outcomes
-            if one.error is not None
+            f"{one.status}: {failure}"
+            for one, failure in reasons[:_SHOWN]
         ]
-        lines += [f"rejected: {one.where}: {one.reason}" for one in self.rejects[:3]]
-        if self.rejected > 3:
-            lines.append(f"and {self.rejected - 3:,} more rejected rows")
+        if len(reasons) > _SHOWN:
+            lines.append(f"and {len(reasons) - _SHOWN:,} more chunks")
+        lines += [f"rejected: {one.where}: {one.reason}" for one in self.rejects[:_SHOWN]]
+        if self.rejected > _SHOWN:
+            lines.append(f"and {self.rejected - _SHOWN:,} more rejected rows")
         return "\n".join(lines)
 
     def as_row(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from appcues_async.bulk.reading.prepare import Reading
 from appcues_async.bulk.reading.sources import parts_of
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.run import BulkRun
-from appcues_async.bulk.spec import Account, RunSpec
+from appcues_async.bulk.spec import Account, OnFailure, RunSpec
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
@@ -40,15 +40,11 @@ from appcues_async.rows.verdict import Check
 from appcues_async.settings import OnUnknown
 from appcues_async.wire.request import Endpoint
 
-__all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "OnReject", "with_steps"]
+__all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "with_steps"]
 
 
 CONCURRENCY: Final = 4
 """Uploads at a time; benchmarks/bulk.py shows what more of them bring."""
-
-OnReject = Literal["report", "raise"]
-"""What a rejected row means: a line in the report, or the end of the run."""
-
 
 BulkSource: TypeAlias = (
     str
@@ -77,8 +73,9 @@ class BulkOptions(TypedDict, total=False):
         wait: Wait for the jobs (when left out); False returns after the last 202.
         rejects: A file for all rejected rows: NDJSON with source, number, line, reason and row. It can
             be uploaded itself once its rows are mended.
-        on_reject: `raise` ends the run at the first rejected row, before anything is sent where the
-            source can be read twice; `report` (when left out) goes on.
+        on_failure: `raise` (when left out) raises `BulkFailed` at the end of a run that did not take
+            every row; `report` returns the report all the same; `stop` ends at the first rejected row,
+            before anything is sent where the source can be read twice.
         ordered: Send each chunk after the job of the one before has ended; the run stops where that
             is not known to have ended. Not with `wait=False`.
         types: `infer` sends a column of CSV as numbers or booleans where all cells of the first block
@@ -96,7 +93,7 @@ class BulkOptions(TypedDict, total=False):
     journal: str | os.PathLike[str] | None
     wait: bool
     rejects: str | os.PathLike[str] | None
-    on_reject: OnReject
+    on_failure: OnFailure
     ordered: bool
     types: Literal["infer"] | None
     format: Format | None
@@ -253,13 +250,13 @@ class Bulk:
     ) -> BulkRun:
         check_names(method, options, BulkOptions)
         check_source(source)
-        check, on_reject = options.get("check", "full"), options.get("on_reject", "report")
+        check, on_failure = options.get("check", "full"), options.get("on_failure", "raise")
         types, written = options.get("types"), options.get("format")
         on_unknown = options.get("on_unknown")
         # What is removed need not be an id that could be added.
         taken = ANY_ID if endpoint is REMOVE else id_rule(options.get("allow_ids", ()))
         one_of("check", check, get_args(Check))
-        one_of("on_reject", on_reject, get_args(OnReject))
+        one_of("on_failure", on_failure, get_args(OnFailure))
         one_of("types", types, (None, "infer"))
         one_of("format", written, (None, *MEDIA))
         one_of("on_unknown", on_unknown, (None, *get_args(OnUnknown)))
@@ -278,25 +275,24 @@ class Bulk:
             self._starter_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown
         )
         journal, rejects = options.get("journal"), options.get("rejects")
-        raises = on_reject == "raise"
-        rejects = None if rejects is None else Path(rejects)
-        counter = RowCounter(rejects, raise_on_reject=raises)
+        counter = RowCounter(stop_at_reject=on_failure == "stop")
         reading = Reading(kind.with_ids(taken), check, types, written)
         listeners = (self._listener, options.get("on_notice"))
         run = BulkRun(
             RunSpec(
-                parts_of(source, kind),
-                reading,
-                counter,
-                uploader,
-                concurrency,
-                chunk_bytes,
+                call=f"client.bulk.{method}()",
+                sources=parts_of(source, kind),
+                reading=reading,
+                counter=counter,
+                uploader=uploader,
+                concurrency=concurrency,
+                chunk_bytes=chunk_bytes,
                 journal=None if journal is None else Path(journal),
-                rejects=rejects,
+                rejects=None if rejects is None else Path(rejects),
                 account=self._account,
                 wait=wait,
                 ordered=ordered,
-                raises=raises,
+                on_failure=on_failure,
                 listeners=[one for one in listeners if one is not None],
                 on_step=self._on_step,
             )

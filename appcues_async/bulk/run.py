@@ -8,8 +8,9 @@ bytes are let go.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Generator, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
 from appcues_async.bulk.chunks import ChunkBuilder
@@ -20,7 +21,7 @@ from appcues_async.bulk.progress import Progress
 from appcues_async.bulk.reading.prepare import PreparedSource, prepare_all
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import can_be_read_twice, is_path
-from appcues_async.bulk.rejects import Stopped, check_rejects_file
+from appcues_async.bulk.rejects import RejectsFile, Stopped, check_rejects_file
 from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.spec import RunSpec
 from appcues_async.rows.sources import FILE_LIMIT
@@ -73,12 +74,22 @@ class BulkRun:
         return report
 
     def __await__(self) -> Generator[Any, None, Report]:
-        return self._finish().__await__()
+        return self.result().__await__()
+
+    def __del__(self) -> None:
+        if getattr(self, "_task", self) is None and not self._report.cancelled:
+            warnings.warn(
+                f"{self._spec.call} was never awaited, so nothing was sent",
+                RuntimeWarning,
+                stacklevel=2,
+                source=self,
+            )
 
     async def __aiter__(self) -> AsyncIterator[Outcome]:
         """Yields each outcome as its chunk ends; leaving the loop early does not end the run.
 
         Raises:
+            BulkFailed: At the end, unless all went well.
             InvalidInput: A source is refused or cannot be read.
         """
         self._begin()
@@ -86,7 +97,31 @@ class BulkRun:
             yield outcome
         # For whoever else iterates.
         self._ended.put_nowait(None)
-        await self._finish()
+        await self.result()
+
+    async def result(self) -> Report:
+        """Waits for the end of the run, as awaiting it does; a coroutine, for `create_task`.
+
+        Raises:
+            BulkFailed: The source was not read to its end, or not every row of it was taken.
+            InvalidInput: A source is refused or cannot be read; `report` is on it, as on whatever else
+                the source raises.
+        """
+        task = self._begin()
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            await self.cancel()
+            raise
+        report = self.report
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Some errors take nothing that they did not bring.
+            with suppress(AttributeError, TypeError):
+                error.report = report  # type: ignore[attr-defined]
+            raise error
+        if self._spec.on_failure != "report":
+            report.raise_for_failures()
+        return report
 
     async def _next(self) -> Outcome | None:
         try:
@@ -106,17 +141,6 @@ class BulkRun:
             await asyncio.wait([self._task])
         return self.report
 
-    async def _finish(self) -> Report:
-        task = self._begin()
-        try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            await self.cancel()
-            raise
-        if not self._report.cancelled:
-            task.result()
-        return self.report
-
     def _begin(self) -> asyncio.Task[None]:
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="appcues bulk run")
@@ -128,7 +152,7 @@ class BulkRun:
             if not self._report.cancelled:
                 await self._open()
                 self._progress.start_run()
-                if self._spec.raises:
+                if self._spec.on_failure == "stop":
                     await self._read_ahead()
                 await self._send_all()
         except (asyncio.CancelledError, Stopped):
@@ -138,13 +162,16 @@ class BulkRun:
             self._report.seconds = self._clock.time() - began
             self._progress.end_run(self.report)
             self._counter.stop.set()
-            self._counter.close()
-            try:
-                if self._journal is not None:
-                    await self._journal.close()
-                await asyncio.to_thread(self._reader.close)
-            finally:
-                self._ended.put_nowait(None)
+            await self._close()
+
+    async def _close(self) -> None:
+        """Gives up all that the run holds, whatever becomes of one part of it."""
+        async with AsyncExitStack() as stack:
+            stack.callback(self._ended.put_nowait, None)
+            stack.push_async_callback(asyncio.to_thread, self._reader.close)
+            if self._journal is not None:
+                stack.push_async_callback(self._journal.close)
+            stack.push_async_callback(asyncio.to_thread, self._counter.close)
 
     async def _open(self) -> None:
         """Looks at all sources and opens the journal, so that all of a run is refused or none."""
@@ -167,16 +194,15 @@ class BulkRun:
             )
             # A journal keeps the limits that its run began with.
             self._limits = self._journal.run.limits
+        if spec.rejects is not None:
+            self._counter.file = await asyncio.to_thread(RejectsFile, spec.rejects)
 
     def _look_at_sources(self) -> None:
         spec, stop = self._spec, self._counter.stop
         if spec.rejects is not None:
-            check_rejects_file(spec.rejects, filter(is_path, spec.sources))
+            check_rejects_file(spec.rejects, filter(is_path, spec.sources), spec.journal)
         limit = spec.chunk_bytes or FILE_LIMIT
         self._sources = prepare_all(spec.sources, spec.reading, limit, stop)
-        if spec.rejects is not None and spec.rejects.is_file():
-            # What an earlier run has left would pass for this one's.
-            spec.rejects.unlink()
 
     async def _read_ahead(self) -> None:
         """Reads what can be read twice for the sake of its rejected rows alone."""
@@ -189,7 +215,7 @@ class BulkRun:
             ):
                 async for _ in blocks:
                     pass
-        self._counter.rows = self._counter.bytes = 0
+        self._counter.begin_again()
 
     async def _send_all(self) -> None:
         journal = self._journal

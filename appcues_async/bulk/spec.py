@@ -46,11 +46,12 @@ class Account:
     clock: Clock
 
 
-@frozen
+@frozen(kw_only=True)
 class RunSpec:
     """What a run is to do.
 
     Attributes:
+        call: The call that made the run, for messages.
         sources: What to read, one after the other.
         reading: How.
         counter: Counts the rows, and takes those that are rejected.
@@ -62,11 +63,12 @@ class RunSpec:
         account: Whose rows these are.
         wait: Whether to wait for the jobs.
         ordered: Whether each chunk waits for the job of the one before.
-        raises: Whether a rejected row ends the run.
+        on_failure: What becomes of failures.
         listeners: Are told how far it is.
         on_step: Is called at each step of a chunk that is written down, if anything is.
     """
 
+    call: str
     sources: Sequence[Any]
     reading: Reading
     counter: RowCounter
@@ -78,7 +80,7 @@ class RunSpec:
     account: Account
     wait: bool
     ordered: bool
-    raises: bool
+    on_failure: OnFailure
     listeners: Sequence[Listener]
     on_step: OnStep | None = None
 

@@ -21,7 +21,13 @@ from appcues_async.bulk.run import BulkRun
 from appcues_async.cli.bulk_options import BulkOptions
 from appcues_async.cli.bulk_progress import open_stages
 from appcues_async.cli.dry_run import Rehearsal
-from appcues_async.cli.failures import JOB, CommandFailed, failure_of, message_of
+from appcues_async.cli.failures import (
+    CommandFailed,
+    exit_code_of,
+    failure_of,
+    gravest_of,
+    message_of,
+)
 from appcues_async.cli.follow import tell_of_running
 from appcues_async.cli.options import (
     Options,
@@ -31,7 +37,7 @@ from appcues_async.cli.options import (
 )
 from appcues_async.cli.output import print_lines, say, show, show_each, show_one
 from appcues_async.cli.progress import Display, Silent
-from appcues_async.errors import AppcuesError, InvalidInput, RowsFailed
+from appcues_async.errors import AppcuesError, BulkFailed, InvalidInput, RowsFailed
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.settings import Timeouts
@@ -39,7 +45,6 @@ from appcues_async.waiting.handle import JobHandle
 
 __all__ = [
     "Ended",
-    "failures_of",
     "follow_runs",
     "rows_of",
     "run_bulk",
@@ -121,9 +126,8 @@ async def run_bulk(
             _say_what_would_be(report)
         elif report.outcomes or ended.error is None:
             _show(report, files, options, wait=bulk.wait)
-    failure = _failure_of(ended)
-    if failure is not None:
-        raise failure
+    if ended.error is not None or bulk.on_failure != "report":
+        _raise_for(ended)
 
 
 async def follow_runs(runs: Sequence[BulkRun], display: Display, options: Options) -> list[Ended]:
@@ -164,6 +168,8 @@ async def _stay_awake() -> None:
 async def _to_end(run: BulkRun) -> Ended:
     try:
         return Ended(await run)
+    except BulkFailed:
+        return Ended(run.report)
     except AppcuesError as error:
         return Ended(run.report, error)
 
@@ -289,43 +295,39 @@ def rows_of(
     return rows
 
 
-def failures_of(report: Report) -> list[AppcuesError]:
-    """What went wrong with the chunks of a run."""
-    errors: list[AppcuesError] = []
-    for outcome in report.outcomes:
-        if outcome.error is not None:
-            errors.append(outcome.error)
-        elif outcome.handle is not None and outcome.status == "completed":
-            try:
-                outcome.handle.raise_for_failures()
-            except RowsFailed as error:
-                errors.append(error)
-    return errors
+def _raise_for(ended: Ended) -> None:
+    """Ends the command unless all went well.
 
-
-def _failure_of(ended: Ended) -> CommandFailed | None:
+    Raises:
+        CommandFailed: It did not.
+    """
     report = ended.report
-    failure = failure_of(failures_of(report), report.chunks, "chunks")
     if ended.error is not None:
         failure = failure_of([ended.error], 1, "runs")
-        if failure is not None and report.outcomes:
-            return CommandFailed(
-                f"{failure}; before that, {report.accepted:,} rows were accepted",
-                kind=failure.kind,
-                exit_code=failure.exit_code,
-                status=failure.status,
-            )
-    if failure is None and report.rejected:
-        first = f"; the first: {report.rejects[0].where}: {report.rejects[0].reason}"
-        failure = CommandFailed(
-            f"{report.rejected:,} of {report.rows:,} rows were rejected{first}",
-            kind=RowsFailed.__name__,
-            exit_code=JOB,
+        assert failure is not None  # noqa: S101 - there is an error
+        if report.outcomes:
+            failure.args = (f"{failure}; before that, {report.accepted:,} rows were accepted",)
+        raise failure
+    try:
+        report.raise_for_failures()
+    except BulkFailed as error:
+        raise _failure_of(report, exit_code_of(error)) from None
+
+
+def _failure_of(report: Report, exit_code: int) -> CommandFailed:
+    failures = report.failures
+    worst = gravest_of(failures)
+    if worst is not None:
+        message = message_of(worst)
+        if report.chunks > 1:
+            message = f"{len(failures)} of {report.chunks} chunks did not go well: {message}"
+        kind = type(worst).__name__
+        return CommandFailed(message, kind=kind, exit_code=exit_code, status=worst.status)
+    message = "the run was stopped before its end"
+    if report.rejects:
+        first = report.rejects[0]
+        message = (
+            f"{report.rejected:,} of {report.rows:,} rows were rejected; "
+            f"the first: {first.where}: {first.reason}"
         )
-    if failure is None and report.failed:
-        failure = CommandFailed(
-            f"{report.failed:,} of {report.accepted:,} rows are not among those that the jobs took",
-            kind=RowsFailed.__name__,
-            exit_code=JOB,
-        )
-    return failure
+    return CommandFailed(message, kind=RowsFailed.__name__, exit_code=exit_code)

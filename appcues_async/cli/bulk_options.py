@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from attrs import frozen
 from cyclopts import Parameter
 
-from appcues_async.bulk.resource import CONCURRENCY, OnReject
+from appcues_async.bulk.resource import CONCURRENCY
+from appcues_async.bulk.spec import OnFailure
 from appcues_async.cli.options import AllowIds, Timeout, Wait, at_least, bytes_of
 from appcues_async.rows.sources import Format
 from appcues_async.rows.verdict import Check
@@ -27,7 +28,7 @@ class BulkOptions:
         types: Whether cells of a CSV get types.
         allow_id: Ids that are taken although they look like none.
         rejects: A file for the rows that are not sent.
-        on_reject: What such a row means.
+        on_failure: What becomes of failures.
         concurrency: Uploads at a time.
         chunk_bytes: The most bytes of an upload.
         ordered: Whether each chunk waits for the job of the one before.
@@ -49,9 +50,12 @@ class BulkOptions:
         Path | None,
         Parameter(help="Write rows that are not sent, and why, to this file (NDJSON)."),
     ] = None
-    on_reject: Annotated[
-        OnReject, Parameter(help="Send the other rows, or end at the first bad one.")
-    ] = "report"
+    on_failure: Annotated[
+        OnFailure,
+        Parameter(
+            help="Fail at the end unless all rows were taken, only report it, or end at a bad row."
+        ),
+    ] = "raise"
     concurrency: Annotated[
         int, Parameter(validator=at_least(1, 64), help="Uploads at a time, 1 to 64.")
     ] = CONCURRENCY
@@ -85,7 +89,7 @@ class BulkOptions:
             "types": self.types,
             "allow_ids": self.allow_id,
             "rejects": self.rejects,
-            "on_reject": self.on_reject,
+            "on_failure": self.on_failure,
             "concurrency": self.concurrency,
             "chunk_bytes": bytes_of(self.chunk_bytes),
             "ordered": self.ordered,

@@ -10,7 +10,7 @@ from appcues_async.bulk.reading.blocks import GoodRows, Span
 from appcues_async.bulk.reading.prepare import PreparedSource, prepare_all
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import can_be_read_twice, has_bytes, is_path
-from appcues_async.bulk.rejects import HEAD, check_rejects_file
+from appcues_async.bulk.rejects import HEAD, RejectsFile, check_rejects_file
 from appcues_async.notices import BulkProgressed, notify
 from appcues_async.rows.kinds import USER_ID
 from appcues_async.rows.sources import BOM
@@ -103,10 +103,10 @@ def _look_at_sources(spec: SyncSpec) -> list[Any]:
     """The sources, looked at where that can be done before they are read."""
     if spec.rejects is not None:
         check_rejects_file(spec.rejects, [spec.state, *filter(is_path, spec.sources)])
-        # What an earlier run has left would pass for this one's.
-        spec.rejects.unlink(missing_ok=True)
     sources = [one for one in spec.sources if spec.remove is None or not _is_blank(one)]
     prepared = prepare_all(sources, spec.reading, spec.limit, spec.counter.stop)
+    if spec.rejects is not None:
+        spec.counter.file = RejectsFile(spec.rejects)
     return [found or given for found, given in zip(prepared, sources, strict=True)]
 
 

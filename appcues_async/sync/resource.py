@@ -199,7 +199,7 @@ class Sync:
             state=Path(state).absolute(),
             sources=parts_of(source, kind),
             reading=Reading(kind, "full", types, written),
-            counter=RowCounter(rejects),
+            counter=RowCounter(),
             rejects=rejects,
             add=add,
             remove=remove,

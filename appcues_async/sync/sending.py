@@ -71,6 +71,7 @@ class Sending:
             check="none",
             concurrency=self._spec.concurrency,
             chunk_bytes=self._spec.chunk_bytes,
+            on_failure="report",
             on_notice=self._listen,
         )
         noting = asyncio.create_task(self._note_all(run))

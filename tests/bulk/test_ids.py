@@ -25,7 +25,9 @@ async def test_integers_and_uuids_arrive_as_text(
 
 
 async def test_an_id_that_is_none_is_rejected(sandbox: Sandbox, client: AppcuesClient) -> None:
-    report = await client.bulk.import_profiles([{"user_id": "nan"}, {"user_id": "7"}])
+    report = await client.bulk.import_profiles(
+        [{"user_id": "nan"}, {"user_id": "7"}], on_failure="report"
+    )
     assert ["nan" in one.reason for one in report.rejects] == [True]
     assert set(sandbox.profiles) == {"7"}
 

@@ -22,6 +22,7 @@ import zstandard
 
 from appcues_async import (
     AppcuesClient,
+    BulkFailed,
     InvalidInput,
     JobFailed,
     JobPending,
@@ -142,15 +143,16 @@ async def test_a_bad_row_does_not_stop_the_others_and_its_reason_is_kept(
     sandbox: Sandbox, client: AppcuesClient, data: bytes, tmp_path: Path
 ) -> None:
     put_aside = tmp_path / "rejects.ndjson"
-    report = await client.bulk.import_profiles(data, rejects=put_aside)
+    report = await client.bulk.import_profiles(data, rejects=put_aside, on_failure="report")
     assert set(sandbox.profiles) == {"1", "3", "5"}
     assert (report.rows, report.rejected, report.completed, report.ok) == (5, 2, 3, False)
     assert [one.number for one in report.rejects] == [2, 4]
     lines = [json.loads(line) for line in put_aside.read_text().splitlines()]
     assert [line["number"] for line in lines] == [2, 4]
     assert list(lines[0]) == ["source", "number", "line", "reason", "row"]
-    with pytest.raises(ExceptionGroup, match="not all profiles have made it"):
+    with pytest.raises(BulkFailed, match="not all profiles were taken") as raised:
         report.raise_for_failures()
+    assert raised.value.report is report
 
 
 async def test_the_rejects_file_feeds_back_in(
@@ -158,18 +160,19 @@ async def test_the_rejects_file_feeds_back_in(
 ) -> None:
     put_aside = tmp_path / "rejects.ndjson"
     source = [*rows(3), {"user_id": "null", "plan": "free"}]
-    await client.bulk.import_profiles(source, rejects=put_aside)
+    await client.bulk.import_profiles(source, rejects=put_aside, on_failure="report")
     put_aside.write_text(put_aside.read_text().replace('"null"', '"7"'))
-    assert (await client.bulk.import_profiles(put_aside)).ok
+    assert (await client.bulk.import_profiles(put_aside, on_failure="report")).ok
     assert sandbox.profiles["7"] == {"plan": "free"}
 
 
 @pytest.mark.parametrize("source", [[*rows(600), {"plan": "x"}], CSV + b",free\n"])
-async def test_on_reject_raise_sends_nothing(
+async def test_stop_at_a_rejected_row_sends_nothing(
     sandbox: Sandbox, client: AppcuesClient, source: Any
 ) -> None:
-    with pytest.raises(InvalidInput, match="row"):
-        await client.bulk.import_profiles(source, on_reject="raise", chunk_bytes=1_000)
+    with pytest.raises(BulkFailed, match=r"rejected: the \w+: row (601|1,001)") as raised:
+        await client.bulk.import_profiles(source, on_failure="stop", chunk_bytes=1_000)
+    assert raised.value.report.rejected == 1
     assert not sandbox.requests
 
 
@@ -178,7 +181,7 @@ async def test_check_says_how_much_of_a_row_is_looked_at(
     client: AppcuesClient, check: Any, rejected: list[str]
 ) -> None:
     data = b'{"user_id":"1","a":1}\n{"x":"no id"}\n{"user_id":"2","x":"nested","b":{}}\n'
-    report = await client.bulk.import_profiles(data, check=check)
+    report = await client.bulk.import_profiles(data, check=check, on_failure="report")
     assert [one.row["x"] for one in report.rejects] == rejected
 
 
@@ -204,16 +207,18 @@ async def test_one_chunk_that_is_refused_does_not_stop_the_others(
 ) -> None:
     sandbox.faults.add(Answer(400), method="POST", path="/import/profiles", skip=1)
     sandbox.plan_next_job(JobPlan(status="FAILED", detail="out of ink", rows_applied=0))
-    report = await client.bulk.import_profiles(NDJSON, chunk_bytes=10_000, concurrency=1)
+    report = await client.bulk.import_profiles(
+        NDJSON, chunk_bytes=10_000, concurrency=1, on_failure="report"
+    )
     statuses = [one.status for one in report.outcomes]
     assert statuses == ["failed", "refused", *["completed"] * (report.chunks - 2)]
     assert isinstance(report.outcomes[0].error, JobFailed)
     assert report.failed == report.outcomes[0].rows + report.outcomes[1].rows
     assert report.failed + report.completed == 1000
     assert "out of ink" in report.summary()
-    with pytest.raises(ExceptionGroup) as raised:
+    with pytest.raises(BulkFailed, match="out of ink") as raised:
         report.raise_for_failures()
-    assert len(raised.value.exceptions) == 2
+    assert raised.value.__cause__ is report.outcomes[0].error
 
 
 async def test_an_event_chunk_whose_answer_is_lost_is_unknown_with_its_rows(
@@ -222,7 +227,7 @@ async def test_an_event_chunk_whose_answer_is_lost_is_unknown_with_its_rows(
     sandbox.faults.add(Reset(applied=True), method="POST", path="/import/events")
     row = {"user_id": "1", "name": "Paid", "timestamp": "2026-07-14T12:00:00Z"}
     report = await client.bulk.import_events(
-        [row] * 300, chunk_bytes=6_000, concurrency=1, on_unknown="raise"
+        [row] * 300, chunk_bytes=6_000, concurrency=1, on_unknown="raise", on_failure="report"
     )
     first = report.outcomes[0]
     assert (first.status, report.unknown) == ("unknown", first.rows)
@@ -308,7 +313,9 @@ async def test_ordered_stops_where_a_job_is_not_known_to_have_ended() -> None:
             **sandbox.credentials, polling=AT_ONCE, timeouts=Timeouts(wait=0.05)
         ) as client,
     ):
-        report = await client.bulk.import_profiles(CSV, ordered=True, chunk_bytes=2_000)
+        report = await client.bulk.import_profiles(
+            CSV, ordered=True, chunk_bytes=2_000, on_failure="report"
+        )
     (outcome,) = report.outcomes
     assert outcome.status == "accepted"
     assert isinstance(outcome.error, JobPending)
@@ -320,7 +327,9 @@ async def test_ordered_goes_on_after_a_chunk_that_was_refused(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
     sandbox.faults.add(Answer(400), method="POST")
-    report = await client.bulk.import_profiles(CSV, ordered=True, chunk_bytes=2_000)
+    report = await client.bulk.import_profiles(
+        CSV, ordered=True, chunk_bytes=2_000, on_failure="report"
+    )
     statuses = [outcome.status for outcome in report.outcomes]
     assert statuses == ["refused", *["completed"] * (report.chunks - 1)]
     assert report.read_to_end
@@ -366,7 +375,7 @@ async def test_what_the_server_never_takes_is_given_up(sandbox: Sandbox) -> None
     async with AppcuesClient(
         **sandbox.credentials, clock=Hurried(), retry=RetryPolicy(outage=60)
     ) as client:
-        report = await client.bulk.import_profiles(CSV)
+        report = await client.bulk.import_profiles(CSV, on_failure="report")
     (outcome,) = report.outcomes
     assert outcome.status == "unknown"
     assert isinstance(outcome.error, ServerError)
@@ -412,7 +421,9 @@ async def test_cancelling_says_what_had_been_accepted() -> None:
             finally:
                 closed = True
 
-        run = client.bulk.import_profiles(source(), chunk_bytes=16_000, concurrency=1)
+        run = client.bulk.import_profiles(
+            source(), chunk_bytes=16_000, concurrency=1, on_failure="report"
+        )
         task = asyncio.ensure_future(_awaited(run))
         async with asyncio.timeout(10):
             while sum(one.method == "POST" for one in sandbox.requests) < 3:  # noqa: ASYNC110
@@ -433,7 +444,9 @@ async def test_cancelling_says_what_had_been_accepted() -> None:
 async def test_leaving_the_client_ends_its_runs() -> None:
     async with Sandbox(rate_limit=None) as sandbox:
         async with AppcuesClient(**sandbox.credentials, polling=AT_ONCE) as client:
-            run = client.bulk.import_profiles(later(100_000), chunk_bytes=20_000)
+            run = client.bulk.import_profiles(
+                later(100_000), chunk_bytes=20_000, on_failure="report"
+            )
             async for _ in run:
                 break
         report = await run
@@ -446,7 +459,7 @@ async def test_cancelling_while_jobs_run_says_that_all_had_been_sent() -> None:
         Sandbox(rate_limit=None, job_seconds=3600) as sandbox,
         AppcuesClient(**sandbox.credentials, polling=AT_ONCE) as client,
     ):
-        run = client.bulk.import_profiles(CSV, chunk_bytes=2_000)
+        run = client.bulk.import_profiles(CSV, chunk_bytes=2_000, on_failure="report")
         task = asyncio.ensure_future(_awaited(run))
         async with asyncio.timeout(10):
             while not run.report.read_to_end or run.report.accepted < 1000:  # noqa: ASYNC110
@@ -521,20 +534,24 @@ async def test_rejected_rows_of_an_earlier_run_do_not_stay(
     client: AppcuesClient, tmp_path: Path
 ) -> None:
     path = tmp_path / "rejects.ndjson"
-    await client.bulk.import_profiles(CSV + b",pro\n", rejects=path)
+    await client.bulk.import_profiles(CSV + b",pro\n", rejects=path, on_failure="report")
     assert path.read_text().count("\n") == 1
-    await client.bulk.import_profiles(CSV, rejects=path)
+    await client.bulk.import_profiles(CSV, rejects=path, on_failure="report")
     assert not path.exists()
 
 
 async def test_one_byte_that_is_no_utf_8_rejects_its_row_and_no_other(
     client: AppcuesClient,
 ) -> None:
-    report = await client.bulk.import_profiles(CSV + b"1000,caf\xe9\n1001,pro\n")
+    report = await client.bulk.import_profiles(
+        CSV + b"1000,caf\xe9\n1001,pro\n", on_failure="report"
+    )
     assert (report.rows, report.accepted) == (1002, 1001)
     assert "no CSV in UTF-8" in report.rejects[0].reason
     with pytest.raises(InvalidInput, match="is not UTF-8 at byte"):
-        await client.bulk.import_profiles("user_id,café\n1,pro\n".encode("latin-1"))
+        await client.bulk.import_profiles(
+            "user_id,café\n1,pro\n".encode("latin-1"), on_failure="report"
+        )
 
 
 @pytest.mark.parametrize("types", [None, "infer"])
@@ -543,13 +560,15 @@ async def test_a_cell_may_be_of_any_size(
 ) -> None:
     bio = 'says "no", ' * 20_000
     rows = f'user_id,bio\n1,"{bio.replace(chr(34), chr(34) * 2)}"\n2,{"x" * 200_000}\n,none\n'
-    report = await client.bulk.import_profiles(rows.encode(), types=types)
+    report = await client.bulk.import_profiles(rows.encode(), types=types, on_failure="report")
     assert (report.accepted, report.rejected) == (2, 1)
     assert sandbox.profiles == {"1": {"bio": bio}, "2": {"bio": "x" * 200_000}}
 
 
 async def test_cells_without_a_name_stay_with_a_rejected_row(client: AppcuesClient) -> None:
-    report = await client.bulk.import_profiles(b"user_id,plan\n1,pro,large\n2,pro\n")
+    report = await client.bulk.import_profiles(
+        b"user_id,plan\n1,pro,large\n2,pro\n", on_failure="report"
+    )
     assert [reject.row for reject in report.rejects] == [["1", "pro", "large"]]
 
 
@@ -559,7 +578,7 @@ async def test_cells_without_a_name_stay_with_a_rejected_row(client: AppcuesClie
         ({"check": "some"}, "check is 'some'"),
         ({"chunk_bytes": 200_000_001}, "chunk_bytes"),
         ({"concurrency": 0}, "concurrency"),
-        ({"on_reject": "ignore"}, "on_reject"),
+        ({"on_failure": "ignore"}, "on_failure"),
         ({"types": "guess"}, "types"),
     ],
 )

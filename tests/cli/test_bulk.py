@@ -110,11 +110,11 @@ def test_a_size_that_is_none_is_refused(text: str) -> None:
     [
         (("--check", "fulll"), 'Did you mean "full"?'),
         (("--types", "guess"), '"infer"'),
-        (("--on-reject", "stop"), '"report", "raise"'),
+        (("--on-failure", "go"), '"raise", "report", "stop"'),
         (("--format", "xml"), '"csv", "ndjson"'),
         (("--concurrency", "0"), "at least 1 and at most 64"),
         (("--chunk-bytes", "1GB"), "at most 200,000,000"),
-        (("--rejects", "nowhere/rejects.ndjson"), "a folder that is there"),
+        (("--rejects", "nowhere/rejects.ndjson"), "not in a folder that is there"),
         (("--rejects", "many.csv"), "one of the sources"),
     ],
     ids=" ".join,
@@ -141,9 +141,11 @@ def test_a_rejected_row_does_not_stop_the_others_and_is_exit_code_6(
     assert json.loads(Path("rejects.ndjson").read_text(encoding="utf-8"))["number"] == 2
 
 
-def test_on_reject_raise_sends_nothing(command: Command, account: Sandbox, bad: Path) -> None:
-    ran = command("import", "profiles", bad, "--on-reject", "raise")
-    assert (ran.code, ran.out) == (2, "")
+def test_stop_at_a_rejected_row_sends_nothing(
+    command: Command, account: Sandbox, bad: Path
+) -> None:
+    ran = command("import", "profiles", bad, "--on-failure", "stop")
+    assert (ran.code, ran.error["type"]) == (6, "RowsFailed")
     assert account.requests == []
 
 

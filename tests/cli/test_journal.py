@@ -23,7 +23,9 @@ def journal(users: Path, tmp_path: Path) -> Path:
         async with Sandbox() as sandbox, AppcuesClient(**sandbox.credentials) as client:
             await client.bulk.import_profiles(users, journal=path)
             sandbox.faults.add(Answer(400), method="POST")
-            await client.bulk.import_profiles([{"user_id": "009"}], journal=path)
+            await client.bulk.import_profiles(
+                [{"user_id": "009"}], journal=path, on_failure="report"
+            )
 
     asyncio.run(run())
     return path
@@ -82,7 +84,9 @@ def unknown(tmp_path: Path) -> Path:
         async with Sandbox() as sandbox, AppcuesClient(**sandbox.credentials) as client:
             sandbox.faults.add(Reset(applied=True), method="POST")
             event = {"user_id": "007", "name": "Paid", "timestamp": "2026-07-14T12:00:00Z"}
-            await client.bulk.import_events([event], journal=path, on_unknown="raise")
+            await client.bulk.import_events(
+                [event], journal=path, on_unknown="raise", on_failure="report"
+            )
 
     asyncio.run(run())
     return path

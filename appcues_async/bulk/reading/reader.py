@@ -101,8 +101,17 @@ class SourceReader:
             batches = _in_thread(lambda: self._batches(source, layout, feed))
             blocks = encoded_blocks(batches, self._encoder(source.name), limit)
         async with aclosing(blocks):
-            async for block in blocks:
-                yield block
+            try:
+                async for block in blocks:
+                    yield block
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+                raise InvalidInput(
+                    f"{source.name} raised CancelledError, and nobody cancelled the run: what it waits "
+                    "for was cancelled; see that its connection stays open until the end"
+                ) from error
 
     def close(self) -> None:
         """Ends the process that reads large files."""

@@ -384,13 +384,13 @@ async def test_a_chunk_that_was_refused_is_sent_again_and_one_whose_job_failed_i
     sandbox.faults.add(Answer(400), method="POST", path="/import/events", skip=1)
     sandbox.plan_next_job(JobPlan(status="FAILED", detail="u0001 is odd", rows_applied=0))
     options = {**OPTIONS, "concurrency": 1}
-    first = await client.bulk.import_events(events, journal=journal, **options)
+    first = await client.bulk.import_events(events, journal=journal, **options, on_failure="report")
     assert [one.status for one in first.outcomes][:3] == ["failed", "refused", "completed"]
     assert statuses(journal)[:3] == ["failed", "refused", "completed"]
     errors = [chunk["error"] for chunk in read_journal(journal).chunks]
     assert errors[:3] == ["JobFailed", "BadRequest (400)", None]
     before = posts(sandbox)
-    again = await client.bulk.import_events(events, journal=journal, **options)
+    again = await client.bulk.import_events(events, journal=journal, **options, on_failure="report")
     assert posts(sandbox) == before + 1
     assert [one.status for one in again.outcomes][:3] == ["failed", "completed", "completed"]
     assert [one.resumed for one in again.outcomes][:3] == [True, False, True]
@@ -417,13 +417,17 @@ async def test_what_stayed_unknown_is_settled_by_a_later_run(
     sandbox: Sandbox, client: AppcuesClient, events: Path, journal: Path, applied: bool
 ) -> None:
     sandbox.faults.add(Reset(applied=applied), method="POST", path="/import/events", skip=1)
-    first = await client.bulk.import_events(events, journal=journal, on_unknown="raise", **OPTIONS)
+    first = await client.bulk.import_events(
+        events, journal=journal, on_unknown="raise", **OPTIONS, on_failure="report"
+    )
     (lost,) = [one for one in first.outcomes if one.status == "unknown"]
     assert isinstance(lost.error, OutcomeUnknown)
     assert (lost.error.chunk, lost.error.rows) == (lost.chunk, (lost.first, lost.last))
-    asked = await client.bulk.import_events(events, journal=journal, on_unknown="raise", **OPTIONS)
+    asked = await client.bulk.import_events(
+        events, journal=journal, on_unknown="raise", **OPTIONS, on_failure="report"
+    )
     assert asked.unknown == lost.rows
-    again = await client.bulk.import_events(events, journal=journal, **OPTIONS)
+    again = await client.bulk.import_events(events, journal=journal, **OPTIONS, on_failure="report")
     assert_whole(again)
     assert again.outcomes[lost.chunk].resumed == applied
     assert_each_once(sandbox)
@@ -433,8 +437,12 @@ async def test_resend_sends_what_stayed_unknown_once_more(
     sandbox: Sandbox, client: AppcuesClient, events: Path, journal: Path
 ) -> None:
     sandbox.faults.add(Reset(applied=True), method="POST", path="/import/events")
-    first = await client.bulk.import_events(events, journal=journal, on_unknown="raise", **OPTIONS)
-    again = await client.bulk.import_events(events, journal=journal, on_unknown="resend", **OPTIONS)
+    first = await client.bulk.import_events(
+        events, journal=journal, on_unknown="raise", **OPTIONS, on_failure="report"
+    )
+    again = await client.bulk.import_events(
+        events, journal=journal, on_unknown="resend", **OPTIONS, on_failure="report"
+    )
     assert again.ok
     assert len(sandbox.events) == COUNT + first.unknown
 
@@ -453,9 +461,13 @@ async def test_rejected_rows_are_all_told_again(
     put_aside = tmp_path / "rejects.ndjson"
     kill_at("accepted", 2)
     with pytest.raises(BaseExceptionGroup):
-        await client.bulk.import_events(events, journal=journal, rejects=put_aside, **OPTIONS)
+        await client.bulk.import_events(
+            events, journal=journal, rejects=put_aside, **OPTIONS, on_failure="report"
+        )
     kill_at(None)
-    report = await client.bulk.import_events(events, journal=journal, rejects=put_aside, **OPTIONS)
+    report = await client.bulk.import_events(
+        events, journal=journal, rejects=put_aside, **OPTIONS, on_failure="report"
+    )
     assert (report.rejected, [one.number for one in report.rejects]) == (2, [6, 501])
     assert len(put_aside.read_text().splitlines()) == 2
     assert report.completed == COUNT - 2
@@ -465,7 +477,7 @@ async def test_reading_ahead_does_not_change_the_chunks(
     sandbox: Sandbox, client: AppcuesClient, events: Path, journal: Path
 ) -> None:
     await client.bulk.import_events(events, journal=journal, **OPTIONS)
-    again = await client.bulk.import_events(events, journal=journal, on_reject="raise", **OPTIONS)
+    again = await client.bulk.import_events(events, journal=journal, on_failure="stop", **OPTIONS)
     assert again.resumed == COUNT
 
 
@@ -552,7 +564,7 @@ async def test_no_secret_and_no_row_is_in_a_journal(
 ) -> None:
     rows = [{**row, "user_id": f"agent-{row['user_id']}"} for row in _rows(300)]
     sandbox.faults.add(Answer(400, body="agent-u0007 is odd"), method="POST")
-    await client.bulk.import_events(rows, journal=journal, **OPTIONS)
+    await client.bulk.import_events(rows, journal=journal, **OPTIONS, on_failure="report")
     key, secret = sandbox.credentials["api_key"], sandbox.credentials["api_secret"]
     both = base64.b64encode(f"{key}:{secret}".encode()).decode()
     for file in journal.parent.iterdir():
@@ -597,7 +609,7 @@ async def test_a_run_that_was_cancelled_has_given_its_journal_up(
 
     with monkeypatch.context() as patched:
         patched.setattr(Journal, slow, late)
-        run = client.bulk.import_events(events, journal=journal, **OPTIONS)
+        run = client.bulk.import_events(events, journal=journal, **OPTIONS, on_failure="report")
         waiting = asyncio.ensure_future(_awaited(run))
         await asyncio.to_thread(reached.wait)
         cancelling = asyncio.ensure_future(run.cancel())
@@ -605,7 +617,9 @@ async def test_a_run_that_was_cancelled_has_given_its_journal_up(
         assert not cancelling.done()
         let_go.set()
         await cancelling
-    assert_whole(await client.bulk.import_events(events, journal=journal, **OPTIONS))
+    assert_whole(
+        await client.bulk.import_events(events, journal=journal, **OPTIONS, on_failure="report")
+    )
     assert_each_once(sandbox)
     await waiting
 

@@ -52,7 +52,7 @@ def write(path: Path, count: int) -> None:
 
 
 async def imported(client: AppcuesClient, events: Path, journal: Path) -> Report:
-    run = client.bulk.import_events(events, journal=journal)
+    run = client.bulk.import_events(events, journal=journal, on_failure="report")
     return await run
 
 

@@ -739,7 +739,8 @@ class World(RuleBasedStateMachine):
     def _run_of(self, process: Process, key: Key, **options: Any) -> BulkRun:
         bulk = with_steps(process.client.bulk, _on_step)
         upload = bulk.import_profiles if key == "p" else bulk.import_events
-        options = {"journal": self.journal, "chunk_bytes": CHUNK_BYTES[key], **options}
+        options = {"journal": self.journal, "on_failure": "report", **options}
+        options = {"chunk_bytes": CHUNK_BYTES[key], **options}
         return upload(self.paths[key], **options)
 
     async def _close(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import json
@@ -54,14 +53,13 @@ async def test_a_cell_of_another_type_than_the_first_block_is_rejected(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
     data = b"user_id,zip\n" + b"0,90210\n" * 80_000 + b"1,12345-6789\n2,02139\n3,1\n"
-    run = client.bulk.import_profiles(data, types="infer")
-    await asyncio.wait([asyncio.ensure_future(run._finish())])
-    assert [one.row for one in run.report.rejects] == [
+    report = await client.bulk.import_profiles(data, types="infer", on_failure="report")
+    assert [one.row for one in report.rejects] == [
         {"user_id": "1", "zip": "12345-6789"},
         {"user_id": "2", "zip": "02139"},
     ]
     assert "zip is '12345-6789', and the first rows have numbers there" in (
-        run.report.rejects[0].reason
+        report.rejects[0].reason
     )
     assert sandbox.profiles["3"] == {"zip": 1}
 
@@ -72,7 +70,7 @@ async def test_a_row_that_cannot_be_read_has_its_reason_and_all_that_there_is_of
     data = b'user_id,plan\n1,pro,blue\n2,\xff\n3,"pro\n4,pro\n'
     # As in a file whose beginning does not show it.
     data = data.replace(b"\n1,", b"\n" + b"0,pro\n" * 200_000 + b"1,")
-    report = await client.bulk.import_profiles(data, types="infer")
+    report = await client.bulk.import_profiles(data, types="infer", on_failure="report")
     assert report.accepted == 200_001
     cells, encoding, quote = report.rejects
     assert cells.reason.startswith("the row has 3 cells, and the header 2")

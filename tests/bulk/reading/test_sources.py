@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from appcues_async import AppcuesClient, InvalidInput
+from appcues_async import AppcuesClient, BulkFailed, InvalidInput
 from appcues_async.sandbox import Sandbox
 
 
@@ -38,7 +38,7 @@ async def test_a_reader_of_batches_is_not_read_ahead_of_the_run(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
     reader = pa.table({"user_id": ["007", "008"]}).to_reader()
-    report = await client.bulk.import_profiles(reader, on_reject="raise")
+    report = await client.bulk.import_profiles(reader, on_failure="stop")
     assert report.accepted == 2
     assert set(sandbox.profiles) == {"007", "008"}
 
@@ -108,8 +108,8 @@ async def test_rows_that_are_not_read_to_their_end_are_closed(
             closed = True
 
     source = later() if is_async else rows()
-    with pytest.raises(InvalidInput, match="nested"):
-        await client.bulk.import_profiles(source, on_reject="raise")
+    with pytest.raises(BulkFailed, match="nested"):
+        await client.bulk.import_profiles(source, on_failure="stop")
     assert closed
 
 
@@ -120,7 +120,7 @@ async def test_a_run_that_waits_for_a_pipe_can_be_cancelled(
     pipe = tmp_path / "rows.csv"
     os.mkfifo(pipe)
     run = client.bulk.import_profiles(pipe)
-    waiting = asyncio.ensure_future(run._finish())
+    waiting = asyncio.ensure_future(run.result())
     await asyncio.sleep(0.1)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -162,7 +162,7 @@ async def test_check_says_how_much_of_rows_in_memory_is_looked_at(
     client: AppcuesClient, check: Any, accepted: int
 ) -> None:
     rows = [{"user_id": "007", "tags": ["a"]}, {"plan": "pro"}, {"user_id": "8", "n": float("nan")}]
-    report = await client.bulk.import_profiles(rows, check=check)
+    report = await client.bulk.import_profiles(rows, check=check, on_failure="report")
     # JSON has no NaN, whoever looks.
     assert (report.accepted, report.rejected) == (accepted, 3 - accepted)
 
@@ -172,7 +172,9 @@ async def test_chunks_of_a_file_that_is_gone_were_not_sent(
 ) -> None:
     path = tmp_path / "users.csv"
     path.write_bytes(b"user_id,plan\n" + b"".join(b"%06d,pro\n" % one for one in range(10_000)))
-    run = client.bulk.import_profiles(path, chunk_bytes=20_000, concurrency=1, ordered=True)
+    run = client.bulk.import_profiles(
+        path, chunk_bytes=20_000, concurrency=1, ordered=True, on_failure="report"
+    )
     async for _ in run:
         path.unlink(missing_ok=True)
     report = await run

@@ -46,8 +46,8 @@ LIMIT = 20_000
 class Reader:
     """Reads files as a run does."""
 
-    def __init__(self, *, raise_on_reject: bool = False) -> None:
-        self.counter = RowCounter(raise_on_reject=raise_on_reject)
+    def __init__(self, *, stop_at_reject: bool = False) -> None:
+        self.counter = RowCounter(stop_at_reject=stop_at_reject)
         self._reader = SourceReader(READING, self.counter)
         self.process = self._reader.process
 
@@ -109,8 +109,10 @@ async def test_the_end_of_the_process_is_an_error(users: Path, reader: Reader) -
 
 
 async def test_a_rejected_row_can_end_the_run(users: Path) -> None:
-    with pytest.raises(InvalidInput, match=r"row 5,001 \(line 5,002\): the row has no user_id"):
-        await Reader(raise_on_reject=True).all_of(users)
+    reader = Reader(stop_at_reject=True)
+    with pytest.raises(Stopped):
+        await reader.all_of(users)
+    assert [one.line for one in reader.counter.rejects] == [5_002]
 
 
 async def test_a_cancelled_run_ends_the_process(users: Path, reader: Reader) -> None:
@@ -141,7 +143,7 @@ async def test_it_is_shown_no_credentials(
 async def test_a_run_leaves_no_process_behind(
     users: Path, sandbox: Sandbox, client: AppcuesClient
 ) -> None:
-    run = client.bulk.import_profiles(users, chunk_bytes=20_000)
+    run = client.bulk.import_profiles(users, chunk_bytes=20_000, on_failure="report")
     report = await run
     assert (report.rows, report.rejected, report.completed) == (ROWS + 1, 1, ROWS)
     assert len(sandbox.profiles) == ROWS
