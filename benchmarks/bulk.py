@@ -30,10 +30,10 @@ from attrs import frozen
 
 from appcues_async import AppcuesClient
 from appcues_async.bulk.reading.inputs import FileFeed
-from appcues_async.bulk.reading.row_edges import judged_blocks
 from appcues_async.rows.csv_judge import CsvJudge
 from appcues_async.rows.kinds import PROFILES
 from appcues_async.rows.ndjson_judge import NdjsonJudge
+from appcues_async.rows.row_blocks import judged_blocks
 from appcues_async.rows.verdict import Judge
 
 ACCEPTED = b'{"status":202,"title":"Accepted","job_id":"job-1","job_url":""}'

@@ -6,6 +6,7 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from attrs import field, frozen
 
@@ -14,7 +15,10 @@ from appcues_async.rows.csv_text import cells_of, row_spans, stretches
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import shown
 
-__all__ = ["Header", "read_header"]
+__all__ = ["HEADER_LIMIT", "Header", "has_gaps", "read_header"]
+
+HEADER_LIMIT: Final = 1 << 20
+"""Bytes in which a header ends."""
 
 
 @frozen
@@ -30,6 +34,12 @@ class Header:
     columns: Sequence[str]
     begin: int
     head: bytes = field(repr=False)
+
+
+def has_gaps(columns: Sequence[str]) -> bool:
+    """Whether a column without a name stands before one with a name."""
+    named = [bool(name) for name in columns]
+    return named != sorted(named, reverse=True)
 
 
 def read_header(text: bytes, kind: Kind, name: str, *, whole: bool) -> Header:

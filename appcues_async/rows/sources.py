@@ -17,11 +17,14 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 import msgspec
+from attrs import define
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.csv_header import HEADER_LIMIT, has_gaps, read_header
+from appcues_async.rows.csv_judge import CsvJudge
 from appcues_async.rows.frames import Frame, is_frame, slices_of_frame
 from appcues_async.rows.inputs import (
     batches_of,
@@ -32,9 +35,20 @@ from appcues_async.rows.inputs import (
     text_of_path,
 )
 from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.ndjson_judge import NdjsonJudge
 from appcues_async.rows.records import as_dicts
+from appcues_async.rows.row_blocks import LONGEST_ROW, Feed, judged_blocks
 from appcues_async.rows.values import encode_lines
-from appcues_async.wire.request import CSV, NDJSON, Blocks, FileRange, Multipart, stamp_of
+from appcues_async.rows.verdict import BadRow, Judge
+from appcues_async.wire.request import (
+    CSV,
+    NDJSON,
+    Blocks,
+    FilePieces,
+    FileRange,
+    Multipart,
+    stamp_of,
+)
 
 __all__ = [
     "BOM",
@@ -43,6 +57,7 @@ __all__ = [
     "POST_LIMIT",
     "SUFFIXES",
     "Format",
+    "Part",
     "Source",
     "body_of",
     "check_head",
@@ -55,6 +70,9 @@ Source: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | Iterable[Any] | AsyncIterable[Any] | Frame
 )
 """A path (text is one too), the bytes of a file, rows one by one, or a data frame."""
+
+Part: TypeAlias = Blocks | FileRange | FilePieces
+"""What goes out, as a plain POST or as a file upload."""
 
 POST_LIMIT: Final = 20_000_000
 """Bytes that the API takes as a plain POST (reference, "Import Bulk Profile Data")."""
@@ -84,10 +102,10 @@ async def body_of(
     kind: Kind,
     *,
     format: Format | None = None,  # noqa: A002 - the public word
-) -> Blocks | FileRange | Multipart:
+) -> Part | Multipart:
     """Makes the body of one upload.
 
-    Files and bytes go out as they are, after a look at their size and first row; rows are checked one by
+    Files and bytes go out as they are, once all of their rows are checked; other rows are checked one by
     one and written as NDJSON. Up to 20,000,000 bytes are a plain POST, up to 200,000,000 a file upload.
 
     Args:
@@ -102,9 +120,9 @@ async def body_of(
         raise InvalidInput(f"format is {format!r}; it must be 'csv' or 'ndjson'")
     check_source(source)
     if isinstance(source, str | os.PathLike):
-        part: Blocks | FileRange = await asyncio.to_thread(_of_file, Path(source), kind, format)
+        part: Part = await asyncio.to_thread(_of_file, Path(source), kind, format)
     elif isinstance(source, bytes | bytearray | memoryview):
-        part = _of_bytes(bytes(source), kind, format)
+        part = await asyncio.to_thread(_of_bytes, bytes(source), kind, format)
     else:
         part = await _of_rows(source, kind, format)
     if part.size > FILE_LIMIT:
@@ -115,7 +133,7 @@ async def body_of(
     return Multipart(part, f"{kind.name.replace(' ', '-')}.{suffix}")
 
 
-def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange:
+def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange | FilePieces:
     name = text_of_path(path)
     with path_errors(path, "ids themselves go in a list" if kind.is_list else ""):
         if path.is_dir():
@@ -130,7 +148,12 @@ def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange:
     start = len(BOM) if head.startswith(BOM) else 0
     found = given or SUFFIXES.get(path.suffix.lower())
     found = check_head(head[start:], whole=stamp[0] <= _HEAD, kind=kind, given=found, name=name)
-    return FileRange(path.absolute(), start, stamp[0] - start, MEDIA[found], stamp)
+    with path.open("rb") as file:
+        header, start = _check_rows(_File(file, name), start, kind, found)
+    path, size = path.absolute(), stamp[0] - start
+    if header is None:
+        return FileRange(path, start, size, MEDIA[found], stamp)
+    return FilePieces(path, [(start, size)], MEDIA[found], stamp, header)
 
 
 def _head_of(path: Path) -> bytes:
@@ -143,7 +166,60 @@ def _of_bytes(data: bytes, kind: Kind, given: Format | None) -> Blocks:
     found = check_head(
         data[:_HEAD], whole=len(data) <= _HEAD, kind=kind, given=given, name="the data"
     )
-    return Blocks((data,), MEDIA[found])
+    head, start = _check_rows(_File(io.BytesIO(data), "the data"), 0, kind, found)
+    return Blocks((data,) if head is None else (head, data[start:]), MEDIA[found])
+
+
+@define
+class _File:
+    """Bytes that are read where they are wanted; see `row_blocks.Feed`."""
+
+    _file: BinaryIO
+    name: str
+
+    def read(self, offset: int, size: int) -> bytes:
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+def _check_rows(feed: Feed, start: int, kind: Kind, written: Format) -> tuple[bytes | None, int]:
+    """Refuses a file for its first bad row, with the verdict that it has in bulk.
+
+    Args:
+        feed: The file.
+        start: Where it begins, behind a byte order mark.
+        kind: What its rows are.
+        written: How they are written.
+
+    Returns:
+        The header to send, and where the rows begin; None and `start` where the file can go as it is.
+
+    Raises:
+        InvalidInput: A row is refused, or the header.
+    """
+    judge: Judge = NdjsonJudge(kind, "full")
+    head, begin, line, number = None, start, 1, 0
+    if written == "csv":
+        text = feed.read(start, HEADER_LIMIT)
+        header = read_header(text, kind, feed.name, whole=len(text) < HEADER_LIMIT)
+        if has_gaps(header.columns):
+            raise InvalidInput(
+                f"{feed.name} has a column without a name, the {header.columns.index('') + 1}. of "
+                f"{len(header.columns)}; name it, or drop it"
+            )
+        judge = CsvJudge(kind, "full", header.columns)
+        begin, line = start + header.begin, 1 + text.count(b"\n", 0, header.begin)
+        head = None if header.columns[-1] else header.head
+    for block in judged_blocks(feed, begin, judge, LONGEST_ROW):
+        bad = block.verdict.bad
+        if block.data is None:
+            bad = [BadRow(0, 0, f"the row has more than {LONGEST_ROW:,} bytes", None)]
+        for one in bad:
+            raise InvalidInput(
+                f"{feed.name}: row {number + one.index + 1:,} (line {line + one.line:,}): {one.reason}"
+            )
+        number, line = number + block.verdict.rows, line + block.verdict.lines
+    return head, start if head is None else begin
 
 
 async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:

@@ -12,7 +12,7 @@ import pytest
 
 from appcues_async import AppcuesClient, InvalidInput, JobFailed, RowsFailed
 from appcues_async.rows import sources
-from appcues_async.sandbox import Sandbox
+from appcues_async.sandbox import JobPlan, Sandbox
 
 
 async def test_profiles_are_there_when_the_job_has_ended(
@@ -206,7 +206,8 @@ async def test_a_job_that_fails_raises(sandbox: Sandbox, client: AppcuesClient) 
 async def test_rows_that_the_server_did_not_take_are_counted(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
-    handle = await client.imports.profiles(b"user_id,plan\n007,pro\n,free\n")
+    sandbox.plan_next_job(JobPlan(rows_applied=1))
+    handle = await client.imports.profiles(b"user_id,plan\n007,pro\n008,free\n")
     job = await handle
     assert (job.ingestions_completed, job.ingestions_failed) == (1, 1)
     with pytest.raises(RowsFailed):

@@ -8,8 +8,8 @@ import pytest
 
 from appcues_async.errors import Delivery, InvalidInput
 from appcues_async.rows.kinds import PROFILES, Kind
-from appcues_async.rows.sources import Format, body_of
-from appcues_async.wire.request import Blocks, FileRange, Multipart
+from appcues_async.rows.sources import Format, Part, body_of
+from appcues_async.wire.request import Blocks, Multipart
 
 USERS_CSV = b"user_id,email\n007,harriet@example.com\n"
 USERS_NDJSON = b'{"user_id": "007", "email": "harriet@example.com"}\n'
@@ -37,6 +37,6 @@ async def refusal_of(
     return str(caught.value)
 
 
-def sent(body: Blocks | FileRange | Multipart) -> bytes:
+def sent(body: Part | Multipart) -> bytes:
     assert isinstance(body, Blocks)
     return b"".join(body.blocks)

@@ -8,8 +8,8 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from appcues_async.bulk.reading.inputs import ByteSource, MemoryFeed, StreamFeed
-from appcues_async.bulk.reading.row_edges import judged_blocks, row_spans
 from appcues_async.bulk.rejects import Reject, RowCounter
+from appcues_async.rows.row_blocks import judged_blocks, row_spans
 from appcues_async.rows.verdict import Judge, Verdict
 
 __all__ = ["ByteLayout", "GoodRows", "Span", "read_blocks", "row_ends", "too_long"]
@@ -98,12 +98,6 @@ class ByteLayout:
     lines: int
     csv: bool
     header: Sequence[str] = ()
-
-    @property
-    def has_gaps(self) -> bool:
-        """Whether a column without a name stands before one with a name; such rows cannot go as is."""
-        named = [bool(name) for name in self.header]
-        return named != sorted(named, reverse=True)
 
 
 def read_blocks(

@@ -13,11 +13,11 @@ import msgspec
 from appcues_async.bulk.reading.blocks import ByteLayout
 from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, Unread, shape_of
 from appcues_async.bulk.reading.inputs import ByteSource
-from appcues_async.bulk.reading.row_edges import judged_blocks
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.csv_judge import NULL, CsvJudge, cells_of_row, text_of
 from appcues_async.rows.csv_text import row_spans, stretches
 from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.row_blocks import judged_blocks
 from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.rows.values import shown
 

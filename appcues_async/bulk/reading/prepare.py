@@ -20,7 +20,7 @@ from appcues_async.bulk.reading.sources import (
 )
 from appcues_async.bulk.rejects import HEAD, REJECT_FIELDS, are_rejects
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.csv_header import read_header
+from appcues_async.rows.csv_header import has_gaps, read_header
 from appcues_async.rows.csv_judge import CsvJudge
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.kinds import Kind
@@ -196,7 +196,11 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
     way: Way = "bytes"
     if layout.header == REJECT_FIELDS:
         way = "rejects"
-    elif layout.csv and not reading.kind.is_list and (reading.types == "infer" or layout.has_gaps):
+    elif (
+        layout.csv
+        and not reading.kind.is_list
+        and (reading.types == "infer" or has_gaps(layout.header))
+    ):
         way = "cells"
     prepared = PreparedSource(
         source=source,

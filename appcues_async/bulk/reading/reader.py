@@ -19,7 +19,6 @@ from appcues_async.bulk.reading.frames import batches_of_frame
 from appcues_async.bulk.reading.infer import batches_of_csv
 from appcues_async.bulk.reading.inputs import ByteSource
 from appcues_async.bulk.reading.prepare import PreparedSource, Reading, prepare
-from appcues_async.bulk.reading.row_edges import judged_blocks
 from appcues_async.bulk.reading.sources import open_feed
 from appcues_async.bulk.reading.worker import ReaderProcess, Task
 from appcues_async.bulk.rejects import RowCounter
@@ -28,6 +27,7 @@ from appcues_async.rows.frames import is_frame
 from appcues_async.rows.inputs import batches_of
 from appcues_async.rows.kinds import PROFILES, Kind
 from appcues_async.rows.ndjson_judge import NdjsonJudge
+from appcues_async.rows.row_blocks import judged_blocks
 from appcues_async.rows.sources import POST_LIMIT
 
 __all__ = ["SourceReader", "batches_of_rows", "encoded_blocks"]

@@ -12,13 +12,14 @@ from typing import Final, Protocol
 from attrs import field, frozen
 
 from appcues_async.rows import csv_text
-from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.rows.verdict import Judge, Verdict
 
-__all__ = ["STEP", "Block", "Feed", "judged_blocks", "row_spans"]
+__all__ = ["LONGEST_ROW", "STEP", "Block", "Feed", "judged_blocks", "row_spans"]
 
 STEP: Final = 1 << 19
 """Bytes looked at together: what fits in a core's own cache is read four times as fast as 1 MB."""
+LONGEST_ROW: Final = 20_000_000
+"""Bytes in which the end of a row is looked for; no plain POST takes more."""
 
 
 class Feed(Protocol):
@@ -99,7 +100,7 @@ def _single_row(
     """The first row of a block, which is over the limit or has wrong quotes; None to read on."""
     end = judge.row_end(block)
     # What is longer than any row can be is not waited for.
-    is_all = at_end or len(block) > POST_LIMIT
+    is_all = at_end or len(block) > LONGEST_ROW
     if not end and (at_end or b"\n" in block):
         verdict = judge.judge(block, at_end=is_all, first_only=True)
         if verdict.bad or not is_all:
