@@ -160,6 +160,8 @@ def open_stream(path: Path | None, stop: threading.Event) -> StreamFeed | None:
         InvalidInput: It is zstd, and what unpacks that is not installed.
     """
     if path is None:
+        if sys.stdin is None:
+            raise InvalidInput("the standard input is closed; give a file, or open it (< FILE)")
         return StreamFeed(sys.stdin.buffer, "the standard input", stop, keep=True)
     if path.is_file():
         with path.open("rb") as file:

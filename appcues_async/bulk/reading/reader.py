@@ -138,7 +138,8 @@ class SourceReader:
     ) -> Iterator[GoodRows]:
         reading, counter = self._reading, self._counter
         limit = min(limit - len(source.head), POST_LIMIT)
-        if source.path is not None and self.process.is_worth(source.size or 0, reading.check):
+        worth = source.path is not None and self.process.is_worth(source.size or 0, reading.check)
+        if worth and self.process.begin():
             task = Task(str(source.path), reading.kind, reading.check, layout, limit)
             return self.process.read(task, counter)
         return read_blocks(feed, layout, reading.judge(layout), limit, counter)

@@ -30,6 +30,9 @@ PAYS: Final = 64_000_000
 _OFTEN: Final = 4_000_000
 """Bytes after which it tells how far it is."""
 
+_READY: Final = b"appcues"
+"""The first that it says, so that nothing else is taken for it."""
+
 # The package itself is left out: what it imports, aiohttp above all, would take three times as long.
 _BEGIN: Final = """
 import sys, types
@@ -84,8 +87,28 @@ class ReaderProcess:
         several = len(os.sched_getaffinity(0)) > 1 if hasattr(os, "sched_getaffinity") else True
         return size >= PAYS and several and bool(sys.executable) and not hasattr(sys, "frozen")
 
+    def begin(self) -> bool:
+        """Begins the process, if it has not begun; says whether there is one.
+
+        Where Python is embedded, as under uWSGI, `sys.executable` is another program.
+        """
+        if self._process is not None:
+            return True
+        if not Path(sys.executable).name.lower().startswith(("python", "pypy")):
+            return False
+        try:
+            self._process = _begin()
+        except OSError:
+            return False
+        told = self._process.stdout
+        assert told is not None  # noqa: S101 - it was asked for
+        if told.read(len(_READY)) == _READY:
+            return True
+        self.close()
+        return False
+
     def read(self, task: Task, counter: RowCounter) -> Iterator[GoodRows]:
-        """Reads a file there.
+        """Reads a file there; it has begun.
 
         Args:
             task: Which, and how.
@@ -94,7 +117,9 @@ class ReaderProcess:
         Raises:
             InvalidInput: It cannot be read, or a rejected row ends the run.
         """
-        process = self._process = self._process or _begin()
+        process = self._process
+        if process is None:
+            raise _gone()
         try:
             _put(process.stdin, task)
             while (told := _next_from(process)) is not None:
@@ -197,6 +222,8 @@ def serve(read_file: Callable[[Task, RowCounter], Iterator[GoodRows]]) -> None:
     tasks, told = sys.stdin.buffer, sys.stdout.buffer
     # Whatever else might print must not get between.
     sys.stdout = sys.stderr
+    told.write(_READY)
+    told.flush()
     while True:
         try:
             task = pickle.load(tasks)  # noqa: S301 - our own process

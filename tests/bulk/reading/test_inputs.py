@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 
 import pytest
 import zstandard
 
 from appcues_async import InvalidInput
-from appcues_async.bulk.reading.inputs import StreamFeed
+from appcues_async.bulk.reading.inputs import StreamFeed, open_stream
 
 DATA = b"".join(b"%08d,pro\n" % number for number in range(200_000))
 PACKED = zstandard.compress(DATA)
@@ -36,3 +37,9 @@ def test_zstd_without_its_end_is_no_whole_file(packed: bytes) -> None:
 )
 def test_all_frames_of_zstd_are_read(packed: bytes, times: int) -> None:
     assert unpacked(packed) == times * DATA
+
+
+def test_a_standard_input_that_is_closed_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InvalidInput, match="the standard input is closed"):
+        open_stream(None, threading.Event())

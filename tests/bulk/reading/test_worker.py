@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -97,8 +99,21 @@ async def test_one_process_reads_all_files_of_a_run(users: Path, reader: Reader)
 
 def test_a_file_that_cannot_be_read_is_an_error_as_ever(users: Path, reader: Reader) -> None:
     users.unlink()
+    assert reader.process.begin()
     with pytest.raises(InvalidInput, match="there is no file"):
         list(reader.process.read(task_of(users), reader.counter))
+
+
+@pytest.mark.parametrize("program", ["true", "cat", "not-there", "uwsgi", "python-that-is-none"])
+async def test_where_there_is_no_python_it_is_read_in_this_process(
+    users: Path, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    executable = shutil.which(program) or str(tmp_path / program)
+    if program == "python-that-is-none":
+        Path(executable).symlink_to(shutil.which("true") or "true")  # noqa: ASYNC240
+    monkeypatch.setattr(sys, "executable", executable)
+    assert sum(len(block.numbers) for block in await reader.all_of(users)) == ROWS
+    assert reader.process._process is None
 
 
 async def test_the_end_of_the_process_is_an_error(users: Path, reader: Reader) -> None:
@@ -117,6 +132,7 @@ async def test_a_rejected_row_can_end_the_run(users: Path) -> None:
 
 async def test_a_cancelled_run_ends_the_process(users: Path, reader: Reader) -> None:
     reader.counter.stop.set()
+    assert reader.process.begin()
     with pytest.raises(Stopped):
         list(reader.process.read(task_of(users), reader.counter))
     assert reader.process._process is None
