@@ -70,8 +70,8 @@ def settle_chunk(
         ).fetchall()
         if len(found) != 1:
             raise InvalidInput(_not_one(path, number, [one for one, _, _ in found]))
-        run, candidates, rows = found[0]
-        _check_idle(path, locks, run)
+        run_id, candidates, rows = found[0]
+        _check_idle(path, locks, run_id)
         known = [one["job"] for one in json.loads(candidates or "[]")]
         if job is None and applied and len(known) == 1:
             job = known[0]
@@ -86,9 +86,9 @@ def settle_chunk(
         with db:
             db.execute(
                 f"UPDATE chunks SET {named}, error = NULL WHERE run = ? AND number = ?",  # noqa: S608
-                (*changes.values(), run, number),
+                (*changes.values(), run_id, number),
             )
-    return int(run)
+    return int(run_id)
 
 
 def prune_journal(path: Path, before: float) -> list[int]:

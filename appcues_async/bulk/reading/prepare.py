@@ -191,7 +191,7 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
     size = None
     if plain and stamp is not None:
         size = stamp[0]
-    elif not is_path(source):
+    elif isinstance(source, bytes | bytearray | memoryview):
         size = len(source)
     way: Way = "bytes"
     if layout.header == REJECT_FIELDS:
