@@ -14,6 +14,7 @@ import msgspec
 from attrs import field, frozen
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.lines import encode_lines, json_form
 
 try:
     import fcntl
@@ -207,15 +208,11 @@ class RejectsFile:
             InvalidInput: It cannot be written.
         """
         fields: dict[str, Any] = {name: getattr(reject, name) for name in REJECT_FIELDS}
-        try:
-            text = msgspec.json.encode(fields, enc_hook=repr)
-        except (TypeError, ValueError, RecursionError):
-            # What makes a row a rejected one may be that JSON cannot hold it.
-            fields["row"] = repr(reject.row)
-            text = msgspec.json.encode(fields)
+        # What makes a row a rejected one may be that JSON cannot hold it.
+        text = encode_lines([{**fields, "row": json_form(reject.row)}])
         with self._mutex:
             self._is_empty = False
-            self._buffer += text + b"\n"
+            self._buffer += text
             if self._is_open and len(self._buffer) > _BUFFER:
                 self._flush()
 

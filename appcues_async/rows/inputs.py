@@ -273,7 +273,7 @@ def refuse_look_alikes(
         if mark in first:
             raise InvalidInput(
                 f"{name}: its first line is {shown(first, _LINE)}, with {word}; save the column of ids "
-                f"alone, or say delimiter={mark!r} (--delimiter) where many files are sent"
+                "alone"
             )
     if first.lower().startswith("sep=") or (cell not in headers and reads_as_header(cell)):
         right = " or ".join(headers)

@@ -35,10 +35,10 @@ from appcues_async.rows.inputs import (
     text_of_path,
 )
 from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.lines import encode_lines
 from appcues_async.rows.ndjson_judge import NdjsonJudge
 from appcues_async.rows.records import as_dicts
 from appcues_async.rows.row_blocks import LONGEST_ROW, Feed, judged_blocks
-from appcues_async.rows.values import encode_lines
 from appcues_async.rows.verdict import BadRow, Judge
 from appcues_async.wire.request import (
     CSV,

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
 from uuid import UUID
 
-import msgspec
 from attrs import frozen
 
 from appcues_async.errors import InvalidInput
@@ -29,7 +28,6 @@ __all__ = [
     "check_event_name",
     "check_json",
     "check_text",
-    "encode_lines",
     "flat_attributes",
     "free_attributes",
     "iso_time",
@@ -41,11 +39,6 @@ __all__ = [
 
 LONGEST_NAME: Final = 127
 RESERVED: Final = "appcues:"
-
-encode_lines: Final[Callable[[Sequence[Any]], bytes]] = msgspec.json.Encoder(
-    decimal_format="number"
-).encode_lines
-"""Makes a line of JSON of each value; the rules for values are checked before."""
 
 _LARGEST: Final = 1.7976931348623157e308
 """Most readers take a number as a float, which ends there."""
@@ -189,18 +182,14 @@ def iso_time(
         return text
     if zone is None:
         raise InvalidInput(
-            f"{where} is {text!r}, a time without a zone; add one, such as 'Z' or "
-            "tzinfo=datetime.UTC; client.bulk takes time_zone for all of a source"
+            f"{where} is {text!r}, a time without a zone; "
+            "add one, such as 'Z' or tzinfo=datetime.UTC"
         )
     return _in_zone(moment, zone, where).isoformat()
 
 
 def _in_zone(moment: datetime, zone: tzinfo, where: str) -> datetime:
-    """The moment of a clock in a zone.
-
-    Raises:
-        InvalidInput: The clock shows that twice, or never, as summer time begins or ends.
-    """
+    """The moment of a clock in a zone, if the clock shows it once."""
     given = moment.replace(tzinfo=zone, fold=0)
     if given.utcoffset() != given.replace(fold=1).utcoffset():
         raise InvalidInput(
@@ -211,7 +200,7 @@ def _in_zone(moment: datetime, zone: tzinfo, where: str) -> datetime:
 
 
 def flat_value(  # noqa: PLR0911 - one a kind of value
-    value: Any, where: str, strict: bool = True, zone: tzinfo | None = None, depth: int = 0
+    value: Any, where: str, strict: bool = True, zone: tzinfo | None = None
 ) -> Any:
     """Takes one attribute of a profile: text, a number, a boolean, a date or None.
 
@@ -221,7 +210,6 @@ def flat_value(  # noqa: PLR0911 - one a kind of value
         where: What it is, for the message.
         strict: Refuse times without a zone.
         zone: The zone of times that have none.
-        depth: How many layers have been taken off it.
 
     Raises:
         InvalidInput: Appcues would drop or misread it.
@@ -248,8 +236,8 @@ def flat_value(  # noqa: PLR0911 - one a kind of value
     if isinstance(value, UUID):
         return str(value)
     inner = value.value if isinstance(value, Enum) else plain_scalar(value)
-    if inner is not value and depth < 8:
-        return flat_value(inner, where, strict, zone, depth + 1)
+    if inner is not value:
+        return flat_value(inner, where, strict, zone)
     raise _refusal_of(value, where)
 
 
@@ -371,7 +359,6 @@ def flat_attributes(
         return free_attributes(attributes, where, strict=False, zone=zone)
     checked: dict[str, Any] = {}
     for name, value in _mapping(attributes, where).items():
-        # First what nearly every value is: this runs for each value of millions of rows.
         if type(value) is str:
             plain = value.isascii()
         elif type(value) is float:

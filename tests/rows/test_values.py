@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.ids import NEW_ID
+from appcues_async.rows.lines import encode_lines
 from appcues_async.rows.values import (
     Unreadable,
     check_event_name,
     check_json,
     check_text,
-    encode_lines,
     flat_attributes,
     free_attributes,
     iso_time,
@@ -189,7 +189,7 @@ def test_a_naive_datetime_is_refused_and_the_message_says_how_to_mend_it(value: 
     message = refusal_of(iso_time, value, "row 2: timestamp")
     assert message == (
         f"row 2: timestamp is {text!r}, a time without a zone; "
-        "add one, such as 'Z' or tzinfo=datetime.UTC; client.bulk takes time_zone for all of a source"
+        "add one, such as 'Z' or tzinfo=datetime.UTC"
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 from appcues_async.bulk.rejects import Stopped
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.inputs import text_of_path
 
 __all__ = ["ByteSource", "FileFeed", "MemoryFeed", "StreamFeed", "is_packed", "open_stream"]
 
@@ -38,7 +39,7 @@ class FileFeed:
             path: Which.
             stop: Ends the reading when it is set.
         """
-        self.name: str = str(path)
+        self.name: str = text_of_path(path)
         self._file = path.open("rb", buffering=0)
         self._stop = stop
 
@@ -169,7 +170,7 @@ def open_stream(path: Path | None, stop: threading.Event) -> StreamFeed | None:
                 return None
     file = os.fdopen(_open_at_once(path), "rb")
     try:
-        return StreamFeed(file, str(path), stop)
+        return StreamFeed(file, text_of_path(path), stop)
     except BaseException:
         file.close()
         raise
