@@ -80,9 +80,11 @@ class _CsvColumns:
 def read_with_csv(block: bytes, width: int, wanted: Sequence[int]) -> Columns | None:
     """Reads columns with the csv module."""
     try:
-        rows = list(filter(None, cells_of(block)))
+        rows = cells_of(block)
     except (csv.Error, UnicodeDecodeError):
         return None
+    if not all(rows):
+        rows = list(filter(None, rows))
     if set(map(len, rows)) != {width}:
         if not rows or any(any(row[width:]) for row in rows):
             return None

@@ -65,6 +65,8 @@ class NdjsonJudge:
         self._kind = kind.with_zone(None)
         self._check = check
         self._names: set[str] = set()
+        # Those of the attributes of events.
+        self._inner: set[str] = set()
         self._typed: _Decode | None = _decode_ids if kind.is_list else None
         self._id_name = b""
 
@@ -119,36 +121,42 @@ class NdjsonJudge:
     def _learn(self, block: bytes) -> bool:
         """Adds the names that the rows of a block have; whether there are any new ones."""
         try:
-            rows = _decode_all(block)
+            rows = [row for row in _decode_all(block) if isinstance(row, dict)]
         except _NOT_JSON:
             return False
-        names = self._names.union(*(row for row in rows if isinstance(row, dict))) - {""}
-        ids = [name for name in USER_ID if name in names]
-        if names == self._names or len(names) > _MOST_NAMES or len(ids) != 1:
-            return False
-        fields: list[Any] = [("id", str)]
-        renamed = {"id": ids[0]}
-        if self._kind.is_events:
-            fields += [("name", _EventName), ("timestamp", str)]
-            fields.append(("attributes", dict[_Name, _Free] | None, None))
-            names |= {"name", "timestamp", "attributes"}
-        others = (
-            names - {ids[0]} - ({field[0] for field in fields} if self._kind.is_events else set())
+        names = self._names.union(*rows) - {""}
+        inner = self._inner.union(
+            *(row.get("attributes") or () for row in rows if self._has_inner(row))
         )
-        value: Any = _Free if self._kind.is_events else _Scalar
-        for index, name in enumerate(sorted(others)):
-            fields.append((f"column{index}", value, None))
-            renamed[f"column{index}"] = name
+        ids = [name for name in USER_ID if name in names]
+        new = names != self._names or inner != self._inner
+        if not new or len(names) + len(inner) > _MOST_NAMES or len(ids) != 1:
+            return False
         try:
-            row = msgspec.defstruct(
-                "Row", fields, rename=renamed, forbid_unknown_fields=True, gc=False, kw_only=True
-            )
+            self._typed = self._decoder_of(names, inner - {""}, ids[0])
         except ValueError:
             # Names with quotes in them.
             return False
-        self._typed = msgspec.json.Decoder(row).decode_lines
-        self._names, self._id_name = names, f'"{ids[0]}"'.encode()
+        self._names, self._inner, self._id_name = names, inner, f'"{ids[0]}"'.encode()
         return True
+
+    def _has_inner(self, row: dict[str, Any]) -> bool:
+        return self._kind.is_events and isinstance(row.get("attributes"), dict)
+
+    def _decoder_of(self, names: set[str], inner: set[str], id_name: str) -> _Decode:
+        fields: list[Any] = [("id", str)]
+        if not self._kind.is_events:
+            row = _struct_of(names - {id_name}, _Scalar, fields, {"id": id_name})
+            return msgspec.json.Decoder(row).decode_lines
+        attributes = _struct_of(inner, _Free, [], {})
+        fields += [
+            ("name", _EventName),
+            ("timestamp", str),
+            ("attributes", attributes | None, None),
+        ]
+        others = names - {id_name, "name", "timestamp", "attributes"}
+        row = _struct_of(others, _Free, fields, {"id": id_name})
+        return msgspec.json.Decoder(row).decode_lines
 
     def _may_name_two_users(self, block: bytes, rows: int) -> bool:
         if block.count(self._id_name) != rows:
@@ -189,6 +197,20 @@ class NdjsonJudge:
             said = text.decode(errors="replace").rstrip("\r\n")
             return said, f"the row has {name} twice; leave one out"
         return row, None
+
+
+def _struct_of(names: set[str], value: Any, fields: list[Any], renamed: dict[str, str]) -> Any:
+    """A struct that takes these names and no others, some of them in fields of their own.
+
+    Raises:
+        ValueError: It cannot be called by one of the names.
+    """
+    for index, name in enumerate(sorted(names)):
+        fields.append((f"column{index}", value, None))
+        renamed[f"column{index}"] = name
+    return msgspec.defstruct(
+        "Row", fields, rename=renamed, forbid_unknown_fields=True, gc=False, kw_only=True
+    )
 
 
 def _has_one_on_a_line(block: bytes, rows: int) -> bool:
