@@ -218,7 +218,7 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
         media=MEDIA[found],
         head=head,
         csv=layout.csv,
-        path=Path(source).absolute() if plain else None,
+        path=Path(source).absolute() if plain and is_path(source) else None,
     )
 
 
