@@ -28,14 +28,14 @@ from appcues_async.cli.failures import (
     gravest_of,
     message_of,
 )
-from appcues_async.cli.follow import tell_of_running
+from appcues_async.cli.follow import follow_all, job_row, show_outcomes, tell_of_running
 from appcues_async.cli.options import (
     Options,
     bytes_of,
     open_client,
     seconds_of,
 )
-from appcues_async.cli.output import print_lines, say, show, show_each, show_one
+from appcues_async.cli.output import print_lines, say
 from appcues_async.cli.progress import Display, Silent
 from appcues_async.errors import AppcuesError, BulkFailed, InvalidInput, RowsFailed
 from appcues_async.rows.kinds import Kind
@@ -56,9 +56,6 @@ COLUMNS: Final = (
 SPARE: Final = ("bytes", "seconds", "ingested")
 PLACE: Final = ("chunk", "source", "first", "last", "rows", "bytes")
 ENDED: Final = (*PLACE, "seconds", "status", "ingested", "failed", "job", "error")
-STARTED: Final = (*PLACE, "status", "id", "url", "token", "error")
-AWAKE: Final = 0.2
-"""Seconds after which Ctrl-C is seen at the latest."""
 LEAST: Final = 0.001
 """Seconds to wait for a job where none at all are asked for."""
 
@@ -136,33 +133,21 @@ async def follow_runs(runs: Sequence[BulkRun], display: Display, options: Option
     When it is interrupted, what had been accepted is written to stderr, with the tokens of the jobs that
     still run, so that the wait can go on elsewhere.
     """
-    try:
-        with display:
-            awake = asyncio.create_task(_stay_awake())
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(_to_end(run)) for run in runs]
-            finally:
-                awake.cancel()
-    except BaseException:
+    some: dict[int, Ended] = {}
+
+    async def to_end(number: int, run: BulkRun) -> None:
+        some[number] = await _to_end(run)
+
+    def stopped() -> None:
         for run in runs:
             _tell_of_the_stop(run.report)
         tell_of_running([one for run in runs for one in _running(run.report)], options)
-        raise
-    some = [task.result() for task in tasks]
-    if any(one.error for ended in some for one in ended.report.outcomes):
-        tell_of_running([one for ended in some for one in _late(ended.report)], options)
-    return some
 
-
-async def _stay_awake() -> None:
-    """Wakes the loop now and then.
-
-    A Ctrl-C that comes just before the loop begins to wait is only seen once something ends that wait,
-    and a pipe may say nothing for hours.
-    """
-    while True:  # noqa: ASYNC110 - there is nothing else to wait for
-        await asyncio.sleep(AWAKE)
+    await follow_all([to_end(number, run) for number, run in enumerate(runs)], display, stopped)
+    if any(one.error for ended in some.values() for one in ended.report.outcomes):
+        late = [one for ended in some.values() for one in _late(ended.report)]
+        tell_of_running(late, options)
+    return [some[number] for number in range(len(runs))]
 
 
 async def _to_end(run: BulkRun) -> Ended:
@@ -242,21 +227,14 @@ def _name_of(outcome: Outcome) -> str:
 
 
 def _show(report: Report, files: Sequence[Path], options: Options, *, wait: bool) -> None:
-    shown = ENDED if wait else STARTED
-    rows = rows_of(report.outcomes, files, shown)
-    if options.output == "json":
-        rejects = [
-            {"source": one.source, "number": one.number, "line": one.line, "reason": one.reason}
-            for one in report.rejects
-        ]
-        show_one({**report.as_row(), "outcomes": rows, "rejects": rejects}, "json")
-    elif options.output == "csv":
-        show(rows, "csv", shown)
-    else:
-        if wait:
-            show(rows, "table", COLUMNS, SPARE)
-        else:
-            show_each(rows, "table")
+    rejects = [
+        {"source": one.source, "number": one.number, "line": one.line, "reason": one.reason}
+        for one in report.rejects
+    ]
+    rows = rows_of(report.outcomes, files, ENDED)
+    whole = {**report.as_row(), "rejects": rejects}
+    show_outcomes(rows, options, wait=wait, columns=COLUMNS, spare=SPARE, whole=whole)
+    if options.output == "table":
         print_lines(["", *report.summary().splitlines()])
 
 
@@ -273,7 +251,6 @@ def rows_of(
     typed = {str(file.absolute()): str(file) for file in files}
     rows: list[dict[str, Any]] = []
     for one in outcomes:
-        handle = one.handle
         row = {
             "chunk": one.chunk,
             "source": typed.get(one.source, one.source),
@@ -285,10 +262,7 @@ def rows_of(
             "status": one.status.upper(),
             "ingested": one.ingested,
             "failed": one.lost,
-            "job": handle and handle.id,
-            "id": handle and handle.id,
-            "url": handle and handle.url,
-            "token": handle and handle.token,
+            "job": job_row(one.handle),
             "error": one.error and message_of(one.error),
         }
         rows.append({name: row[name] for name in names})

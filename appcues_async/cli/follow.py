@@ -5,22 +5,34 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from attrs import define, field
 
 from appcues_async.cli.dry_run import NothingSent
 from appcues_async.cli.failures import failure_of, message_of
 from appcues_async.cli.options import Options, resume_command
-from appcues_async.cli.output import print_lines, say, show, show_each
+from appcues_async.cli.output import print_lines, say, show, show_each, show_one
 from appcues_async.cli.progress import UPLOADING, Display, Label
 from appcues_async.errors import AppcuesError, InvalidInput, JobPending
 from appcues_async.waiting.handle import JobHandle
 
-__all__ = ["COLUMNS", "Followed", "check_download", "follow", "tell_of_running"]
+__all__ = [
+    "COLUMNS",
+    "Followed",
+    "check_download",
+    "follow",
+    "follow_all",
+    "job_row",
+    "show_outcomes",
+    "tell_of_running",
+]
 
+AWAKE: Final = 0.2
+"""Seconds after which Ctrl-C is seen at the latest."""
 COLUMNS = ("source", "bytes", "seconds", "status", "ingested", "failed", "job")
 
 
@@ -77,35 +89,74 @@ class Followed:
             return False
         return self.error is None or isinstance(self.error, JobPending)
 
-    def row(self, *, waited: bool) -> dict[str, Any]:
-        """What is shown of it."""
+    def row(self) -> dict[str, Any]:
+        """Its values by name, the same ones however far it is."""
         handle = self.handle
-        error = None if self.error is None else message_of(self.error)
-        if handle is None:
-            return {"source": self.source, "status": "NOT STARTED", "error": error}
-        if not waited:
-            return {
-                "source": self.source,
-                "id": handle.id,
-                "url": handle.url,
-                "token": handle.token,
-            }
-        job = handle.job
+        job = handle and handle.job
+        status = "NOT STARTED" if handle is None else job.status if job else "ACCEPTED"
         row = {
             "source": self.source,
-            "job": handle.id,
-            "name": job.name if job else None,
+            "job": job_row(handle),
+            "name": job and job.name,
             "rows": self.rows,
             "bytes": self.size,
             "seconds": round(self.seconds, 1),
-            "status": job.status if job else None,
-            "ingested": job.ingestions_completed if job else None,
-            "failed": job.ingestions_failed if job else None,
-            "error": error,
+            "status": status,
+            "ingested": job and job.ingestions_completed,
+            "failed": job and job.ingestions_failed,
+            "error": None if self.error is None else message_of(self.error),
         }
         if self.path is not None:
             row["file"] = None if self.error else str(self.path)
         return row
+
+
+def job_row(handle: JobHandle | None) -> dict[str, str] | None:
+    """What a job is found by: in JSON always `.outcomes[].job`."""
+    if handle is None:
+        return None
+    return {"id": handle.id, "url": handle.url, "token": handle.token}
+
+
+def show_outcomes(
+    rows: Sequence[dict[str, Any]],
+    options: Options,
+    *,
+    wait: bool,
+    columns: Sequence[str],
+    spare: Sequence[str] = (),
+    whole: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
+    """Shows what became of each upload or job.
+
+    Args:
+        rows: Their values by name.
+        options: How.
+        wait: Whether they were waited for; else the url and token of each are what counts.
+        columns: Of a table.
+        spare: Columns that a narrow one does without.
+        whole: What JSON says beside them.
+    """
+    if options.output == "json":
+        show_one({**whole, "outcomes": rows}, "json")
+    elif options.output == "csv":
+        show(rows, "csv", columns)
+    elif wait:
+        show(
+            [{**row, "job": row["job"] and row["job"]["id"]} for row in rows],
+            "table",
+            columns,
+            spare,
+        )
+    else:
+        first = [name for name in ("chunk", "source", "rows", "status") if rows and name in rows[0]]
+        show_each(
+            (
+                {**{name: row[name] for name in first}, **(row["job"] or {"error": row["error"]})}
+                for row in rows
+            ),
+            "table",
+        )
 
 
 def check_download(path: Path | None, *, wait: bool) -> None:
@@ -118,6 +169,40 @@ def check_download(path: Path | None, *, wait: bool) -> None:
         raise InvalidInput(
             "--download and --no-wait exclude each other; `jobs download TOKEN PATH` fetches it later"
         )
+
+
+async def follow_all(
+    work: Sequence[Coroutine[Any, Any, None]], display: Display, stopped: Callable[[], None]
+) -> None:
+    """Runs everything to its end, with its progress on display.
+
+    Args:
+        work: What is under way; it keeps its results itself.
+        display: Shows the progress.
+        stopped: Says what is still under way, where the command is ended early.
+    """
+    try:
+        with display:
+            awake = asyncio.create_task(_stay_awake())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for one in work:
+                        group.create_task(one)
+            finally:
+                awake.cancel()
+    except BaseException:
+        stopped()
+        raise
+
+
+async def _stay_awake() -> None:
+    """Wakes the loop now and then.
+
+    A Ctrl-C that comes just before the loop begins to wait is only seen once something ends that wait,
+    and a pipe may say nothing for hours.
+    """
+    while True:  # noqa: ASYNC110 - there is nothing else to wait for
+        await asyncio.sleep(AWAKE)
 
 
 async def follow(
@@ -138,15 +223,12 @@ async def follow(
         CommandFailed: Something did not go well.
         NothingSent: That is what was asked for.
     """
-    try:
-        with display:
-            async with asyncio.TaskGroup() as group:
-                for one in some:
-                    group.create_task(one.run(wait=wait, timeout=timeout))
-    except asyncio.CancelledError:
+
+    def stopped() -> None:
         _tell_of_the_unanswered(some)
         _tell_of_the_rest(some, options)
-        raise
+
+    await follow_all([one.run(wait=wait, timeout=timeout) for one in some], display, stopped)
     if any(one.rehearsed for one in some):
         raise NothingSent
     if wait:
@@ -182,11 +264,8 @@ def _tell_of_the_unanswered(some: Sequence[Followed]) -> None:
 def _show(
     some: Sequence[Followed], options: Options, *, wait: bool, columns: Sequence[str]
 ) -> None:
-    rows = [one.row(waited=wait) for one in some]
-    if not wait:
-        show_each(rows, options.output)
-        return
-    show(rows, options.output, columns)
-    if options.output == "table" and len(some) > 1:
+    rows = [one.row() for one in some]
+    show_outcomes(rows, options, wait=wait, columns=columns)
+    if options.output == "table" and wait and len(some) > 1:
         # Of one alone, the line that ends the command says it.
         print_lines(f"{row['source']}: {row['error']}" for row in rows if row["error"])

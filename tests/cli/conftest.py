@@ -102,6 +102,14 @@ def users(tmp_path: Path) -> Path:
     return path
 
 
+def copies(path: Path, count: int) -> list[Path]:
+    """As many files that hold the same rows: one file twice in a command is refused."""
+    paths = [path.with_name(f"{number}-{path.name}") for number in range(count)]
+    for copy in paths:
+        copy.write_bytes(path.read_bytes())
+    return paths
+
+
 @pytest.fixture
 def events(tmp_path: Path) -> Path:
     """A file of two events, of which the server takes one."""

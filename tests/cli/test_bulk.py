@@ -181,7 +181,7 @@ def test_the_table_has_a_line_for_each_chunk_and_the_counts_below(
 def test_csv_has_a_row_for_each_chunk(command: Command, account: Sandbox, many: Path) -> None:
     ran = command("import", "profiles", many, "--chunk-bytes", "5kB", "-o", "csv")
     rows = [*csv.DictReader(io.StringIO(ran.out))]
-    assert sorted(row["job"] for row in rows) == sorted(account.jobs)
+    assert sorted(row["job.id"] for row in rows) == sorted(account.jobs)
 
 
 def test_a_chunk_whose_rows_failed_is_an_error(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from appcues_async.sandbox import Sandbox
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, copies
 
 JOB = "75d59048-7961-419b-95e2-018c708bdfe5"
 ROUTE = "v2/accounts/sandbox-account"
@@ -118,7 +118,7 @@ def test_of_a_file_upload_the_file_is_shown_and_not_the_form_around_it(
 
 
 def test_each_of_several_uploads_is_shown(command: Command, account: Sandbox, users: Path) -> None:
-    ran = command("import", "profiles", users, users, users, "--dry-run", "-o", "json")
+    ran = command("import", "profiles", *copies(users, 3), "--dry-run", "-o", "json")
     assert len(ran.json) == 3
 
 

@@ -34,7 +34,7 @@ def test_a_signal_leaves_the_tokens_of_what_still_runs(
     given: str | Path = users
     if words == ("jobs", "wait"):
         with start("import", "profiles", users, "--no-wait", "-o", "json") as first:
-            given = json.loads(first.communicate()[0])["outcomes"][0]["id"]
+            given = json.loads(first.communicate()[0])["outcomes"][0]["job"]["id"]
     with start(*words, given, "-q") as process:
         wait_until(lambda: sum("/jobs" in one.path for one in account.requests) > 0)
         process.send_signal(number)

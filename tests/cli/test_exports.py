@@ -46,7 +46,7 @@ def question(tmp_path: Path) -> Path:
 
 def test_an_export_is_waited_for(command: Command, account: Sandbox) -> None:
     ran = command(*EXPORT, "-o", "json")
-    assert (ran.code, ran.json[0]["status"]) == (0, "COMPLETED")
+    assert (ran.code, ran.json["outcomes"][0]["status"]) == (0, "COMPLETED")
 
 
 def test_every_option_of_an_export_is_sent(command: Command, account: Sandbox) -> None:
@@ -116,7 +116,7 @@ def test_the_file_of_an_export_is_written(
 ) -> None:
     path = tmp_path / "events.csv"
     ran = command(*EXPORT, "--download", path, "-o", "json")
-    assert (ran.code, ran.json[0]["file"]) == (0, str(path))
+    assert (ran.code, ran.json["outcomes"][0]["file"]) == (0, str(path))
     assert "Paid" in path.read_text(encoding="utf-8")
 
 
@@ -175,10 +175,10 @@ def test_a_question_is_answered_in_a_file(
 def test_a_file_is_fetched_later_by_the_token_of_its_job(
     command: Command, linking: Sandbox, question: Path, tmp_path: Path
 ) -> None:
-    (row,) = command("analytics", "export", question, "--no-wait", "-o", "json").json
+    (row,) = command("analytics", "export", question, "--no-wait", "-o", "json").json["outcomes"]
     path = tmp_path / "answer.ndjson"
-    ran = command("jobs", "download", row["token"], path, "-o", "json")
-    assert (ran.code, ran.json[0]["file"]) == (0, str(path))
+    ran = command("jobs", "download", row["job"]["token"], path, "-o", "json")
+    assert (ran.code, ran.json["outcomes"][0]["file"]) == (0, str(path))
     assert path.stat().st_size > 0
 
 

@@ -12,7 +12,7 @@ from appcues_async.api.segments import Segments
 from appcues_async.cli.failures import exit_code_of, failure_of
 from appcues_async.recovery.starting import Starter
 from appcues_async.sandbox import Answer, JobPlan, Reset, Sandbox
-from tests.cli.conftest import Command
+from tests.cli.conftest import Command, copies
 
 LISTING = ("segments", "list")
 
@@ -132,7 +132,7 @@ def test_the_table_shows_what_went_wrong_with_each_file(
 ) -> None:
     account.plan_next_job(JobPlan(status="FAILED", detail="First"))
     account.plan_next_job(JobPlan(status="FAILED", detail="Second"))
-    ran = command("import", "profiles", users, users)
+    ran = command("import", "profiles", *copies(users, 2))
     assert "First" in ran.out
     assert "Second" in ran.out
 
@@ -142,7 +142,7 @@ def test_several_failures_are_one_line_that_counts_them(
 ) -> None:
     account.plan_next_job(JobPlan(status="FAILED"))
     account.plan_next_job(JobPlan(status="FAILED"))
-    ran = command("import", "profiles", users, users, users, "--quiet")
+    ran = command("import", "profiles", *copies(users, 3), "--quiet")
     assert len(ran.err.splitlines()) == 1
     assert ran.error["message"].startswith("2 of 3 chunks did not go well: ")
 
@@ -151,7 +151,7 @@ def test_one_refused_upload_does_not_keep_the_others_from_their_ends(
     command: Command, account: Sandbox, users: Path
 ) -> None:
     account.faults.add(Answer(400), method="POST")
-    ran = command("import", "profiles", users, users, "-o", "json")
+    ran = command("import", "profiles", *copies(users, 2), "-o", "json")
     assert sorted(row["status"] for row in ran.json["outcomes"]) == ["COMPLETED", "REFUSED"]
     assert (ran.code, ran.error["status"]) == (4, 400)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from appcues_async.sandbox import Sandbox
-from tests.cli.conftest import Command, posts
+from tests.cli.conftest import Command, copies, posts
 
 
 def test_profiles_are_there_when_the_command_is_done(
@@ -30,9 +30,9 @@ def test_events_are_there_when_the_command_is_done(
 
 
 def test_each_file_is_an_upload_of_its_own(command: Command, account: Sandbox, users: Path) -> None:
-    ran = command("import", "profiles", users, users, users, "-o", "json")
+    ran = command("import", "profiles", *copies(users, 3), "-o", "json")
     assert posts(account) == ["import/profiles"] * 3
-    assert {row["job"] for row in ran.json["outcomes"]} == set(account.jobs)
+    assert {row["job"]["id"] for row in ran.json["outcomes"]} == set(account.jobs)
 
 
 def test_what_each_job_did_is_shown(command: Command, account: Sandbox, users: Path) -> None:
@@ -44,7 +44,11 @@ def test_what_each_job_did_is_shown(command: Command, account: Sandbox, users: P
         "first": 1,
         "last": 2,
         "rows": 2,
-        "job": next(iter(account.jobs)),
+        "job": {
+            "id": next(iter(account.jobs)),
+            "url": row["job"]["url"],
+            "token": row["job"]["token"],
+        },
         "bytes": users.stat().st_size,
         "status": "COMPLETED",
         "ingested": 2,
@@ -74,8 +78,10 @@ def test_without_waiting_the_job_is_named_and_left_running(
 ) -> None:
     ran = command("import", "profiles", users, "--no-wait", "-o", "json")
     (row,) = ran.json["outcomes"]
-    assert row["url"] == f"{account.url}/v2/accounts/sandbox-account/jobs/{row['id']}"
-    assert json.loads(row["token"])["job_id"] == row["id"]
+    job = row["job"]
+    assert row["status"] == "ACCEPTED"
+    assert job["url"] == f"{account.url}/v2/accounts/sandbox-account/jobs/{job['id']}"
+    assert json.loads(job["token"])["job_id"] == job["id"]
     assert [request.method for request in account.requests] == ["POST"]
 
 

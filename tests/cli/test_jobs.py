@@ -14,7 +14,9 @@ from tests.cli.conftest import Command
 
 def start(command: Command, users: Path) -> dict[str, str]:
     (row,) = command("import", "profiles", users, "--no-wait", "-o", "json").json["outcomes"]
-    return {"id": row["id"], "url": row["url"], "token": row["token"]}
+    job: dict[str, str] = row["job"]
+    assert set(job) == {"id", "url", "token"}
+    return job
 
 
 def test_recent_jobs_are_listed(command: Command, account: Sandbox, users: Path) -> None:
@@ -65,8 +67,8 @@ def test_a_job_is_waited_for_by_any_of_its_names(
 ) -> None:
     job = start(command, users)
     ran = command("jobs", "wait", job[name], "-o", "json")
-    (row,) = ran.json
-    assert (ran.code, row["job"], row["status"]) == (0, job["id"], "COMPLETED")
+    (row,) = ran.json["outcomes"]
+    assert (ran.code, row["job"]["id"], row["status"]) == (0, job["id"], "COMPLETED")
 
 
 def test_waiting_starts_no_job(command: Command, account: Sandbox, users: Path) -> None:
@@ -77,8 +79,8 @@ def test_waiting_starts_no_job(command: Command, account: Sandbox, users: Path) 
 
 def test_several_jobs_are_waited_for(command: Command, account: Sandbox, users: Path) -> None:
     jobs = [start(command, users)["id"] for _ in range(3)]
-    rows = command("jobs", "wait", *jobs, "-o", "json").json
-    assert [row["job"] for row in rows] == jobs
+    rows = command("jobs", "wait", *jobs, "-o", "json").json["outcomes"]
+    assert [row["job"]["id"] for row in rows] == jobs
 
 
 def test_a_failed_job_among_others_is_found(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from appcues_async.sandbox import JobPlan, Sandbox, Stall
-from tests.cli.conftest import Ran, posts
+from tests.cli.conftest import Ran, copies, posts
 from tests.conftest import wait_until
 
 MODULE = (sys.executable, "-m", "appcues_async")
@@ -74,7 +74,7 @@ def test_the_demo_runs_under_a_limit_that_it_meets() -> None:
 def test_without_waiting_the_process_ends_at_once(account: Sandbox, users: Path) -> None:
     account.plan_next_job(JobPlan(seconds=3600))
     ran = execute(*MODULE, "import", "profiles", users, "--no-wait", "-o", "json")
-    assert (ran.code, ran.json["outcomes"][0]["id"]) == (0, next(iter(account.jobs)))
+    assert (ran.code, ran.json["outcomes"][0]["job"]["id"]) == (0, next(iter(account.jobs)))
 
 
 @pytest.mark.parametrize("library", ["cyclopts", "rich"])
@@ -136,11 +136,12 @@ def test_ctrl_c_says_of_an_upload_under_way_that_nothing_is_known(
     account.plan_next_job(JobPlan(seconds=3600))
     stall = Stall("request")
     account.faults.add(stall, method="POST", skip=1)
-    code, lines = interrupt_while_waiting(account, 2, *MODULE, "import", "profiles", users, users)
+    files = copies(users, 2)
+    code, lines = interrupt_while_waiting(account, 2, *MODULE, "import", "profiles", *files)
     stall.hold.release()
     assert code == 130
     assert (
-        f"chunk 1, rows 1 to 2 of {users}: stopped before it was known to be accepted; "
+        f"chunk 1, rows 1 to 2 of {files[1]}: stopped before it was known to be accepted; "
         "its job may be in: appcues-async jobs list"
     ) in lines
 

@@ -130,7 +130,7 @@ def test_adding_without_waiting_names_the_job(
 ) -> None:
     made = make(command)
     (row,) = command("segments", "add-users", made, ids, "--no-wait", "-o", "json").json["outcomes"]
-    assert row["id"] in account.jobs
+    assert row["job"]["id"] in account.jobs
 
 
 def test_a_file_of_several_columns_is_no_list_of_ids(

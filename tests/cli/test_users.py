@@ -94,7 +94,7 @@ def test_a_deleted_profile_is_gone_when_the_command_is_done(
 ) -> None:
     account.profiles["007"] = {"plan": "pro"}
     ran = command("users", "delete-profile", "007", "--yes", "-o", "json")
-    assert (ran.code, ran.json[0]["status"]) == (0, "COMPLETED")
+    assert (ran.code, ran.json["outcomes"][0]["status"]) == (0, "COMPLETED")
     assert account.profiles == {}
 
 
@@ -103,7 +103,7 @@ def test_deleting_a_profile_without_waiting_names_its_job(
 ) -> None:
     account.plan_next_job(JobPlan(seconds=3600))
     ran = command("users", "delete-profile", "007", "--yes", "--no-wait", "-o", "json")
-    assert ran.json[0]["id"] in account.jobs
+    assert ran.json["outcomes"][0]["job"]["id"] in account.jobs
 
 
 def test_deleting_a_profile_needs_yes_where_nobody_can_be_asked(
