@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from appcues_async.errors import InvalidInput
@@ -27,6 +28,8 @@ NULL: Final = "\\N"
 _BOM: Final = b"\xef\xbb\xbf"
 _FEW: Final = 4_096
 """Bytes from which the first call of pyarrow pays."""
+_TOGETHER: Final = 64
+"""Rows that are looked at together where a whole block is not proved good."""
 
 
 class CsvJudge:
@@ -85,23 +88,11 @@ class CsvJudge:
 
     def judge(self, block: bytes, *, at_end: bool, first_only: bool = False) -> Verdict:
         """Judges the whole rows at the beginning of a block; see `Judge.judge`."""
-        size = rows = lines = 0
-        bad: list[BadRow] = []
-        spans: list[tuple[int, int]] = []
-        for stretch in stretches(block, at_end=at_end):
-            text = block[stretch.start : stretch.stop]
-            found = self._judge_stretch(text, stretch)
-            bad += [
-                BadRow(rows + one.index, lines + one.line, one.reason, one.row) for one in found.bad
-            ]
-            spans += [
-                (stretch.start + start, stretch.start + stop)
-                for start, stop in ([(0, len(text))] if found.spans is None else found.spans)
-            ]
-            rows, lines, size = rows + found.rows, lines + found.lines, stretch.stop
-            if first_only:
-                break
-        return Verdict(size, rows, lines, bad, merge_spans(spans) if bad else None)
+        verdicts = (
+            self._judge_stretch(block[stretch.start : stretch.stop], stretch)
+            for stretch in stretches(block, at_end=at_end)
+        )
+        return _joined(islice(verdicts, 1) if first_only else verdicts)
 
     def _judge_stretch(self, text: bytes, stretch: Stretch) -> Verdict:
         lines = text.count(b"\n")
@@ -109,7 +100,7 @@ class CsvJudge:
             rows = count_rows(text) if self._check == "none" else self._proved_rows(text)
             if rows is not None:
                 return Verdict(len(text), rows, lines)
-            return self.one_by_one(text)
+            return self._closer_look(text)
         if self._check == "none":
             return Verdict(len(text), 1, lines)
         self._may_be_text = self._may_be_text or stretch.never_closed
@@ -127,6 +118,18 @@ class CsvJudge:
                 good = all(proof(columns, index) for index, proof in self._proofs.items())
                 return columns.rows if good else None
         return None
+
+    def _closer_look(self, text: bytes) -> Verdict:
+        """Judges rows of which some may be bad, a few at a time: one costs its neighbours alone."""
+        if self._proofs is None or self._may_be_text:
+            return self.one_by_one(text)
+        return _joined(map(self._judge_few, _groups_of(text)))
+
+    def _judge_few(self, text: bytes) -> Verdict:
+        rows = self._proved_rows(text)
+        if rows is None:
+            return self.one_by_one(text)
+        return Verdict(len(text), rows, text.count(b"\n"))
 
     def one_by_one(self, text: bytes) -> Verdict:
         """Judges rows whose quotes are right by a closer look at each of them."""
@@ -213,6 +216,32 @@ class CsvJudge:
         if self._kind.is_list:
             return cells[0] if cells else ""
         return {name: cell for name, cell in zip(header, cells, strict=False) if cell}
+
+
+def _joined(verdicts: Iterable[Verdict]) -> Verdict:
+    """One verdict of several, of bytes that follow each other."""
+    size = rows = lines = 0
+    bad: list[BadRow] = []
+    spans: list[tuple[int, int]] = []
+    for one in verdicts:
+        bad += [BadRow(rows + row.index, lines + row.line, row.reason, row.row) for row in one.bad]
+        spans += [
+            (size + start, size + stop)
+            for start, stop in ([(0, one.size)] if one.spans is None else one.spans)
+        ]
+        size, rows, lines = size + one.size, rows + one.rows, lines + one.lines
+    return Verdict(size, rows, lines, bad, merge_spans(spans) if bad else None)
+
+
+def _groups_of(text: bytes) -> Iterator[bytes]:
+    """Rows, a few together."""
+    start = stop = 0
+    for number, (_, stop) in enumerate(row_spans(text), 1):
+        if not number % _TOGETHER:
+            yield text[start:stop]
+            start = stop
+    if start < stop:
+        yield text[start:stop]
 
 
 def cells_of_row(text: bytes) -> list[str]:
