@@ -188,7 +188,7 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
             f"{feed.name} has a header of {len(head):,} bytes, which leaves too little of "
             f"{limit:,} for rows; raise chunk_bytes"
         )
-    size: int | None = None
+    size = None
     if plain and stamp is not None:
         size = stamp[0]
     elif isinstance(source, bytes | bytearray | memoryview):
