@@ -178,6 +178,13 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
     return prepared
 
 
+def _size_of(source: Any, stamp: tuple[int, int] | None) -> int | None:
+    """The bytes of a source, where that is known before it is read."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return len(source)
+    return None if stamp is None else stamp[0]
+
+
 def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> PreparedSource:
     plain = isinstance(feed, FileFeed)
     again = can_be_read_twice(source)
@@ -188,11 +195,6 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
             f"{feed.name} has a header of {len(head):,} bytes, which leaves too little of "
             f"{limit:,} for rows; raise chunk_bytes"
         )
-    size = None
-    if plain and stamp is not None:
-        size = stamp[0]
-    elif isinstance(source, bytes | bytearray | memoryview):
-        size = len(source)
     way: Way = "bytes"
     if layout.header == REJECT_FIELDS:
         way = "rejects"
@@ -207,7 +209,7 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
         name=feed.name,
         way=way,
         layout=layout,
-        size=size,
+        size=_size_of(source, stamp if plain else None),
         stamp=stamp,
         feed=None if again else feed,
     )
