@@ -140,7 +140,9 @@ def test_all_rows_of_a_csv_come_out_of_its_chunks(
 @pytest.mark.parametrize("check", CHECKS)
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    values=st.lists(CELL | st.integers() | st.none() | st.booleans(), min_size=1, max_size=60),
+    values=st.lists(
+        CELL | st.integers(-(2**53), 2**53) | st.none() | st.booleans(), min_size=1, max_size=60
+    ),
     limit=LIMIT,
     ending=st.sampled_from(["\n", "\r\n", "\n\n"]),
     ascii_only=st.booleans(),

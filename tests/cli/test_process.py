@@ -242,4 +242,4 @@ def test_a_name_that_cannot_be_encoded_does_not_end_the_command(tmp_path: Path) 
         timeout=50,
     )
     assert done.returncode == 0
-    assert json.loads(done.stdout)["outcomes"][0]["source"].endswith("users-\udcff.csv")
+    assert json.loads(done.stdout)["outcomes"][0]["source"].endswith(r"users-\xff.csv")

@@ -417,7 +417,10 @@ IDS = st.text(st.characters(categories=["L", "Nd"]), min_size=1).filter(
     lambda one: one.isprintable() and one not in PLACEHOLDERS
 )
 VALUES = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
 )
 ROWS = st.builds(
     lambda user_id, attributes: {**attributes, "user_id": user_id},

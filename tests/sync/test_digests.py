@@ -13,7 +13,9 @@ from appcues_async.sync.digests import RowDigests, ids_of_csv, ids_of_ndjson
 SALT = b"0123456789abcdef"
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), max_size=8)
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=6)
-VALUES = st.one_of(TEXT, st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.none())
+VALUES = st.one_of(
+    TEXT, st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False), st.none()
+)
 
 
 def of_lines(*rows: dict[str, Any]) -> list[tuple[str, bytes]]:
