@@ -241,6 +241,7 @@ def one_by_one(block: bytes, kind: Kind, header: Sequence[str]) -> list[tuple[in
 @pytest.mark.parametrize("reads", READERS)
 @settings(max_examples=150, deadline=None)
 @example(pieces=[b'a"\n"x\ny\nz"\nb"\n'])
+@example(pieces=[b"u1,Signed up,0000-01-01T00:00:00Z,\n"])
 @given(pieces=st.lists(PIECE, min_size=1, max_size=40))
 def test_any_bytes_are_judged_by_columns_as_one_by_one(
     name: str, reads: str, pieces: list[bytes]
