@@ -33,6 +33,7 @@ from appcues_async.settings import (
     OnUnknown,
     Pace,
     PollPolicy,
+    Proxy,
     Region,
     RetryPolicy,
     Timeouts,
@@ -49,7 +50,7 @@ from appcues_async.wire.codec import JobSummary
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import JSON, Repeat
 from appcues_async.wire.sender import Sender
-from appcues_async.wire.stack import Openable, Opened, Shared, open_wire
+from appcues_async.wire.stack import Openable, Opened, Shared, check_options, open_wire
 from appcues_async.wire.throttle import Throttle
 from appcues_async.wire.transport import Address
 
@@ -114,6 +115,7 @@ class AppcuesClient(Openable["_Opened"]):
         throttle: Throttle | Pace | Literal[Shared.ACCOUNT] | None = Shared.ACCOUNT,
         on_unknown: OnUnknown = "reconcile",
         session: ClientSession | None = None,
+        proxy: str | None = None,
         on_notice: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -135,6 +137,8 @@ class AppcuesClient(Openable["_Opened"]):
                 decides about proxies and certificates; the middlewares that it may have do not see GET
                 and DELETE requests. One with credentials of its own (`auth=`, or a `.netrc` through
                 `trust_env=True`) is refused when a request is made.
+            proxy: A proxy that everything goes through, such as `http://user:password@host:3128`;
+                `env` for the one that HTTPS_PROXY and NO_PROXY name. Without it there is none.
             on_notice: Called with everything that happens, on the loop (see `notices`).
             clock: What to measure and sleep by, for tests.
 
@@ -143,7 +147,17 @@ class AppcuesClient(Openable["_Opened"]):
         """
         # First of all, for the sake of those who write down the variables of a frame that fails.
         api_key, api_secret = as_secret(api_key), as_secret(api_secret)
+        proxy = as_secret(proxy)
         check_on_unknown(on_unknown)
+        check_options(
+            timeouts=timeouts,
+            retry=retry,
+            polling=polling,
+            throttle=throttle,
+            session=session,
+            proxy=proxy,
+            on_notice=on_notice,
+        )
         self._credentials = Credentials.of(
             account_id, api_key, api_secret, region=region, base_url=base_url
         )
@@ -153,6 +167,7 @@ class AppcuesClient(Openable["_Opened"]):
         self._throttle = throttle
         self._on_unknown: OnUnknown = on_unknown
         self._borrowed = session
+        self._proxy = None if proxy is None else Proxy.of(proxy, self._credentials.origin)
         self._listener = on_notice
         self._clock = clock
 
@@ -204,6 +219,7 @@ class AppcuesClient(Openable["_Opened"]):
             timeouts=self._timeouts,
             retry=self._retry,
             session=self._borrowed,
+            proxy=self._proxy,
             listener=self._listener,
             clock=self._clock,
             on_unknown=self._on_unknown,
@@ -263,6 +279,7 @@ class AppcuesClient(Openable["_Opened"]):
             InvalidInput: A value is malformed.
             RuntimeError: This client is not open.
         """
+        check_options(timeouts=timeouts, retry=retry, polling=polling)
         opened = self._hold()
         other = AppcuesClient.__new__(type(self))
         vars(other).update(vars(self), _derived=True)

@@ -71,8 +71,8 @@ def log_notice(notice: Notice) -> None:
 def _failed_attempt(notice: notices.AttemptFailed) -> Record:
     then = "no more" if notice.delay is None else f"the next in {notice.delay:.1f} s"
     text = "%s %s: attempt %d failed, %s %s; %s"
-    status = notice.status or ""
-    return DEBUG, text, notice.method, notice.route, notice.number, notice.error, status, then
+    why = notice.status or f"({notice.reason})"
+    return DEBUG, text, notice.method, notice.route, notice.number, notice.error, why, then
 
 
 def _job(notice: notices.JobChanged) -> Record:

@@ -14,7 +14,8 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, SupportsIndex, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 from attrs import Attribute, field, frozen
 
@@ -26,6 +27,7 @@ __all__ = [
     "OnUnknown",
     "Pace",
     "PollPolicy",
+    "Proxy",
     "Region",
     "RetryPolicy",
     "Secret",
@@ -146,6 +148,55 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@frozen
+class Proxy:
+    """A proxy that requests go through.
+
+    Attributes:
+        url: Its address, without credentials.
+        authorization: The value of its `Proxy-Authorization` header, if it wants one; never shown.
+    """
+
+    url: str
+    authorization: Secret | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, text: str, origin: str) -> Proxy | None:
+        """Reads a proxy's address, or finds it in the environment.
+
+        Args:
+            text: Such as `http://user:password@host:3128`; `env` stands for what HTTPS_PROXY and
+                NO_PROXY say of the origin.
+            origin: The server that is to be reached.
+
+        Raises:
+            InvalidInput: It is no such address.
+        """
+        named = "proxy"
+        if text == "env":
+            target = urlsplit(origin)
+            text, named = getproxies().get(target.scheme, ""), f"{target.scheme.upper()}_PROXY"
+            if not text or proxy_bypass(target.netloc):
+                return None
+            text = text if "://" in text else f"http://{text}"
+        try:
+            parts = urlsplit(text)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            parts, host, port = urlsplit(""), None, None
+        if parts.scheme not in {"http", "https"} or not host or parts.path.strip("/"):
+            # The value itself stays out of the message: it may hold a password.
+            raise InvalidInput(
+                f"{named} is no http proxy; give it as http://[user:password@]host:port"
+            )
+        host = f"[{host}]" if ":" in host else host
+        authorization = None
+        if parts.username is not None:
+            pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
+            authorization = Secret("Basic " + base64.b64encode(pair).decode("ascii"))
+        return cls(f"{parts.scheme}://{host}" + ("" if port is None else f":{port}"), authorization)
 
 
 @frozen(kw_only=True)

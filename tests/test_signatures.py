@@ -33,7 +33,8 @@ from appcues_async.api.segments import Segments
             "throttle: 'Throttle | Pace | Literal[Shared.ACCOUNT] | None' = "
             '<Shared.ACCOUNT: "the account\'s shared throttle">, '
             "on_unknown: 'OnUnknown' = 'reconcile', session: 'ClientSession | None' = None, "
-            "on_notice: 'Listener | None' = None, clock: 'Clock | None' = None) -> 'None'",
+            "proxy: 'str | None' = None, on_notice: 'Listener | None' = None, "
+            "clock: 'Clock | None' = None) -> 'None'",
         ),
         (AppcuesClient.from_env, "(**options: 'Any') -> 'Self'"),
         (

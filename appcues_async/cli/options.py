@@ -125,6 +125,7 @@ class Options:
         profile: A profile of ~/.config/appcues/config.toml; else the environment decides.
         sandbox: Whether to run against an embedded sandbox.
         dry_run: Whether to show what would be sent instead of sending it.
+        proxy: A proxy to go through, or `env`.
         output: How results are written.
         quiet: Whether to leave out progress.
         verbose: 1 logs to stderr, 2 logs each attempt as well.
@@ -148,6 +149,12 @@ class Options:
             negative="", show_default=False, help="Show what would be sent, and send nothing."
         ),
     ] = False
+    proxy: Annotated[
+        str | None,
+        Parameter(
+            help="Go through this proxy, http://host:port, or the one of HTTPS_PROXY with `env`."
+        ),
+    ] = None
     output: Output = "table"
     quiet: Quiet = False
     verbose: Annotated[
@@ -225,7 +232,9 @@ async def open_account(
         session = None
         if options.dry_run:
             session = opened.enter_context(rehearsed(options.output, rehearsal))
-        client = _client(options.profile, sandbox, session=session, on_notice=listener)
+        # A rehearsal connects to nothing.
+        proxy = None if options.dry_run else options.proxy
+        client = _client(options.profile, sandbox, session=session, proxy=proxy, on_notice=listener)
         yield await opened.enter_async_context(client), sandbox
 
 

@@ -253,5 +253,7 @@ def pause_of(notice: PauseBegan) -> str:
 def attempt_of(notice: AttemptFailed) -> str:
     """A failed attempt in a few words."""
     what = f"{notice.error} ({notice.status})" if notice.status else notice.error
+    if notice.reason and not notice.status:
+        what = printable(f"{what}: {notice.reason}")
     then = "" if notice.delay is None else f"; again in {notice.delay:.1f} s"
     return f"{notice.method} {notice.route}: {what}{then}"

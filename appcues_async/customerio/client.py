@@ -8,8 +8,15 @@ from appcues_async.clock import Clock
 from appcues_async.customerio.credentials import CustomerIOCredentials
 from appcues_async.customerio.segments import Segments
 from appcues_async.notices import Listener
-from appcues_async.settings import Pace, Region, RetryPolicy, Timeouts, as_secret
-from appcues_async.wire.stack import Openable, Opened, Shared, ThrottleChoice, open_wire
+from appcues_async.settings import Pace, Proxy, Region, RetryPolicy, Timeouts, as_secret
+from appcues_async.wire.stack import (
+    Openable,
+    Opened,
+    Shared,
+    ThrottleChoice,
+    check_options,
+    open_wire,
+)
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -43,6 +50,7 @@ class CustomerIOClient(Openable[Opened]):
         retry: RetryPolicy | None = None,
         throttle: ThrottleChoice = Shared.ACCOUNT,
         session: ClientSession | None = None,
+        proxy: str | None = None,
         on_notice: Listener | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -59,6 +67,8 @@ class CustomerIOClient(Openable[Opened]):
                 second; a `Pace` or any `Throttle` is used instead; None lifts every limit.
             session: An aiohttp session of yours to send everything with. It is never closed, and
                 decides about proxies and certificates.
+            proxy: A proxy that everything goes through, such as `http://user:password@host:3128`;
+                `env` for the one that HTTPS_PROXY and NO_PROXY name. Without it there is none.
             on_notice: Called with everything that happens, on the loop (see `notices`).
             clock: What to measure and sleep by, for tests.
 
@@ -66,7 +76,15 @@ class CustomerIOClient(Openable[Opened]):
             InvalidInput: A value is malformed.
         """
         # First of all, for the sake of those who write down the variables of a frame that fails.
-        api_key = as_secret(api_key)
+        api_key, proxy = as_secret(api_key), as_secret(proxy)
+        check_options(
+            timeouts=timeouts,
+            retry=retry,
+            throttle=throttle,
+            session=session,
+            proxy=proxy,
+            on_notice=on_notice,
+        )
         self._credentials = CustomerIOCredentials.of(
             site_id, api_key, region=region, base_url=base_url
         )
@@ -74,6 +92,7 @@ class CustomerIOClient(Openable[Opened]):
         self._retry = retry or RetryPolicy()
         self._throttle = throttle
         self._borrowed = session
+        self._proxy = None if proxy is None else Proxy.of(proxy, self._credentials.origin)
         self._listener = on_notice
         self._clock = clock
 
@@ -101,6 +120,7 @@ class CustomerIOClient(Openable[Opened]):
             timeouts=self._timeouts,
             retry=self._retry,
             session=self._borrowed,
+            proxy=self._proxy,
             listener=self._listener,
             clock=self._clock,
         )

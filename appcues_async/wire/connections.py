@@ -3,6 +3,8 @@
 Small calls share connections that are kept alive, since a new TLS connection costs eight times a
 request. Uploads and requests that must not be applied twice get a new connection each: one that the
 server has just closed would fail them without saying whether they arrived.
+
+Certificates are judged by what the operating system trusts; SSL_CERT_FILE and SSL_CERT_DIR name others.
 """
 
 from __future__ import annotations
@@ -10,15 +12,27 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from typing import Final
+import socket
+from typing import Any, Final
+from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 import aiohttp
-from aiohttp import ClientSession, ClientTimeout, DummyCookieJar, TCPConnector
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorDNSError,
+    ClientConnectorError,
+    ClientHttpProxyError,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    TCPConnector,
+)
+from yarl import URL
 
-from appcues_async.settings import Timeouts
+from appcues_async.settings import Proxy, Timeouts
 
-__all__ = ["NOT_OPEN", "Connections"]
+__all__ = ["NOT_OPEN", "Connections", "mark_reached", "unused_proxy", "why_not_connected"]
 
 NOT_OPEN: Final = (
     "the client is not open: use it in `async with`, "
@@ -43,6 +57,8 @@ class Connections:
     connections. Sessions of ours take no proxy, cookie or `.netrc` from their surroundings.
 
     Attributes:
+        borrowed: The caller's session, if everything is sent with that.
+        via: Options of a request that lead it through the proxy.
         kept: The session whose connections are used again.
         fresh: The session whose connections are used once.
         usable: Whether calls may begin.
@@ -52,15 +68,26 @@ class Connections:
     kept: ClientSession
     fresh: ClientSession
 
-    def __init__(self, timeouts: Timeouts, borrowed: ClientSession | None = None) -> None:
+    def __init__(
+        self,
+        timeouts: Timeouts,
+        borrowed: ClientSession | None = None,
+        proxy: Proxy | None = None,
+    ) -> None:
         """Keeps what is needed to open sessions.
 
         Args:
             timeouts: Seconds that connecting and answering may take.
             borrowed: The caller's session, used for everything.
+            proxy: Leads everything through it.
         """
+        self.via: dict[str, Any] = {}
+        if proxy is not None:
+            self.via["proxy"] = URL(proxy.url)
+            if proxy.authorization is not None:
+                self.via["proxy_headers"] = {"Proxy-Authorization": proxy.authorization}
         self._timeouts = timeouts
-        self._borrowed = borrowed
+        self.borrowed = borrowed
         self._bare: ClientSession | None = None
         self._calls = 0
         self._idle = asyncio.Event()
@@ -71,11 +98,11 @@ class Connections:
 
     def open(self) -> None:
         """Makes the sessions; needs the running loop."""
-        if self._borrowed is None:
+        if self.borrowed is None:
             self.kept = self._session(TCPConnector(limit=KEPT))
             self.fresh = self._session(TCPConnector(limit=0, force_close=True))
         else:
-            self.kept = self.fresh = self._borrowed
+            self.kept = self.fresh = self.borrowed
         self._bare = None
         self._loop, self._process = asyncio.get_running_loop(), os.getpid()
         self.usable, self.closed = True, False
@@ -149,7 +176,7 @@ class Connections:
             session.detach()
 
     def _own(self) -> list[ClientSession]:
-        own = [] if self._borrowed else [self.kept, self.fresh]
+        own = [] if self.borrowed else [self.kept, self.fresh]
         return own if self._bare is None else [*own, self._bare]
 
     def _session(self, connector: TCPConnector) -> ClientSession:
@@ -171,3 +198,48 @@ def _disown_all() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_disown_all)
+
+
+_reached: Final[set[tuple[str | None, int | None]]] = set()
+"""Hosts and ports that this process has had an answer from."""
+
+
+def mark_reached(url: URL) -> None:
+    """Remembers that a server has answered: where its name is not found later, it is an outage."""
+    _reached.add((url.host, url.port))
+
+
+def why_not_connected(
+    error: ClientConnectorError | ClientHttpProxyError, url: URL
+) -> tuple[str, bool]:
+    """Why there is no connection, and whether no waiting mends that.
+
+    aiohttp's own text is not used: it may quote the request's headers.
+
+    Args:
+        error: What aiohttp said.
+        url: What was to be reached.
+    """
+    match error:
+        case ClientHttpProxyError():
+            # Its other refusals say that the proxy does not reach the server now.
+            return f"the proxy refused it with {error.status}", error.status in {403, 407}
+        case ClientConnectorCertificateError():
+            fix = "name the CA that signed it in SSL_CERT_FILE, if you trust it"
+            said = getattr(error.certificate_error, "verify_message", "") or "not trusted"
+            return f"certificate verify failed: {said}; {fix}", True
+        case ClientConnectorDNSError():
+            code = getattr(error.os_error, "errno", None)
+            unknown = code in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)}
+            gone = unknown and (url.host, url.port) not in _reached
+            return f"{url.host}: {error.os_error.strerror or 'the name is not known'}", gone
+        case _:
+            failed = error.os_error
+            # What asyncio says instead names an address and leaves the reason out.
+            said = os.strerror(failed.errno) if failed.errno else failed.strerror
+            return str(said or failed), False
+
+
+def unused_proxy(url: URL) -> bool:
+    """Whether the environment names a proxy for this server."""
+    return bool(getproxies().get(url.scheme)) and not proxy_bypass(url.authority)

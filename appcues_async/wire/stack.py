@@ -10,9 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 from appcues_async.clock import Clock, SystemClock
+from appcues_async.errors import InvalidInput
 from appcues_async.logs import listen_and_log, log_as_environment_says
-from appcues_async.notices import Listener, Notice, notify
-from appcues_async.settings import OnUnknown, Pace, RetryPolicy, Timeouts
+from appcues_async.notices import Gauges, Listener, Notice, notify
+from appcues_async.settings import OnUnknown, Pace, PollPolicy, Proxy, RetryPolicy, Timeouts
 from appcues_async.wire.connections import NOT_OPEN, Connections
 from appcues_async.wire.sender import Sender
 from appcues_async.wire.throttle import LocalThrottle, Throttle, shared_throttle
@@ -21,7 +22,7 @@ from appcues_async.wire.transport import Address, Transport
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-__all__ = ["Openable", "Opened", "Shared", "ThrottleChoice", "open_wire"]
+__all__ = ["Openable", "Opened", "Shared", "ThrottleChoice", "check_options", "open_wire"]
 
 GRACE: Final = 5.0
 """Seconds that calls in flight have to end when the client is left."""
@@ -113,6 +114,16 @@ class Openable(ABC, Generic[H]):
         """Exists only so that `with` gets as far as the message above."""
 
     @property
+    def gauges(self) -> Gauges | None:
+        """How the throttle stands right now; None without one, or with one of the caller's own.
+
+        Raises:
+            RuntimeError: The client is not open, or not here.
+        """
+        throttle = self._hold().sender.throttle
+        return throttle.gauges if isinstance(throttle, LocalThrottle) else None
+
+    @property
     def _is_open(self) -> bool:
         return self._opened is not None and self._opened.sender.connections.usable
 
@@ -138,6 +149,46 @@ class Openable(ABC, Generic[H]):
             )
 
 
+def check_options(
+    *,
+    timeouts: object = None,
+    retry: object = None,
+    polling: object = None,
+    throttle: object = None,
+    session: object = None,
+    proxy: object = None,
+    on_notice: object = None,
+) -> None:
+    """Makes sure that options are of their types; None is always right.
+
+    Raises:
+        InvalidInput: One is not.
+    """
+    rules = (
+        ("timeouts", timeouts, Timeouts, "a Timeouts, such as Timeouts(budget=30)"),
+        ("retry", retry, RetryPolicy, "a RetryPolicy, such as RetryPolicy(attempts=3)"),
+        ("polling", polling, PollPolicy, "a PollPolicy, such as PollPolicy(high=60)"),
+        ("proxy", proxy, str, "an address, such as 'http://host:3128', or 'env'"),
+    )
+    for name, value, kind, rule in rules:
+        if value is not None and not isinstance(value, kind):
+            raise InvalidInput(f"{name} is {value!r}; it must be {rule}")
+    parts = ("acquire", "feedback", "hold")
+    if not (
+        throttle is None
+        or isinstance(throttle, Shared | Pace)
+        or all(callable(getattr(throttle, part, None)) for part in parts)
+    ):
+        rule = "a Pace, such as Pace(30), a Throttle or None"
+        raise InvalidInput(f"throttle is {throttle!r}; it must be {rule}")
+    if session is not None and not callable(getattr(session, "request", None)):
+        raise InvalidInput(f"session is {session!r}; it must be an aiohttp.ClientSession")
+    if session is not None and proxy is not None:
+        raise InvalidInput("session and proxy are both given; give the proxy to the session")
+    if on_notice is not None and not callable(on_notice):
+        raise InvalidInput(f"on_notice is {on_notice!r}; it must be a function of one notice")
+
+
 def open_wire(
     address: Address,
     *,
@@ -146,6 +197,7 @@ def open_wire(
     timeouts: Timeouts,
     retry: RetryPolicy,
     session: ClientSession | None,
+    proxy: Proxy | None,
     listener: Listener | None,
     clock: Clock | None,
     on_unknown: OnUnknown = "reconcile",
@@ -154,13 +206,14 @@ def open_wire(
 
     Args:
         address: Where requests go, and as whom.
-        throttle: Who may send when.
+        throttle: Limits the rate.
         pace: How fast a throttle starts that is made here.
         timeouts: How long things may take.
         retry: How often and when a failed request is sent again.
         session: The caller's own session, if it is to be used.
-        listener: Is told of everything.
-        clock: What to measure and sleep by, for tests; a throttle on it is not shared.
+        proxy: Leads everything through it, if given.
+        listener: Receives every notice.
+        clock: Measures time and sleeps, for tests; a throttle on it is not shared.
         on_unknown: What to do when nothing says whether an unsafe request was applied.
     """
     gives_turns: Throttle | None
@@ -172,7 +225,7 @@ def open_wire(
         gives_turns = LocalThrottle(pace, clock=clock)
     else:
         gives_turns = shared_throttle(address.origin, address.account_id, pace)
-    connections = Connections(timeouts, session)
+    connections = Connections(timeouts, session, proxy)
     # What only a progress bar needs is made only for a listener of the caller's own.
     transport = Transport(connections, address, timeouts, listener)
     heard = listen_and_log(listener)

@@ -11,6 +11,7 @@ from aiohttp import (
     ClientConnectorError,
     ClientError,
     ClientHandlerType,
+    ClientHttpProxyError,
     ClientMiddlewareType,
     ClientRequest,
     ClientResponse,
@@ -34,7 +35,12 @@ from appcues_async.errors import (
 )
 from appcues_async.notices import BodySent, Listener, notify
 from appcues_async.settings import Credentials, Secret, Timeouts
-from appcues_async.wire.connections import Connections
+from appcues_async.wire.connections import (
+    Connections,
+    mark_reached,
+    unused_proxy,
+    why_not_connected,
+)
 from appcues_async.wire.download import FileNotWritten, save
 from appcues_async.wire.payload import BodyPayload, BodyStalled
 from appcues_async.wire.reply import Reply, is_page
@@ -63,6 +69,17 @@ class _Dropped(Exception):  # noqa: N818
 
 class _TooLarge(Exception):  # noqa: N818
     """An answer beyond LARGEST_REPLY."""
+
+
+_FAILURES: Final = (
+    ClientError,
+    OSError,
+    ValueError,
+    FileNotWritten,
+    _Dropped,
+    _TooLarge,
+)
+"""What an attempt may end with; a TimeoutError is an OSError."""
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -171,45 +188,67 @@ class Transport:
         timeout = self._transfer if request.is_transfer else self._call
         if within is not None and timeout.total is not None:
             timeout = attrs.evolve(timeout, total=within)
+        url = self._url(request)
         failure: AppcuesError
         try:
             response = await self._session(request).request(
                 endpoint.method,
-                self._url(request),
+                url,
                 data=request.body if payload is None else payload,
                 headers=self._headers(request),
                 timeout=timeout,
                 allow_redirects=False,
                 raise_for_status=False,
                 middlewares=_middlewares_for(endpoint),
+                **self._connections.via,
             )
+            if endpoint.server is not Server.EXTERNAL:
+                mark_reached(url)
             try:
                 return await _reply_of(response, request)
             finally:
                 response.release()
-        except ClientConnectorError as error:
-            failure = ConnectionFailed(f"{request}: no connection: {_reason(error)}")
-        except ConnectionTimeoutError:
-            failure = ConnectionFailed(f"{request}: no connection within the connect timeout")
-        except ValueError as error:
-            failure = _unsendable(request, error)
-        except TimeoutError:
-            failure = OutcomeUnknown(f"{request}: {_silence(payload)}")
-        except FileNotWritten as error:
-            failure = InvalidInput(str(error), delivery=Delivery.REFUSED)
-        except _TooLarge:
-            failure = OutcomeUnknown(f"{request}: the answer is over {LARGEST_REPLY:,} bytes")
-        except (ClientError, _Dropped, OSError) as error:
-            if payload is not None and isinstance(payload.failure, InvalidInput):
-                failure = payload.failure
-            else:
-                failure = OutcomeUnknown(f"{request}: the connection broke: {_reason(error)}")
+        except _FAILURES as error:
+            failure = self._failure(error, request, url, payload)
         # Raised out here, or aiohttp's own error would hang on to it: that one shows headers.
         try:
             raise failure
         finally:
             # Or the error and this frame keep each other, and the request's body, alive.
             del failure
+
+    def _failure(
+        self, error: Exception, request: Request, url: URL, payload: BodyPayload | None
+    ) -> AppcuesError:
+        failure: AppcuesError
+        match error:
+            case ClientConnectorError() | ClientHttpProxyError():
+                why, final = why_not_connected(error, url)
+                failure = self._not_connected(request, url, f"no connection: {why}", final=final)
+            case ConnectionTimeoutError():
+                why = "no connection within the connect timeout"
+                failure = self._not_connected(request, url, why)
+            case ValueError():
+                failure = _unsendable(request, error)
+            case TimeoutError():
+                failure = OutcomeUnknown(f"{request}: {_silence(payload)}")
+            case FileNotWritten():
+                failure = InvalidInput(str(error), delivery=Delivery.REFUSED)
+            case _TooLarge():
+                failure = OutcomeUnknown(f"{request}: the answer is over {LARGEST_REPLY:,} bytes")
+            case _ if payload is not None and isinstance(payload.failure, InvalidInput):
+                failure = payload.failure
+            case _:
+                failure = OutcomeUnknown(f"{request}: the connection broke: {_reason(error)}")
+        return failure
+
+    def _not_connected(
+        self, request: Request, url: URL, why: str, *, final: bool = False
+    ) -> ConnectionFailed:
+        if not self._connections.via and not self._connections.borrowed and unused_proxy(url):
+            why += f"; {url.scheme.upper()}_PROXY is set and not used: "
+            why += "give proxy='env' (--proxy env) to go through it"
+        return ConnectionFailed(f"{request}: {why}", final=final)
 
     def _session(self, request: Request) -> ClientSession:
         endpoint = request.endpoint
@@ -334,8 +373,6 @@ def _reason(error: BaseException) -> str:
             return str(error)
         case ServerDisconnectedError():
             return "the server closed it"
-        case ClientConnectorError():
-            return str(error.os_error.strerror or error.os_error)
         case OSError() if error.strerror:
             return error.strerror
         case _:
