@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.pytest_plugin.conftest import PLUGIN
+
+pytest_plugins = ["pytester"]
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
 
@@ -19,11 +22,18 @@ def blocks_with(text: str = "") -> list[str]:
     return [block for block in found if text in block]
 
 
-PROGRAMS = blocks_with("asyncio.run(")
+TESTS = blocks_with("def test_")
+PROGRAMS = [block for block in blocks_with("asyncio.run(") if block not in TESTS]
 
 
-def test_every_python_block_is_a_program_or_a_web_app() -> None:
-    assert len(PROGRAMS) + len(blocks_with("app = ")) == len(blocks_with())
+def test_every_python_block_is_a_program_a_web_app_or_tests() -> None:
+    assert len(PROGRAMS) + len(blocks_with("app = ")) + len(TESTS) == len(blocks_with())
+
+
+def test_its_tests_pass(pytester: pytest.Pytester) -> None:
+    (tests,) = TESTS
+    pytester.makepyfile(tests)
+    pytester.runpytest_subprocess(*PLUGIN, "-p", "no:asyncio").assert_outcomes(passed=3)
 
 
 def test_the_first_program_has_at_most_15_lines() -> None:

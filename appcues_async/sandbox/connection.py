@@ -106,7 +106,7 @@ class SandboxConnection:
     @property
     def sent(self) -> Sent:
         """What has taken effect beyond what `seed` put in."""
-        return msgspec.convert(self.call("GET", "sent"), Sent)
+        return Sent.beyond(Sent(), **self.call("GET", "sent"))
 
     @property
     def rate_limit(self) -> float | None:

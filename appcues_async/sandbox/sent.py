@@ -11,7 +11,15 @@ from attrs import field, frozen
 from appcues_async.sandbox.rows import check_event_name
 from appcues_async.sandbox.state import Segment, State
 
-__all__ = ["Sent", "seed_state"]
+__all__ = ["Sent", "SentByKey", "SentEvents", "seed_state"]
+
+
+class SentEvents(list[dict[str, Any]]):
+    """Events; a list whose comparisons the pytest plugin explains."""
+
+
+class SentByKey(dict[str, Any]):
+    """Profiles or ids; a dict whose comparisons the pytest plugin explains."""
 
 
 @frozen
@@ -25,9 +33,9 @@ class Sent:
         ids: The user ids in each segment, sorted, by the segment's id; empty ones are left out.
     """
 
-    events: list[dict[str, Any]] = field(factory=list[dict[str, Any]])
-    profiles: dict[str, dict[str, Any]] = field(factory=dict[str, dict[str, Any]])
-    ids: dict[str, list[str]] = field(factory=dict[str, list[str]])
+    events: list[dict[str, Any]] = field(factory=SentEvents)
+    profiles: dict[str, dict[str, Any]] = field(factory=SentByKey)
+    ids: dict[str, list[str]] = field(factory=SentByKey)
 
     @classmethod
     def since(cls, before: Self, state: State) -> Self:
@@ -50,25 +58,25 @@ class Sent:
     ) -> Self:
         """Returns what of these values was not there before."""
         seeded = list(before.events)
-        new_events = []
+        new_events = SentEvents()
         for event in events:
             plain = {name: copy.deepcopy(event[name]) for name in ("user_id", "name", "attributes")}
             if seeded and plain in seeded:
                 seeded.remove(plain)
             else:
                 new_events.append(plain)
-        new_profiles = {}
+        new_profiles = SentByKey()
         for user_id, attributes in profiles.items():
             known = before.profiles.get(user_id)
             changed = _changed(known or {}, attributes)
             if changed or known is None:
                 new_profiles[user_id] = copy.deepcopy(changed)
-        members = {
-            one: sorted(set(found) - set(before.ids.get(one, ()))) for one, found in ids.items()
-        }
-        return cls(
-            new_events, new_profiles, {one: found for one, found in members.items() if found}
-        )
+        new_ids = SentByKey()
+        for segment_id, members in ids.items():
+            added = sorted(set(members) - set(before.ids.get(segment_id, ())))
+            if added:
+                new_ids[segment_id] = added
+        return cls(new_events, new_profiles, new_ids)
 
 
 def seed_state(
