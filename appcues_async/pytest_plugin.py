@@ -179,6 +179,9 @@ def _make_client(sandbox: Sandbox) -> tuple[AppcuesClient, Any]:
             await client.aclose()
 
     class FixtureClient(AppcuesClient):
+        # While it is opened, what opens it reads what it has.
+        _opening: bool = False
+
         def __getattribute__(self, name: str) -> Any:
             if name[0] != "_" and name not in {"open", "aclose"}:
                 self._open_here()
@@ -198,17 +201,20 @@ def _make_client(sandbox: Sandbox) -> tuple[AppcuesClient, Any]:
                 loop = asyncio.get_running_loop()
             except RuntimeError:
                 return
-            if self._derived or self._is_open:
+            if self._opening or self._derived or self._is_open:
                 return
             # A loop before this one has ended, and has closed what was open in it.
             self._opened = None
             keeper = keep_open(self)
             keepers.append((loop, keeper))
             # A loop closes the generators that have begun in it before it is closed itself.
+            self._opening = True
             try:
                 keeper.asend(None).send(None)
             except StopIteration:
                 return
+            finally:
+                self._opening = False
             raise RuntimeError("the client cannot be opened without waiting")
 
     def close() -> None:
