@@ -2,20 +2,21 @@
 // What the server sent is put into the page as text only, never as markup.
 
 const EVERY = 500;
-const FAULTS = {
-  "503": { kind: "answer", status: 503 },
-  "503, applied": { kind: "answer", status: 503, applied: true },
-  "429, Retry-After 2": { kind: "answer", status: 429, headers: { "Retry-After": "2" } },
-  "500": { kind: "answer", status: 500 },
-  "401": { kind: "answer", status: 401 },
-  "reset": { kind: "reset" },
-  "reset, applied": { kind: "reset", applied: true },
-  "reset before the body": { kind: "reset", after: "headers" },
-  "closed": { kind: "close" },
-  "answer 5 s late": { kind: "stall", at: "headers", seconds: 5 },
-  "body cut off": { kind: "truncate", keep: 5 },
-  "no HTTP": { kind: "raw", data: "lorem ipsum\r\n\r\n" },
-};
+// Pairs, since an object would put names that are numbers first.
+const FAULTS = new Map([
+  ["503", { kind: "answer", status: 503 }],
+  ["503, applied", { kind: "answer", status: 503, applied: true }],
+  ["429, Retry-After 2", { kind: "answer", status: 429, headers: { "Retry-After": "2" } }],
+  ["500", { kind: "answer", status: 500 }],
+  ["401", { kind: "answer", status: 401 }],
+  ["reset", { kind: "reset" }],
+  ["reset, applied", { kind: "reset", applied: true }],
+  ["reset before the body", { kind: "reset", after: "headers" }],
+  ["closed", { kind: "close" }],
+  ["answer 5 s late", { kind: "stall", at: "headers", seconds: 5 }],
+  ["body cut off", { kind: "truncate", keep: 5 }],
+  ["no HTTP", { kind: "raw", data: "lorem ipsum\r\n\r\n" }],
+]);
 const find = (id) => document.getElementById(id);
 let token = new URLSearchParams(location.hash.slice(1)).get("token") || "";
 let paused = false;
@@ -55,7 +56,7 @@ function show(live) {
   find("now").textContent = live.now.slice(0, 19).replace("T", " ") + " UTC";
   find("now").dateTime = live.now;
   fill("totals", Object.entries(live.totals).map(([name, number]) => {
-    const item = make("li", name);
+    const item = make("li", number === 1 ? name.slice(0, -1) : name);
     item.prepend(make("b", count(number)));
     item.id = `total-${name}`;
     return item;
@@ -154,6 +155,7 @@ function jobCard(job) {
 }
 function faultCard(fault) {
   const { kind, number, method, path, times, hits, skip, probability, ...more } = fault;
+  if (more.after === "body") delete more.after;
   const said = Object.entries(more).filter(([, value]) => value !== null && value !== false
     && !(typeof value === "object" && !Object.keys(value).length)).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   const card = make("li");
@@ -164,18 +166,25 @@ function faultCard(fault) {
   return card;
 }
 
+function lock(locked) {
+  find("login").hidden = !locked;
+  find("main").hidden = find("clock").hidden = locked;
+}
 async function look() {
   clearTimeout(timer);
+  if (!token) {
+    lock(true);
+    state("Locked");
+    return;
+  }
   try {
     show(await call("GET", "live"));
-    find("login").hidden = true;
-    find("main").hidden = false;
+    lock(false);
     state(paused ? "Paused" : "Live");
   } catch (error) {
     if (error instanceof Refused) {
-      find("login").hidden = false;
-      find("main").hidden = true;
-      state(token ? error.message : "Locked", token !== "");
+      lock(true);
+      state(error.message, true);
       return;
     }
     state("The sandbox does not answer", true);
@@ -198,7 +207,7 @@ async function act(method, noun, content) {
   await look();
 }
 
-for (const name of Object.keys(FAULTS)) find("kind").append(make("option", name));
+for (const name of FAULTS.keys()) find("kind").append(make("option", name));
 for (const button of document.querySelectorAll("[data-advance]")) {
   button.addEventListener("click", () => act("POST", "clock", { advance: Number(button.dataset.advance) }));
 }
@@ -214,7 +223,7 @@ find("clear-faults").addEventListener("click", () => act("DELETE", "faults"));
 find("fault-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const times = find("times").value;
-  const content = { ...FAULTS[find("kind").value], times: times ? Number(times) : null };
+  const content = { ...FAULTS.get(find("kind").value), times: times ? Number(times) : null };
   if (find("path").value) content.path = find("path").value;
   act("POST", "faults", content);
 });
