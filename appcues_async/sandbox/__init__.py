@@ -89,13 +89,16 @@ Exports
       null is `not like` everything. Any other operator lets nothing through.
 
 Analytics
-    * A question has either `metrics`, with or without `dimensions`, or `columns`, and a
+    * A query has either `metrics`, with or without `dimensions`, or `columns`, and a
       `start_time`. Fields are looked for as in the conditions of exports, whatever their names, and
       so are the names of attributes. NPS metrics are null. `rank_n` has no effect.
     * An export is `queued` for the first half of its time and `running` for the second. Its file is
       Newline-Delimited JSON, and each look at it mints a link that is good for an hour. It is among
       `Sandbox.jobs`.
-    * X-RateLimit headers tell of the account's one rate limit. A 429 has a Retry-After header of a
+    * `nps_respondents` as a metric, and `nps_raw_score` and `nps_feedback` as columns, get 500, as
+      they do from the API.
+    * X-Concurrency headers tell how many exports run, of 5, which nothing enforces; X-RateLimit
+      headers tell of the account's one rate limit. A 429 has a Retry-After header of a
       second, unless `retry_after` says otherwise.
 
 Links to files
@@ -108,9 +111,11 @@ Erasure
 
 Version 1
     * `request_id` is returned if it was given. A request that is wrong in part has no effect at
-      all. Unix time is in seconds. Another account gets 404.
+      all. Unix time is in seconds up to the end of the year 9999, and in milliseconds beyond.
+      Another account gets 404.
 
 Customer.io
+    * The account's region is "us", and its address that of the sandbox.
     * Only manual segments exist; there is one, with the id 1. An unknown one gets 404. All errors
       have the same form as a 400.
     * Nobody knows who the people are, so each id is taken, and kept as it was sent, whatever its

@@ -1,4 +1,4 @@
-"""Questions to the analytics of the account, and their answers."""
+"""Analytics queries: parsed, checked, and run over the account's events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from appcues_async.sandbox.moments import moment_of
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.rows import parse_date_or_time
 
-__all__ = ["Question", "answer_question", "read_question"]
+__all__ = ["AnalyticsQuery", "parse_query", "run_query"]
 
 Row = dict[str, Any]
 Event = Mapping[str, Any]
@@ -34,6 +34,9 @@ _UNCOUNTED: Final = frozenset(
         "nps_feedbacks_submitted",
     }
 )
+#: What the API itself fails on with a 500.
+_BROKEN_METRICS: Final = frozenset({"nps_respondents"})
+_BROKEN_COLUMNS: Final = frozenset({"nps_raw_score", "nps_feedback"})
 _METRICS: Final = frozenset({"events", *_COUNTED, *_UNCOUNTED})
 _PERIODS: Final[Mapping[str, Callable[[datetime], datetime]]] = {
     "day": lambda at: at,
@@ -43,8 +46,8 @@ _PERIODS: Final[Mapping[str, Callable[[datetime], datetime]]] = {
 
 
 @frozen(kw_only=True)
-class Question:
-    """What is asked.
+class AnalyticsQuery:
+    """A query, checked.
 
     Attributes:
         metrics: What to count; none for the rows themselves.
@@ -69,8 +72,8 @@ class Question:
     offset: int
 
 
-def read_question(spec: Mapping[str, Any], now: datetime, *, at_once: bool) -> Question:
-    """Checks a question, mostly by its shape.
+def parse_query(spec: Mapping[str, Any], now: datetime, *, at_once: bool) -> AnalyticsQuery:
+    """Parses a query and checks it, mostly by its shape.
 
     Args:
         spec: What was sent.
@@ -78,12 +81,14 @@ def read_question(spec: Mapping[str, Any], now: datetime, *, at_once: bool) -> Q
         at_once: Whether it is to be answered at once, which not every time range can be.
 
     Raises:
-        Refusal: 400 if it makes no sense.
+        Refusal: 400 if it makes no sense, 500 for what the API itself fails on.
     """
     metrics, dimensions = _names(spec, "metrics"), _names(spec, "dimensions")
     columns = _names(spec, "columns")
     if bool(metrics) == bool(columns) or (columns and dimensions):
         raise Refusal(400, "either `metrics` with `dimensions`, or `columns` is required")
+    if _BROKEN_METRICS.intersection(metrics) or _BROKEN_COLUMNS.intersection(columns):
+        raise Refusal(500, "Internal Server Error")
     for metric in metrics:
         if metric not in _METRICS:
             raise Refusal(400, f"unknown metric {metric!r}")
@@ -105,7 +110,7 @@ def read_question(spec: Mapping[str, Any], now: datetime, *, at_once: bool) -> Q
             400,
             f"time range of {days} days exceeds the {_MOST_DAYS}-day maximum for this query shape",
         )
-    return Question(
+    return AnalyticsQuery(
         metrics=metrics,
         fields=columns or dimensions,
         conditions=conditions,
@@ -118,35 +123,32 @@ def read_question(spec: Mapping[str, Any], now: datetime, *, at_once: bool) -> Q
     )
 
 
-def answer_question(question: Question, events: Sequence[Event]) -> list[Row]:
-    """All rows that a question asks for."""
+def run_query(query: AnalyticsQuery, events: Sequence[Event]) -> list[Row]:
+    """Runs a query and returns its rows."""
     found = [
         event
         for event in events
-        if question.start <= moment_of(event["timestamp"]) < question.end
-        and matches(event, question.conditions)
+        if query.start <= moment_of(event["timestamp"]) < query.end
+        and matches(event, query.conditions)
     ]
-    if question.metrics:
-        rows = _count_by(question, found)
-    else:
-        rows = [_values(question, event) for event in found]
-    for name, downwards in reversed(question.order_by):
+    rows = _count_by(query, found) if query.metrics else [_values(query, event) for event in found]
+    for name, downwards in reversed(query.order_by):
         rows.sort(key=lambda row: _place(row.get(name)), reverse=downwards)
-    last = None if question.limit is None else question.offset + question.limit
-    return rows[question.offset : last]
+    last = None if query.limit is None else query.offset + query.limit
+    return rows[query.offset : last]
 
 
-def _count_by(question: Question, events: Sequence[Event]) -> list[Row]:
+def _count_by(query: AnalyticsQuery, events: Sequence[Event]) -> list[Row]:
     parts: dict[tuple[str, ...], tuple[Row, list[Event]]] = {}
     for event in events:
-        values = _values(question, event)
+        values = _values(query, event)
         _, part = parts.setdefault(tuple(map(repr, values.values())), (values, []))
         part.append(event)
-    if not question.fields:
+    if not query.fields:
         # Totals are there even where there is nothing to count.
         parts.setdefault((), ({}, []))
     return [
-        {**values, **{metric: _measure(metric, part) for metric in question.metrics}}
+        {**values, **{metric: _measure(metric, part) for metric in query.metrics}}
         for values, part in parts.values()
     ]
 
@@ -160,19 +162,19 @@ def _measure(metric: str, events: Sequence[Event]) -> int | None:
     return len({repr(value) for value in values if value is not None})
 
 
-def _values(question: Question, event: Event) -> Row:
-    return {name: _value(question, event, name) for name in question.fields}
+def _values(query: AnalyticsQuery, event: Event) -> Row:
+    return {name: _value(query, event, name) for name in query.fields}
 
 
-def _value(question: Question, event: Event, name: str) -> Any:
+def _value(query: AnalyticsQuery, event: Event, name: str) -> Any:
     if name in _PERIODS:
-        at = moment_of(event["timestamp"]).astimezone(question.zone)
+        at = moment_of(event["timestamp"]).astimezone(query.zone)
         return _PERIODS[name](at).date().isoformat()
     return event["attributes"] if name == "attributes" else value_of(event, name)
 
 
 def _place(value: object) -> tuple[int, Any]:
-    """Where a value stands among others of any type: nothing first, then numbers, then text."""
+    """Returns a sort key for values of any type: null first, then numbers, then text."""
     if value is None:
         return 0, 0
     if isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""The body of a request, taken in piece by piece."""
+"""Request bodies, read piece by piece."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Spool = IO[bytes]
 
 
 def media_type(header: str | None) -> tuple[str, dict[str, str]]:
-    """Takes apart a Content-Type: the type in lower case, and its parameters."""
+    """Splits a Content-Type into its type, in lower case, and its parameters."""
     if header is None:
         return "", {}
     message = Message()
@@ -57,7 +57,7 @@ class Inbound:
 
     @property
     def kept(self) -> bytes | None:
-        """What has been taken in, unless it was too much to keep."""
+        """The bytes read so far; None where they are too many to keep."""
         return None if self._kept is None else bytes(self._kept)
 
     @property
@@ -66,7 +66,7 @@ class Inbound:
         return self._awaits_go
 
     async def read(self, limit: int = RAW_LIMIT) -> bytes:
-        """Takes in all of it, into memory.
+        """Reads all of it into memory.
 
         Raises:
             Refusal: 413 if it is more than `limit` bytes.
@@ -74,7 +74,7 @@ class Inbound:
         return b"".join([piece async for piece in self._pieces(limit)])
 
     async def spool(self, limit: int, workers: Executor) -> Spool:
-        """Takes in all of it; beyond a megabyte into a temporary file, which the caller closes.
+        """Reads all of it, beyond a megabyte into a temporary file, which the caller closes.
 
         Raises:
             Refusal: 413 if it is more than `limit` bytes.
@@ -102,7 +102,7 @@ class Inbound:
         return spool
 
     async def take(self, until: Point) -> None:
-        """Takes in a part of it, or all, and forgets it."""
+        """Reads a part of it, or all, and discards it."""
         if until in {"headers", 0}:
             return
         async for _ in self._pieces(None):

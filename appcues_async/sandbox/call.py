@@ -75,7 +75,7 @@ class Call:
 
     @property
     def wants_csv(self) -> bool:
-        """Whether CSV is what the caller would rather have."""
+        """Whether the Accept header prefers CSV."""
         best = {"application/json": -1.0, "text/csv": 0.0}
         for choice in self.request.headers.get("Accept", "").split(","):
             kind, *parameters = [part.strip() for part in choice.lower().split(";")]
@@ -92,12 +92,12 @@ class Call:
 
     @property
     def origin(self) -> str:
-        """Where the sandbox is, on the host that the caller used."""
+        """The sandbox's origin, with the host that the caller used."""
         return f"{self.request.scheme}://{self.request.host}"
 
     @property
     def account_url(self) -> str:
-        """What the account's addresses start with."""
+        """The URL that the account's paths are below."""
         return f"{self.origin}/v2/accounts/{self.path.split('/')[3]}"
 
     @property
@@ -106,7 +106,7 @@ class Call:
         return dict(parse_qsl(self.raw_query, keep_blank_values=True))
 
     async def json_object(self, *, limit: int = RAW_LIMIT) -> dict[str, Any]:
-        """The body of an endpoint that takes nothing but a JSON object.
+        """Reads a body that must be a JSON object.
 
         Args:
             limit: The most bytes that it may have.
@@ -132,7 +132,7 @@ class Call:
         also: Sequence[str] = (),
         limit: int | None = None,
     ) -> _Result:
-        """Takes in an upload, raw or multipart, and reads it without holding the loop.
+        """Reads an upload, raw or multipart, without blocking the loop.
 
         Args:
             read: What to do with it; runs in another thread if it is long.
@@ -159,7 +159,7 @@ class Call:
         return await self._off_loop(spool, work)
 
     async def json_user_ids(self, name: str, *, limit: int = RAW_LIMIT) -> list[str]:
-        """The user ids that a JSON object lists under a name.
+        """Reads the user ids that a JSON object lists under a name.
 
         Raises:
             Refusal: What `json_object` raises, and 400 if they are no list of strings, or there
@@ -173,11 +173,11 @@ class Call:
         return user_ids
 
     def is_json(self) -> bool:
-        """Whether the body says that it is a single JSON document."""
+        """Returns whether the Content-Type is that of one JSON document."""
         return media_type(self.request.headers.get("Content-Type"))[0] == JSON
 
     async def in_thread(self, work: Callable[[], _Result]) -> _Result:
-        """Does something that takes long without holding the loop."""
+        """Runs long work in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self.workers, work)
 
     async def _off_loop(self, spool: Spool, work: Callable[[], _Result]) -> _Result:
@@ -220,7 +220,7 @@ def _unpack(spool: Spool, boundary: str) -> Upload:
 
 
 def _is_csv(part: FilePart, spool: Spool) -> bool:
-    """What a file is by its type, else by its name, else by how it starts."""
+    """Returns whether a file is CSV by its type, else its name, else its first character."""
     if part.content_type in {CSV, NDJSON}:
         return part.content_type == CSV
     ending = part.file_name.lower().rpartition(".")[2]

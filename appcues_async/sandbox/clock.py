@@ -26,7 +26,7 @@ class SandboxClock:
         self._ahead = 0.0
 
     def time(self) -> float:
-        """Seconds that only ever go forward."""
+        """Returns monotonic seconds."""
         return self._seconds() + self._ahead
 
     def now(self) -> datetime:

@@ -1,4 +1,4 @@
-"""Conditions on events: whether they have the right shape, and which events they let through."""
+"""Conditions on events: their shape is checked, and events are matched."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CONJUNCTIONS: Final = frozenset({"and", "or"})
 
 
 def check_condition(condition: object, *, nested: bool = True) -> None:
-    """Checks the shape alone: which fields and operators there are is not documented.
+    """Checks the shape of a condition; which fields and operators exist is not documented.
 
     Args:
         condition: What was sent.
@@ -36,7 +36,7 @@ def check_condition(condition: object, *, nested: bool = True) -> None:
 
 
 def value_of(event: Mapping[str, Any], field: str) -> Any:
-    """What an event says of a field; None if nothing."""
+    """Returns an event's value of a field; None where it has none."""
     if field == "event":
         field = "name"
     if field in {"name", "user_id", "timestamp"}:
@@ -45,7 +45,7 @@ def value_of(event: Mapping[str, Any], field: str) -> Any:
 
 
 def matches(event: Mapping[str, Any], conditions: Sequence[Sequence[Any]]) -> bool:
-    """Whether an event meets all conditions."""
+    """Returns whether an event meets all conditions."""
     return all(_meets(event, condition) for condition in conditions)
 
 
@@ -75,7 +75,7 @@ def _like(value: object, given: object, *, case: bool = True) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def _pattern(given: str, *, case: bool) -> re.Pattern[str]:
-    """A pattern of SQL: % is anything, _ is one character."""
+    """Compiles an SQL pattern: % matches anything, _ one character."""
     wild = {"%": ".*", "_": "."}
     text = "".join(wild.get(character) or re.escape(character) for character in given)
     return re.compile(text, re.DOTALL if case else re.DOTALL | re.IGNORECASE)

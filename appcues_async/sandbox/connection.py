@@ -27,7 +27,7 @@ _TIMEOUT: Final = 30.0
 
 
 class SandboxConnection:
-    """A sandbox in another process: what `Sandbox` shows and does, by one request each time.
+    """A sandbox in another process; each attribute and call is a request to its control plane.
 
     Calls block, for a few milliseconds as a rule; the sandbox must not be on the loop that calls.
     What is returned is a copy: to put data in, use `seed`.
@@ -142,7 +142,7 @@ class SandboxConnection:
         self.call("POST", "seed", content)
 
     def fail_next_job(self, detail: str = "Something went wrong", *, rows_applied: int = 0) -> None:
-        """Lets the next job end as FAILED, as `Sandbox.fail_next_job` does."""
+        """Makes the next job end as FAILED, as `Sandbox.fail_next_job` does."""
         content = {"detail": detail, "rows_applied": rows_applied}
         self.call("POST", "fail_next_job", content)
 
@@ -212,7 +212,7 @@ class RemoteFaults:
         times: int | None = 1,
         probability: float = 1.0,
     ) -> RemoteInstruction:
-        """Lets something go wrong, as `Faults.add` does.
+        """Adds a fault, as `Faults.add` does.
 
         A `Stall` without `seconds` lasts until `clear`: its hold cannot be released from here.
 

@@ -1,4 +1,4 @@
-"""What an account shows to its users, and who it groups them with; and what is there at first."""
+"""Flows, experiences, checklists, tags and groups, and those that exist at first."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Control:
         self._faults = faults
         self._bucket = bucket
         self._shown: Final[Mapping[str, Callable[[], object]]] = {
-            "info": sandbox.describe,
+            "info": self._describe,
             "state": lambda: state_to_json(state),
             "requests": lambda: [request_to_json(entry) for entry in log.entries],
             "sent": lambda: asdict(sandbox.sent),
@@ -129,6 +129,17 @@ class Control:
             return self._done[noun](fields) or {"ok": True}
         except (TypeError, ValueError, AttributeError) as error:
             raise Refusal(400, str(error)) from error
+
+    def _describe(self) -> dict[str, Any]:
+        return {
+            "url": self._sandbox.url,
+            "credentials": self._sandbox.credentials,
+            "legacy_api_key": self._sandbox.legacy_api_key,
+            "customerio_credentials": self._sandbox.customerio_credentials,
+            "time": self._sandbox.time(),
+            "now": self._state.clock.now(),
+            "rate_limit": self._sandbox.rate_limit,
+        }
 
     def _advance(self, fields: dict[str, Any]) -> None:
         seconds = fields.get("advance")

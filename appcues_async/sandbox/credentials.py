@@ -1,4 +1,4 @@
-"""What the sandbox is reached with."""
+"""The sandbox's credentials."""
 
 from __future__ import annotations
 

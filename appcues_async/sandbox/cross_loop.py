@@ -1,4 +1,4 @@
-"""Waiting for something that another thread or another loop brings about."""
+"""Signals between threads and event loops."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Hold", "Signal"]
 
 
 class Signal:
-    """Goes off once; any loop and any thread may set it off or wait for it."""
+    """An event that is set once; any loop and any thread may set it or wait for it."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -21,7 +21,7 @@ class Signal:
         return self._event.is_set()
 
     def set(self) -> None:
-        """Sets it off, for all who wait and all who will."""
+        """Sets it, for present and future waiters."""
         with self._lock:
             self._event.set()
             waiters, self._waiters = self._waiters, set()
@@ -31,7 +31,7 @@ class Signal:
                 waiter.get_loop().call_soon_threadsafe(_wake, waiter)
 
     async def wait(self) -> None:
-        """Waits without holding the running loop."""
+        """Waits without blocking the running loop."""
         with self._lock:
             if self._event.is_set():
                 return
@@ -44,7 +44,7 @@ class Signal:
                 self._waiters.discard(waiter)
 
     def wait_in_thread(self, timeout: float) -> bool:
-        """Blocks the calling thread for at most `timeout` seconds; True if it went off."""
+        """Blocks the calling thread for at most `timeout` seconds; returns whether it was set."""
         return self._event.wait(timeout)
 
 
@@ -87,6 +87,6 @@ class Hold:
         return self._reached.wait_in_thread(timeout)
 
     async def stand(self) -> None:
-        """What a request does here: it says that it came, and waits."""
+        """Signals that a request has arrived, and waits for the release."""
         self._reached.set()
         await self._released.wait()

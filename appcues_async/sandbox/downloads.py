@@ -32,7 +32,7 @@ class File:
 
 @frozen
 class Link:
-    """A way to a file, for some time.
+    """A link to a file, valid for some time.
 
     Attributes:
         path: Where it is, with the query that makes it valid.
@@ -56,11 +56,11 @@ class Downloads:
         self._links: dict[str, tuple[str, datetime]] = {}
 
     def keep(self, job_id: str, file: File) -> None:
-        """Takes in the file of a job."""
+        """Stores the file of a job."""
         self._files[job_id] = file
 
     def mint(self, job_id: str, seconds: float) -> Link:
-        """Makes a new link to the file of a job, good for so many seconds."""
+        """Makes a new link to the file of a job, valid for some seconds."""
         signature = secrets.token_hex(16)
         expires_at = self._clock.now() + timedelta(seconds=seconds)
         self._links[signature] = (job_id, expires_at)
@@ -68,7 +68,7 @@ class Downloads:
         return Link(f"/files/{job_id}?{query}", expires_at)
 
     def find(self, job_id: str, signature: str) -> File | None:
-        """The file that a link leads to; None if the link is not good, or not any more."""
+        """Returns the file behind a link; None where the link is wrong or has expired."""
         job, expires_at = self._links.get(signature, ("", self._clock.now()))
         if job != job_id or self._clock.now() >= expires_at:
             return None

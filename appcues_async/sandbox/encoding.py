@@ -1,4 +1,4 @@
-"""JSON and CSV text: the one place that knows which library does it."""
+"""JSON and CSV, encoded and decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instructions to go wrong: what happens, to which request, and how often."""
+"""Faults: what goes wrong, for which requests, and how often."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _whole_if_applied(instance: Answer | Reset | Close, _attribute: object, afte
 
 @frozen
 class Answer:
-    """An answer of its own instead of the real one.
+    """Another reply in place of the real one.
 
     Attributes:
         status: The HTTP status.
@@ -198,7 +198,7 @@ class Instruction:
     number: int = 0
 
     def claims(self, method: str, path: str, chance: random.Random) -> bool:
-        """Whether the fault happens to this request; to be asked once per request."""
+        """Decides whether the fault happens to a request; called once per request."""
         if self.times is not None and self.hits >= self.times:
             return False
         if self.method is not None and self.method != method:
@@ -215,7 +215,7 @@ class Instruction:
 
 
 class Faults:
-    """The instructions in force; of those that match a request, the oldest one counts.
+    """The faults in force; of those that match a request, the oldest one happens.
 
     Args:
         seed: Where chance starts from, so that a run can be repeated.
@@ -238,7 +238,7 @@ class Faults:
         times: int | None = 1,
         probability: float = 1.0,
     ) -> Instruction:
-        """Lets something go wrong.
+        """Adds a fault.
 
         Args:
             fault: What happens.
@@ -295,7 +295,7 @@ class Faults:
                 instruction.fault.hold.release()
 
     def take(self, method: str, path: str) -> Fault | None:
-        """The fault that happens to this request, if any."""
+        """Returns the fault that happens to a request, if any."""
         with self._lock:
             for instruction in self._instructions:
                 if instruction.claims(method, path, self._chance):

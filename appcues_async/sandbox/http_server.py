@@ -1,4 +1,4 @@
-"""The socket: takes connections, numbers them, and hands on their requests."""
+"""The HTTP server: accepts connections, numbers them, and dispatches their requests."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from appcues_async.sandbox.call import Call
 from appcues_async.sandbox.control import Control
 from appcues_async.sandbox.faults import Faults
 from appcues_async.sandbox.replies import Reply
-from appcues_async.sandbox.request_log import RequestLog, Ticket
-from appcues_async.sandbox.responder import Delivery
+from appcues_async.sandbox.request_log import OpenEntry, RequestLog
+from appcues_async.sandbox.responder import Responder
 from appcues_async.sandbox.service import Service
 from appcues_async.sandbox.state import State
 
-__all__ = ["Listener"]
+__all__ = ["HttpServer"]
 
 #: Settled at once up to so many rows; above that, in a thread.
 _SETTLE_AT_ONCE: Final = 5_000
@@ -56,11 +56,11 @@ class _Connections(web.Server):
         self._lost(self._numbers.pop(handler, 0))
 
     def number(self, handler: web.RequestHandler) -> int:
-        """The number of a connection; 0 if it was lost before its request could be looked at."""
+        """Returns the number of a connection; 0 where it was lost before its request was read."""
         return self._numbers.get(handler, 0)
 
 
-class Listener:
+class HttpServer:
     """Serves HTTP on a loopback address of the running loop.
 
     Args:
@@ -89,11 +89,11 @@ class Listener:
         self._control = control
         self._workers = workers
         self._connections = _Connections(self._handle, self._lose)
-        self._door: socket.socket | None = None
+        self._listening: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._closing = False
         self._handlers: set[asyncio.Task[Any]] = set()
-        self._open: dict[int, tuple[Ticket, Inbound]] = {}
+        self._open: dict[int, tuple[OpenEntry, Inbound]] = {}
         self._settling = asyncio.Lock()
 
     async def open(self, host: str, port: int) -> int:
@@ -103,16 +103,16 @@ class Listener:
             The port.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        door = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        door.setblocking(False)
-        self._door = door
-        self._accepting = asyncio.create_task(self._accept(door), name="sandbox accepts")
-        address: tuple[Any, ...] = door.getsockname()
+        listening = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        listening.setblocking(False)
+        self._listening = listening
+        self._accepting = asyncio.create_task(self._accept(listening), name="sandbox accepts")
+        address: tuple[Any, ...] = listening.getsockname()
         return int(address[1])
 
     async def close(self) -> None:
-        """Cuts all connections at once, whatever is still going on."""
-        await self._shut_door()
+        """Closes all connections at once, and cancels what still runs."""
+        await self._stop_accepting()
         handlers = [task for task in self._handlers if not task.done()]
         for task in handlers:
             task.cancel()
@@ -124,12 +124,12 @@ class Listener:
         # Zero seconds would be no limit at all.
         await self._connections.shutdown(0.001)
 
-    async def _accept(self, door: socket.socket) -> None:
+    async def _accept(self, listening: socket.socket) -> None:
         # asyncio's own server drops a connection with a traceback if it is closed in between.
         loop = asyncio.get_running_loop()
         while True:
             try:
-                connection, _ = await loop.sock_accept(door)
+                connection, _ = await loop.sock_accept(listening)
             except OSError:
                 # A caller that has gone, or no descriptor is free: others may be soon.
                 await asyncio.sleep(_ACCEPT_AGAIN)
@@ -142,14 +142,14 @@ class Listener:
             except OSError:
                 connection.close()
 
-    async def _shut_door(self) -> None:
-        if self._door is None or self._accepting is None:
+    async def _stop_accepting(self) -> None:
+        if self._listening is None or self._accepting is None:
             return
         self._closing = True
         # Cancelling could lose a connection that was just accepted; one more ends the waiting.
-        with self._door:
+        with self._listening:
             try:
-                knock = socket.socket(self._door.family)
+                knock = socket.socket(self._listening.family)
             except OSError:
                 # No descriptor is free for that, so none was accepted either.
                 self._accepting.cancel()
@@ -157,7 +157,7 @@ class Listener:
                 return
             with knock:
                 knock.setblocking(False)
-                knock.connect_ex(self._door.getsockname())
+                knock.connect_ex(self._listening.getsockname())
                 await asyncio.wait([self._accepting])
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -176,7 +176,7 @@ class Listener:
 
     async def _serve(self, request: web.BaseRequest, path: str, query: str) -> web.StreamResponse:
         connection = self._connections.number(request.protocol)
-        ticket = self._log.open(
+        entry = self._log.open(
             method=request.method,
             path=path,
             query=query,
@@ -194,13 +194,13 @@ class Listener:
             body=body,
             workers=self._workers,
         )
-        self._open[connection] = (ticket, body)
+        self._open[connection] = (entry, body)
         fault = self._faults.take(request.method, path)
         try:
-            return await Delivery(call, ticket, self._answer).deliver(fault)
+            return await Responder(call, entry, self._answer).deliver(fault)
         except (ConnectionError, aiohttp.ClientPayloadError, web.RequestPayloadError):
             # The client went away; there is nobody to answer.
-            ticket.abandoned(body.received, body.kept)
+            entry.abandoned(body.received, body.kept)
             return web.Response(status=400)
         finally:
             self._open.pop(connection, None)
@@ -210,7 +210,7 @@ class Listener:
         return await self._service.answer(call)
 
     async def _settle(self) -> None:
-        """Ends the jobs that are due; the loop is not held for many rows."""
+        """Ends the jobs that are due, in a thread where they have many rows."""
         jobs = self._state.jobs
         async with self._settling:
             if jobs.due_rows() > _SETTLE_AT_ONCE:
@@ -220,5 +220,5 @@ class Listener:
 
     def _lose(self, connection: int) -> None:
         if connection in self._open:
-            ticket, body = self._open[connection]
-            ticket.abandoned(body.received, body.kept)
+            entry, body = self._open[connection]
+            entry.abandoned(body.received, body.kept)

@@ -1,4 +1,4 @@
-"""Offline work: it starts at once, takes its time, and takes effect when it ends."""
+"""Jobs: they start at once, take their time, and take effect when they end."""
 
 from __future__ import annotations
 
@@ -60,17 +60,17 @@ class JobPlan:
 
 
 def _nothing(_rows: Sequence[Any]) -> None:
-    """What rows do that have no effect."""
+    """Applies nothing."""
 
 
 def _no_more(_job: Job) -> Mapping[str, Any]:
-    """What is left to say at the end of most jobs."""
+    """Returns no further attributes."""
     return {}
 
 
 @frozen
 class Work:
-    """What a job is to do.
+    """The work of a job.
 
     Attributes:
         rows: How many rows were uploaded, valid or not.
@@ -94,7 +94,7 @@ class Work:
 
 @define(eq=False, kw_only=True)
 class Job:
-    """A job as it stands.
+    """A job.
 
     Attributes:
         id: The job's id.
@@ -159,7 +159,7 @@ class Job:
 
 
 def stamp(at: datetime) -> str:
-    """A job's times: whole seconds, without a zone."""
+    """Formats a job's time: whole seconds, without a zone."""
     return at.replace(tzinfo=None).isoformat(timespec="seconds")
 
 
@@ -222,13 +222,18 @@ class JobBook:
             return job
 
     def listed(self) -> list[Job]:
-        """The jobs that show in the list, oldest first; analytics exports do not."""
+        """Returns the jobs that the list shows, oldest first; analytics exports are not among them."""
         latest = self._clock.time() - self._list_lag
         jobs = [job for job in self.all.values() if job.started <= latest]
         return [job for job in jobs if job.kind != "analytics_export"]
 
+    def running(self, kind: JobKind) -> int:
+        """Returns how many jobs of a kind have not ended."""
+        with self._lock:
+            return sum(job.kind == kind for _, _, job, _, _ in self._running)
+
     def due_rows(self) -> int:
-        """How many rows `settle` would put into effect or go through now."""
+        """Returns how many rows `settle` would apply or read now."""
         now = self._clock.time()
         with self._lock:
             due = [work for ends, _, _, work, _ in self._running if ends <= now]

@@ -1,4 +1,4 @@
-"""When events happened, and how that is written in answers and files."""
+"""Timestamps of events, parsed and formatted."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any, Final
 
 from appcues_async.sandbox.problems import Refusal
 
-__all__ = ["describe_event", "moment_of", "parse_time_zone"]
+__all__ = ["LATEST_SECONDS", "describe_event", "moment_of", "parse_time_zone"]
 
+#: The end of the year 9999, in seconds; larger numbers are milliseconds, those since 1978.
+LATEST_SECONDS: Final = 253_402_300_799
 _DAY: Final = 24 * 60
 _OFFSET: Final = re.compile(r"([+-])(\d\d):([0-5]\d)")
 
@@ -34,15 +36,16 @@ def parse_time_zone(value: object) -> timezone:
 
 
 def moment_of(timestamp: str | float) -> datetime:
-    """When an event happened; version 1 also takes seconds since 1970."""
+    """Returns when an event happened; version 1 also takes seconds or milliseconds since 1970."""
     if isinstance(timestamp, str):
         at = datetime.fromisoformat(timestamp)
         return at if at.tzinfo else at.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(timestamp, UTC)
+    seconds = timestamp / 1000 if timestamp > LATEST_SECONDS else timestamp
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def describe_event(event: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
-    """An event as it is shown, with its time in a zone."""
+    """Describes an event as the API shows it, with its time in a zone."""
     at = moment_of(event["timestamp"]).astimezone(zone).isoformat(timespec="milliseconds")
     return {
         "user_id": event["user_id"],

@@ -1,4 +1,4 @@
-"""The file within a multipart upload, found in place."""
+"""Finds the file within a multipart upload, without copying it."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def find_file(body: Spool, boundary: str) -> FilePart:
 
 
 def _part_headers(body: Spool, position: int) -> tuple[int, bytes] | None:
-    """Where the content of a part starts, and its headers; None after the last part."""
+    """Returns where the content of a part starts, and its headers; None after the last part."""
     body.seek(position)
     head = body.read(_HEADERS_LIMIT)
     if head.startswith(b"--"):
@@ -96,7 +96,7 @@ def _read_part(text: bytes, start: int, end: int) -> FilePart | None:
 
 
 def _find(body: Spool, needle: bytes, start: int) -> int:
-    """The offset of `needle` at or after `start`, or -1."""
+    """Returns the offset of `needle` at or after `start`, or -1."""
     body.seek(start)
     offset = start
     tail = b""

@@ -1,4 +1,4 @@
-"""Why a request was refused."""
+"""Refusals, and the error bodies of each API."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Refusal(Exception):  # noqa: N818 - it is an answer to the caller, not an 
 
 
 def title_of(status: int) -> str:
-    """The reason phrase of a status, such as "Not Found"."""
+    """Returns the reason phrase of a status, such as "Not Found"."""
     if status == 413:
         return "Payload Too Large"  # Python's own phrase for it differs from version to version
     try:
@@ -45,12 +45,12 @@ def title_of(status: int) -> str:
 
 
 def problem_details(status: int, detail: str) -> dict[str, Any]:
-    """The error body of version 2 of the API."""
+    """Returns the error body of version 2 of the API."""
     return {"error": True, "status": status, "title": title_of(status), "detail": detail}
 
 
 def activity_problem(status: int, detail: str) -> dict[str, Any]:
-    """The error body of version 1 of the API."""
+    """Returns the error body of version 1 of the API."""
     return {
         "error": True,
         "message": {"description": detail, "title": title_of(status), "type": "error"},
@@ -59,10 +59,10 @@ def activity_problem(status: int, detail: str) -> dict[str, Any]:
 
 
 def analytics_problem(status: int, detail: str) -> dict[str, Any]:
-    """The error body of the analytics of version 2."""
+    """Returns the error body of the analytics of version 2."""
     return {"detail": detail, "status": status, "title": title_of(status)}
 
 
 def customerio_problem(_status: int, detail: str) -> dict[str, Any]:
-    """The error body of Customer.io."""
+    """Returns the error body of Customer.io."""
     return {"meta": {"errors": [detail]}}

@@ -1,4 +1,4 @@
-"""How many requests the account may send: a bucket that holds one second's worth."""
+"""The rate limit: a token bucket that holds one second's worth."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ class TokenBucket:
         self._rate = rate
 
     def refill(self) -> None:
-        """Fills the bucket to the brim."""
+        """Fills the bucket."""
         self._level = self._rate or 0.0
         self._filled_at = self._time()
 
     @property
     def left(self) -> int:
-        """How many whole requests are in the bucket."""
+        """The whole requests left in the bucket."""
         self._pour()
         return int(self._level + 1e-9)
 
     def take(self) -> bool:
-        """Takes one request out of the bucket; False when it is empty."""
+        """Takes one request out of the bucket; returns False when it is empty."""
         if self._rate is None:
             return True
         self._pour()
@@ -56,7 +56,7 @@ class TokenBucket:
         return True
 
     def _pour(self) -> None:
-        """Lets in what has come since it was last looked at."""
+        """Adds the tokens of the time since the last call."""
         now = self._time()
         if self._rate is not None:
             self._level = min(self._rate, self._level + (now - self._filled_at) * self._rate)

@@ -1,4 +1,4 @@
-"""What a route answers, before it becomes bytes."""
+"""Replies of routes, before they are encoded."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANY_COLUMNS: Final[tuple[str, ...]] = ()
 
 @frozen
 class Reply:
-    """An answer: JSON, or CSV where the caller asked for it and the route has columns, or a file.
+    """A reply: JSON, or CSV where the caller asks for it and the route has columns, or a file.
 
     Args:
         status: The HTTP status.
@@ -36,7 +36,7 @@ class Reply:
     media_type: str = "application/octet-stream"
 
     def encode(self, *, csv: bool) -> tuple[bytes, str]:
-        """The body and its content type."""
+        """Returns the body and its content type."""
         if isinstance(self.content, bytes):
             return self.content, self.media_type
         if not csv or self.columns is None:

@@ -1,4 +1,4 @@
-"""Every request that came in, as it looked on the wire."""
+"""The log of requests, as they were on the wire."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-__all__ = ["BODY_KEPT", "LoggedRequest", "RequestLog", "Ticket", "redacted"]
+__all__ = ["BODY_KEPT", "LoggedRequest", "OpenEntry", "RequestLog", "redacted"]
 
 #: A body is kept in the log up to this many bytes.
 BODY_KEPT = 64 * 1024
 
 
 def redacted(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers without the credentials."""
+    """Returns the headers without the credentials."""
     return {
         name: "(redacted)" if name.lower() == "authorization" else value
         for name, value in headers.items()
@@ -28,7 +28,7 @@ def _show_headers(headers: Mapping[str, str]) -> str:
 
 @frozen(kw_only=True)
 class LoggedRequest:
-    """One request, as far as it got.
+    """A request, and what became of it.
 
     Attributes:
         method: The HTTP method.
@@ -60,8 +60,8 @@ class LoggedRequest:
     applied: bool = False
 
 
-class Ticket:
-    """The place of one request in the log, until it is answered."""
+class OpenEntry:
+    """An open entry of the log, until its request is answered."""
 
     def __init__(self, log: RequestLog, place: int, generation: int) -> None:
         self._log = log
@@ -85,7 +85,7 @@ class Ticket:
 
 
 class RequestLog:
-    """All requests, in the order they came; each entry is replaced when more is known."""
+    """All requests in order of arrival; an entry is replaced when more is known."""
 
     def __init__(self) -> None:
         self.entries: list[LoggedRequest] = []
@@ -101,7 +101,7 @@ class RequestLog:
         headers: Mapping[str, str],
         arrived: float,
         connection: int,
-    ) -> Ticket:
+    ) -> OpenEntry:
         """Writes down a request that has just come in."""
         entry = LoggedRequest(
             method=method,
@@ -114,13 +114,13 @@ class RequestLog:
         )
         with self._lock:
             self.entries.append(entry)
-            return Ticket(self, len(self.entries) - 1, self._generation)
+            return OpenEntry(self, len(self.entries) - 1, self._generation)
 
-    def change(self, ticket: Ticket, **changes: Any) -> None:
+    def change(self, opened: OpenEntry, **changes: Any) -> None:
         """Replaces an entry, unless the log was cleared since it was written."""
         with self._lock:
-            if ticket.generation == self._generation:
-                self.entries[ticket.place] = evolve(self.entries[ticket.place], **changes)
+            if opened.generation == self._generation:
+                self.entries[opened.place] = evolve(self.entries[opened.place], **changes)
 
     def clear(self) -> None:
         """Forgets all requests."""

@@ -1,4 +1,4 @@
-"""How an answer goes out: as it is, or as a fault would have it."""
+"""Sends replies: as they are, or as a fault says."""
 
 from __future__ import annotations
 
@@ -28,32 +28,32 @@ from appcues_async.sandbox.faults import (
 )
 from appcues_async.sandbox.problems import problem_details, title_of
 from appcues_async.sandbox.replies import Reply
-from appcues_async.sandbox.request_log import Ticket
+from appcues_async.sandbox.request_log import OpenEntry
 
-__all__ = ["Delivery"]
+__all__ = ["Responder"]
 
 #: Makes the system send RST instead of FIN when the socket is closed.
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
 @define(eq=False)
-class Delivery:
-    """Brings one request to its end.
+class Responder:
+    """Answers one request.
 
     Attributes:
         call: The request.
-        ticket: Its place in the log.
+        entry: Its place in the log.
         answer: What works out the real answer.
     """
 
     call: Call
-    ticket: Ticket
+    entry: OpenEntry
     answer: Callable[[Call], Awaitable[Reply]]
 
     async def deliver(  # noqa: PLR0911 - one for each kind of fault
         self, fault: Fault | None
     ) -> web.StreamResponse:
-        """Answers, or does what the fault says instead."""
+        """Sends the reply, or what the fault says instead."""
         match fault:
             case None:
                 return self._send(await self._work_out())
@@ -73,10 +73,10 @@ class Delivery:
                 return await self._send_amended(fault)
 
     async def _work_out(self) -> Reply:
-        """The real answer; from then on the request has taken effect, or never will."""
+        """Computes the real reply; the request has taken effect then, or never will."""
         reply = await self.answer(self.call)
         if 200 <= reply.status < 300:
-            self.ticket.took_effect()
+            self.entry.took_effect()
         return reply
 
     def _send(self, reply: Reply) -> web.Response:
@@ -88,7 +88,7 @@ class Delivery:
         return body, {"Content-Type": content_type, "Date": self._date(), **reply.headers}
 
     def _date(self) -> str:
-        """The moment by the sandbox's own clock, which its jobs start by as well."""
+        """Returns the Date header, by the sandbox's clock."""
         return format_datetime(self.call.state.clock.now(), usegmt=True)
 
     def _response(self, status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
@@ -202,7 +202,7 @@ class Delivery:
             await self.call.body.take(fault.after)
 
     def _log(self, status: int | None) -> None:
-        self.ticket.answered(status, self.call.body.received, self.call.body.kept)
+        self.entry.answered(status, self.call.body.received, self.call.body.kept)
 
     def _cut(self, *, reset: bool) -> None:
         transport = self.call.request.transport

@@ -1,4 +1,4 @@
-"""Uploaded text, row by row: which rows are valid, and what they say."""
+"""Uploaded text, parsed and checked row by row."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Fields = dict[str, Any]
 
 @define
 class Rows:
-    """What an upload comes to.
+    """The rows of an upload: how many, how many failed, and the valid ones.
 
     Attributes:
         keep: Whether valid rows are kept, or only counted.
@@ -65,7 +65,7 @@ class Rows:
 
 @frozen
 class Table:
-    """What rows of one kind need.
+    """The rules for rows of one kind.
 
     Attributes:
         columns: The columns that a CSV header must name, each with its spellings.
@@ -137,7 +137,7 @@ def plain_attributes(fields: Fields) -> Fields:
 
 
 def check_event_name(name: object) -> bool:
-    """Whether an event may be called that."""
+    """Returns whether a name is one that an event may have."""
     return (
         isinstance(name, str)
         and 0 < len(name) <= NAME_LIMIT
@@ -197,7 +197,7 @@ EVENTS: Final = Table(columns=(_USER_ID, ("name",), ("timestamp",)), read=_read_
 
 
 def _each_json_line(text: Spool, take: Callable[[Any], None]) -> None:
-    """Hands on the value of each line; None for a line that is not JSON."""
+    """Yields the value of each line; None for a line that is not JSON."""
     for line in text:
         if line.isspace():
             continue
@@ -211,7 +211,7 @@ def _each_json_line(text: Spool, take: Callable[[Any], None]) -> None:
 
 
 def _each_csv_line(text: Spool, take: Callable[[list[str] | None], None]) -> None:
-    """Hands on the cells of each line; None for a line that is not CSV."""
+    """Yields the cells of each line; None for a line that is not CSV."""
     # A TextIOWrapper reads 8 KiB at a time from the file, and each time gives the interpreter away
     # too briefly for the sandbox's loop to get it: the loop then waits for up to a second.
     # Cells may be longer than the csv module lets them be, for the whole program.

@@ -1,4 +1,4 @@
-"""What a program has sent, in a form that tests compare; and the data that was there before."""
+"""What a program sent, for tests to compare with, and data that is seeded before."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Sent:
         profiles: Mapping[str, Mapping[str, Any]],
         ids: Mapping[str, Iterable[str]],
     ) -> Self:
-        """Returns what of these values was not there before."""
+        """Returns those of the values that were not there before."""
         seeded = list(before.events)
         new_events = SentEvents()
         for event in events:

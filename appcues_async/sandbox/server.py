@@ -1,4 +1,4 @@
-"""The sandbox as a whole: opened, looked into, steered and closed."""
+"""The sandbox: opened, inspected, steered and closed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from appcues_async.sandbox.credentials import (
     CustomerIOArguments,
 )
 from appcues_async.sandbox.faults import Faults
-from appcues_async.sandbox.http_server import Listener
+from appcues_async.sandbox.http_server import HttpServer
 from appcues_async.sandbox.jobs import Job, JobBook, JobKind, JobPlan
 from appcues_async.sandbox.rate import TokenBucket
 from appcues_async.sandbox.request_log import LoggedRequest, RequestLog
@@ -130,7 +130,7 @@ class Sandbox:
             raise ValueError("token must be printable ASCII without spaces")
         self._url: str | None = None
         self._seeded = Sent()
-        self._listener: Listener | None = None
+        self._server: HttpServer | None = None
         self._workers: ThreadPoolExecutor | None = None
         self._thread: ServingThread | None = None
         #: What is to go wrong.
@@ -250,7 +250,7 @@ class Sandbox:
 
     @property
     def customerio_segments(self) -> dict[int, set[str]]:
-        """Who is in each manual segment of Customer.io; there is 1, and more can be put in."""
+        """Members of each manual segment of Customer.io; there is 1, and more can be put in."""
         return self._state.customerio_segments
 
     @property
@@ -261,7 +261,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[LoggedRequest]:
-        """Every request, in the order they came, also those that were refused or never answered."""
+        """Every request in order of arrival, those that were refused or never answered included."""
         return self._log.entries
 
     @property
@@ -291,11 +291,11 @@ class Sandbox:
         self._clock.advance(seconds)
 
     def plan_next_job(self, plan: JobPlan) -> None:
-        """Sets how the next job ends that is started; several plans are used in their order."""
+        """Sets how the next job ends; several plans are used in order."""
         self._jobs.plan(plan)
 
     def fail_next_job(self, detail: str = "Something went wrong", *, rows_applied: int = 0) -> None:
-        """Lets the next job end as FAILED.
+        """Makes the next job end as FAILED.
 
         Args:
             detail: What its last event says.
@@ -324,18 +324,6 @@ class Sandbox:
         seed_state(self._state, profiles or {}, events or (), segments or {})
         self._seeded = Sent.since(Sent(), self._state)
 
-    def describe(self) -> dict[str, Any]:
-        """Returns its credentials, its clock and its rate limit, as the control plane shows them."""
-        return {
-            "url": self.url,
-            "credentials": self.credentials,
-            "legacy_api_key": self.legacy_api_key,
-            "customerio_credentials": self.customerio_credentials,
-            "time": self._clock.time(),
-            "now": self._clock.now(),
-            "rate_limit": self.rate_limit,
-        }
-
     def reset(self) -> None:
         """Goes back to the beginning: no data, no faults, no requests, a full rate limit."""
         self.faults.clear()
@@ -346,10 +334,10 @@ class Sandbox:
         self._customerio_bucket.refill()
 
     async def __aenter__(self) -> Self:
-        if self._listener is not None or self._thread is not None:
+        if self._server is not None or self._thread is not None:
             raise RuntimeError("The sandbox is open already")
         self._workers = ThreadPoolExecutor(4, thread_name_prefix="sandbox")
-        self._listener = Listener(
+        self._server = HttpServer(
             state=self._state,
             service=self._service,
             faults=self.faults,
@@ -365,7 +353,7 @@ class Sandbox:
             workers=self._workers,
         )
         try:
-            port = await self._listener.open(self._host, self._port)
+            port = await self._server.open(self._host, self._port)
         except BaseException:
             await self._close()
             raise
@@ -382,7 +370,7 @@ class Sandbox:
         await self._close()
 
     def __enter__(self) -> Self:
-        if self._listener is not None or self._thread is not None:
+        if self._server is not None or self._thread is not None:
             raise RuntimeError("The sandbox is open already")
         thread = ServingThread(self)
         thread.open()
@@ -401,9 +389,9 @@ class Sandbox:
 
     async def _close(self) -> None:
         self._url = None
-        if self._listener is not None:
-            await self._listener.close()
-            self._listener = None
+        if self._server is not None:
+            await self._server.close()
+            self._server = None
         if self._workers is not None:
             self._workers.shutdown(wait=False, cancel_futures=True)
             self._workers = None

@@ -1,4 +1,4 @@
-"""The front doors: who may come in, how often, and where to."""
+"""Access: credentials, rate limits and routing of each API."""
 
 from __future__ import annotations
 
@@ -62,15 +62,18 @@ _VERSION_1: Final = RouteTable(activity.ROUTES)
 _GDPR: Final = RouteTable(gdpr.ROUTES)
 _CUSTOMERIO: Final = RouteTable(customerio.ROUTES)
 
+#: How many analytics exports may run at a time, as the headers say; nothing enforces it.
+_EXPORT_SLOTS: Final = 5
+
 #: Who answers, and how they tell of what is wrong.
-_Door = tuple[
+_Entrance = tuple[
     Callable[[Call, list[str]], Awaitable[Reply]],
     Callable[[int, str], dict[str, Any]],
 ]
 
 
 class Service:
-    """Answers requests the way that Appcues and Customer.io do.
+    """Answers requests as Appcues and Customer.io do.
 
     Args:
         credentials: The account's.
@@ -92,31 +95,31 @@ class Service:
         self._retry_after = retry_after
 
     async def answer(self, call: Call) -> Reply:
-        """Works out the answer to a request, whatever is wrong with it."""
+        """Returns the reply to a request, a refusal included."""
         parts = call.path.split("/")
-        door, problem = self._find_door(parts)
+        enter, problem = self._find_entrance(parts)
         try:
-            return await door(call, parts)
+            return await enter(call, parts)
         except Refusal as refusal:
             content = problem(refusal.status, refusal.detail)
             return Reply(refusal.status, content, headers=refusal.headers)
 
-    def _find_door(self, parts: list[str]) -> _Door:
-        door: _Door = _enter_nowhere, problem_details
+    def _find_entrance(self, parts: list[str]) -> _Entrance:
+        entrance: _Entrance = _enter_nowhere, problem_details
         match parts[1:]:
             case ["v2", "accounts", _, "analytics", *_]:
-                door = self._enter_analytics, analytics_problem
+                entrance = self._enter_analytics, analytics_problem
             case ["v2", "accounts", *_]:
-                door = self._enter_version_2, problem_details
+                entrance = self._enter_version_2, problem_details
             case ["v1", "accounts", *_]:
-                door = self._enter_version_1, activity_problem
+                entrance = self._enter_version_1, activity_problem
             case ["v1", "gdpr", *_]:
-                door = self._enter_gdpr, activity_problem
+                entrance = self._enter_gdpr, activity_problem
             case ["api", "v1", *_]:
-                door = self._enter_customerio, customerio_problem
+                entrance = self._enter_customerio, customerio_problem
             case [files.PREFIX, *_]:
-                door = _enter_files, problem_details
-        return door
+                entrance = _enter_files, problem_details
+        return entrance
 
     async def _enter_version_2(self, call: Call, parts: list[str]) -> Reply:
         self._admit_account(call, parts)
@@ -165,12 +168,15 @@ class Service:
             raise Refusal(429, detail, headers=headers)
 
     def _describe_rate(self, call: Call) -> dict[str, str]:
+        used = call.state.jobs.running("analytics_export")
+        slots = {"X-Concurrency-Limit": str(_EXPORT_SLOTS), "X-Concurrency-Used": str(used)}
         rate, left = self._bucket.rate, self._bucket.left
         if rate is None:
-            return {}
+            return slots
         # When the bucket is full again, in the seconds since 1970 of the sandbox's clock.
         reset = call.state.clock.now().timestamp() + (rate - left) / rate
         return {
+            **slots,
             "X-RateLimit-Limit": str(int(rate)),
             "X-RateLimit-Remaining": str(left),
             "X-RateLimit-Reset": str(math.ceil(reset)),
@@ -198,7 +204,7 @@ def _no_route(call: Call) -> Refusal:
 
 
 def _admit(call: Call, wanted: str) -> None:
-    """Lets in whoever has the right user name and password.
+    """Checks the user name and password.
 
     Raises:
         Refusal: 401 for all others.

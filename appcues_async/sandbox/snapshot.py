@@ -1,4 +1,4 @@
-"""What the account holds and what was asked of it, as plain values for the control plane."""
+"""The account's data and its requests, as plain values for the control plane."""
 
 from __future__ import annotations
 

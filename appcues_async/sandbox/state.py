@@ -1,4 +1,4 @@
-"""What the account holds."""
+"""The account's data."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Segment:
 
 
 class State:
-    """All that one account holds.
+    """The data of one account.
 
     Args:
         clock: What time it is.
@@ -101,7 +101,7 @@ class State:
         self.events.extend(rows)
 
     def delete_profiles(self, user_ids: Sequence[str]) -> None:
-        """Forgets users and their events."""
+        """Deletes users and their events."""
         gone = set(user_ids)
         for user_id in gone:
             self.profiles.pop(user_id, None)

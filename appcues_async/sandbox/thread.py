@@ -1,4 +1,4 @@
-"""A loop in a thread, for programs that have none."""
+"""An event loop in a thread, for programs that have none."""
 
 from __future__ import annotations
 

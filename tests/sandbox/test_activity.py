@@ -72,3 +72,10 @@ async def test_an_unknown_route_gets_404_in_its_own_form(api: Caller) -> None:
 async def test_an_unknown_account_gets_404(api: Caller) -> None:
     got = await send(api, {}, path="../../accounts/other/users/u1/activity")
     assert got.status == 404
+
+
+async def test_milliseconds_are_taken_as_the_ios_sdk_sends_them(api: Caller) -> None:
+    sent = {"events": [{**EVENT, "timestamp": 1_452_854_179_123}]}
+    assert (await send(api, sent)).status == 200
+    (listed,) = (await api.get("users/u1/events")).json
+    assert listed["timestamp"] == "2016-01-15T10:36:19.123Z"

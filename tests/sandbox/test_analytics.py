@@ -233,3 +233,27 @@ async def test_exports_and_jobs_do_not_know_each_other(api: Caller) -> None:
     assert (await api.get(f"jobs/{job_id}")).status == 404
     assert (await api.get(f"analytics/exports/{other}")).status == 404
     assert [job["id"] for job in (await api.get("jobs")).json] == [other]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"metrics": ["nps_respondents"]},
+        {"columns": ["nps_raw_score"]},
+        {"columns": ["nps_feedback"]},
+    ],
+)
+async def test_what_the_api_fails_on_gets_500(api: Caller, query: dict[str, Any]) -> None:
+    assert (await ask(api, **query, **START)).status == 500
+
+
+async def test_the_headers_count_exports_that_run(session: aiohttp.ClientSession) -> None:
+    async with Sandbox(job_seconds=10) as sandbox:
+        api = Caller(sandbox, session)
+        for _ in range(2):
+            await api.send_json("POST", "analytics/exports", {"metrics": ["users"], **START})
+        got = await ask(api, metrics=["users"], **START)
+        assert (got.headers["X-Concurrency-Limit"], got.headers["X-Concurrency-Used"]) == ("5", "2")
+        sandbox.advance(10)
+        got = await ask(api, metrics=["users"], **START)
+        assert got.headers["X-Concurrency-Used"] == "0"

@@ -120,3 +120,10 @@ async def test_a_reset_starts_over(site: Caller) -> None:
     await add(site, ["a"])
     site.sandbox.reset()
     assert segments == {1: set()}
+
+
+async def test_the_region_is_told_to_whoever_has_the_key(site: Caller) -> None:
+    got = await site.get("accounts/region")
+    assert (got.status, got.json["region"]) == (200, "us")
+    site.authorization = "Basic x"
+    assert (await site.get("accounts/region")).status == 401

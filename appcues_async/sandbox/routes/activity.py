@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any, Final
 
 from appcues_async.sandbox.call import Call
+from appcues_async.sandbox.moments import LATEST_SECONDS
 from appcues_async.sandbox.problems import Refusal
 from appcues_async.sandbox.replies import Reply
 from appcues_async.sandbox.routes.route import Route
 from appcues_async.sandbox.rows import check_event_name, parse_timestamp, plain_attributes
 
 __all__ = ["ROUTES"]
-
-#: The end of the year 9999; milliseconds of today are beyond it.
-_LATEST: Final = 253_402_300_799
 
 
 async def _record_activity(call: Call) -> Reply:
@@ -43,7 +41,7 @@ def _read_event(user_id: str, event: object) -> dict[str, Any]:
         raise Refusal(400, "name must have 1 to 127 characters and not start with appcues:")
     timestamp = event.get("timestamp")
     if not _is_unix_time(timestamp) and parse_timestamp(timestamp) is None:
-        raise Refusal(400, "timestamp must be Unix time in seconds, or in ISO 8601 format")
+        raise Refusal(400, "timestamp must be Unix time in seconds or milliseconds, or ISO 8601")
     attributes = event.get("attributes")
     if not isinstance(attributes, dict | None):
         raise Refusal(400, "attributes must be an object")
@@ -58,7 +56,7 @@ def _read_event(user_id: str, event: object) -> dict[str, Any]:
 def _is_unix_time(timestamp: object) -> bool:
     if not isinstance(timestamp, int) or isinstance(timestamp, bool):
         return False
-    return 0 <= timestamp <= _LATEST
+    return 0 <= timestamp <= LATEST_SECONDS * 1000
 
 
 ROUTES: Final = (Route("POST", "users/{user_id}/activity", _record_activity),)

@@ -1,10 +1,10 @@
-"""Analytics: questions answered at once, or in a file."""
+"""Analytics: queries answered at once, or in a file."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from appcues_async.sandbox.analytics_query import answer_question, read_question
+from appcues_async.sandbox.analytics_query import parse_query, run_query
 from appcues_async.sandbox.call import NDJSON, Call
 from appcues_async.sandbox.downloads import File
 from appcues_async.sandbox.encoding import encode_json
@@ -19,28 +19,28 @@ __all__ = ["ROUTES"]
 #: The most rows of an answer at once.
 _MOST_ROWS: Final = 1000
 #: Above so many events, they are gone through in a thread.
-_ASK_AT_ONCE: Final = 5_000
+_RUN_AT_ONCE: Final = 5_000
 _LINK_SECONDS: Final = 3600
 _ENDS: Final = {"COMPLETED": "done", "FAILED": "failed"}
 
 
 async def _query(call: Call) -> Reply:
-    question = read_question(await call.json_object(), call.state.clock.now(), at_once=True)
+    query = parse_query(await call.json_object(), call.state.clock.now(), at_once=True)
     events = list(call.state.events)
-    if len(events) > _ASK_AT_ONCE:
-        rows = await call.in_thread(lambda: answer_question(question, events))
+    if len(events) > _RUN_AT_ONCE:
+        rows = await call.in_thread(lambda: run_query(query, events))
     else:
-        rows = answer_question(question, events)
+        rows = run_query(query, events)
     headers = {"X-Rows-Truncated": "true"} if len(rows) > _MOST_ROWS else {}
     return Reply(200, rows[:_MOST_ROWS], headers=headers)
 
 
 async def _start_export(call: Call) -> Reply:
-    question = read_question(await call.json_object(), call.state.clock.now(), at_once=False)
+    query = parse_query(await call.json_object(), call.state.clock.now(), at_once=False)
     state = call.state
 
     def finish(job: Job) -> dict[str, Any]:
-        rows = answer_question(question, list(state.events))
+        rows = run_query(query, list(state.events))
         content = b"".join(encode_json(row) + b"\n" for row in rows)
         state.downloads.keep(job.id, File(content, NDJSON))
         return {}

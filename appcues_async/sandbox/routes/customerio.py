@@ -1,4 +1,4 @@
-"""Customer.io: who is in a manual segment."""
+"""Customer.io: members of manual segments, and the region of the account."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _ID_TYPES: Final = ("id", "email", "cio_id")
 _MOST_IDS: Final = 1000
 #: Ids of segments are numbers of 32 bits.
 _LAST_ID: Final = 2**31 - 1
+_ENVIRONMENT: Final = 1
 
 
 async def _add_customers(call: Call) -> Reply:
@@ -44,7 +45,18 @@ async def _change(call: Call, apply: Callable[[set[str], list[str]], None]) -> R
     return Reply(200, {})
 
 
+async def _get_region(call: Call) -> Reply:
+    content = {
+        "url": call.request.host,
+        "data_center": "us",
+        "region": "us",
+        "environment_id": _ENVIRONMENT,
+    }
+    return Reply(200, content)
+
+
 ROUTES: Final = (
+    Route("GET", "accounts/region", _get_region),
     Route("POST", "segments/{segment_id}/add_customers", _add_customers),
     Route("POST", "segments/{segment_id}/remove_customers", _remove_customers),
 )

@@ -28,7 +28,7 @@ _WEEK: Final = 7 * 24 * 3600
 
 @frozen(kw_only=True)
 class _Selection:
-    """Which events, and how they are written."""
+    """The events of an export, and their format."""
 
     conditions: Sequence[Sequence[Any]]
     start: datetime

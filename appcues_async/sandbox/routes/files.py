@@ -16,7 +16,7 @@ PREFIX: Final = "files"
 
 
 async def get_file(call: Call) -> Reply:
-    """Answers a request for a file the way that a store of files does, errors in XML."""
+    """Answers a request for a file as an object store does, with errors in XML."""
     if call.method != "GET":
         return _refuse(405, "MethodNotAllowed", "The specified method is not allowed")
     if "Authorization" in call.request.headers:

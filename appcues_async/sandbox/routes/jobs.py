@@ -1,4 +1,4 @@
-"""Offline jobs: what runs and how it went."""
+"""Jobs: listed and shown."""
 
 from __future__ import annotations
 

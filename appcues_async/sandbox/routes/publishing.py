@@ -1,4 +1,4 @@
-"""What is published and unpublished: the four endpoints that each kind of it has."""
+"""Publishing: the four endpoints that each kind of content has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Shelf", "epoch_time", "iso_time"]
 
 
 class Publishable(Protocol):
-    """Something that is shown to users, or not."""
+    """Content that can be published."""
 
     id: str
     published: bool
@@ -30,18 +30,18 @@ _Thing = TypeVar("_Thing", bound=Publishable)
 
 
 def iso_time(at: datetime) -> str:
-    """A moment as most resources show it."""
+    """Formats a time as most resources show it, in ISO 8601."""
     return at.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def epoch_time(at: datetime) -> int:
-    """A moment as some resources show it: milliseconds since 1970."""
+    """Formats a time as some resources show it, in milliseconds since 1970."""
     return int(at.timestamp() * 1000)
 
 
 @frozen
 class Shelf(Generic[_Thing]):
-    """All things of one kind.
+    """All content of one kind.
 
     Attributes:
         noun: Where they are, such as `flows`.

@@ -1,4 +1,4 @@
-"""How an endpoint is found."""
+"""Routes: an endpoint is found by method and path."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RouteTable:
         self._routes = [(route, route.template.split("/")) for route in routes]
 
     def find(self, method: str, parts: Sequence[str]) -> tuple[Handler, Mapping[str, str]] | None:
-        """The endpoint for a path, and the path's variable parts, decoded."""
+        """Returns the endpoint of a path and its decoded parameters, or None."""
         for route, template in self._routes:
             if route.method == method and len(template) == len(parts):
                 parameters = _match(template, parts)

@@ -1,4 +1,4 @@
-"""Segments: themselves, and who is in them."""
+"""Segments and their members."""
 
 from __future__ import annotations
 
