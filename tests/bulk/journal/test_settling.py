@@ -15,7 +15,7 @@ from appcues_async.bulk.journal.file import read_journal
 from appcues_async.bulk.journal.settling import prune_journal
 from appcues_async.bulk.journal.store import Journal
 from appcues_async.bulk.report import Report
-from appcues_async.sandbox import JobPlan, Reset, Sandbox
+from appcues_async.sandbox import JobPlan, Reset, Sandbox, Stall
 from tests.conftest import SOON
 
 SETTLE = 0.3
@@ -61,6 +61,9 @@ async def lose(
 ) -> None:
     """Leaves a chunk unknown: others have started jobs of as many rows at the same time."""
     sandbox.faults.add(Reset(applied=applied), method="POST", path="/import/events")
+    # The first list is asked for before the upload, the second once its answer is lost.
+    search = Stall("request")
+    sandbox.faults.add(search, method="GET", path="/jobs$", skip=1)
     elsewhere = sandbox.url.replace("127.0.0.1", "localhost")
     if applied:
         sandbox.plan_next_job(JobPlan(seconds=SETTLE))
@@ -75,6 +78,7 @@ async def lose(
         ]
         for _ in range(1 if applied else 2):
             await other.imports.events(rows)
+    search.hold.release()
     (outcome,) = (await lost).outcomes
     assert isinstance(outcome.error, OutcomeUnknown)
 
