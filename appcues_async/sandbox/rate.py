@@ -16,10 +16,11 @@ class TokenBucket:
     """
 
     def __init__(self, rate: float | None, time: Callable[[], float]) -> None:
-        self.rate = rate
         self._time = time
+        self._rate: float | None = None
         self._level = 0.0
         self._filled_at = 0.0
+        self.rate = rate
         self.refill()
 
     @property
@@ -31,7 +32,10 @@ class TokenBucket:
     def rate(self, rate: float | None) -> None:
         if rate is not None and rate < 1:
             raise ValueError(f"rate_limit must be at least 1 request per second, not {rate}")
-        self._rate = rate
+        was_unlimited, self._rate = self._rate is None, rate
+        if was_unlimited:
+            # Nothing was counted until now, so a second's worth is there.
+            self.refill()
 
     def refill(self) -> None:
         """Fills the bucket."""

@@ -96,3 +96,13 @@ async def test_requests_without_credentials_are_not_counted(
 def test_a_limit_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Sandbox(rate_limit=0.5)
+
+
+async def test_a_limit_that_is_set_later_begins_with_a_full_bucket(
+    session: aiohttp.ClientSession,
+) -> None:
+    async with Sandbox(rate_limit=None, clock=FakeClock()) as sandbox:
+        api = Caller(sandbox, session)
+        await statuses(api, 3)
+        sandbox.rate_limit = 2
+        assert await statuses(api, 3) == [200, 200, 429]

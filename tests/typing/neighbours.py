@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import assert_type
+from typing import Any, assert_type
 
 from appcues_async import (
     AppcuesClient,
 )
 from appcues_async.customerio import CustomerIOClient, SegmentReport
-from appcues_async.sandbox import Answer, Instruction, LoggedRequest, Reset, Sandbox, Stall
+from appcues_async.sandbox import (
+    Answer,
+    Instruction,
+    LoggedRequest,
+    Reset,
+    Sandbox,
+    SandboxConnection,
+    Sent,
+    Stall,
+)
 from appcues_async.sandbox import Job as SandboxJob
 from appcues_async.sandbox import Segment as SandboxSegment
 
@@ -35,3 +44,16 @@ async def sandbox() -> None:
         opened.faults.add(Answer.html(502), path="/jobs", skip=1, probability=0.5)
         opened.faults.add(Stall("headers", seconds=1))
         opened.advance(60)
+        assert_type(opened.sent, Sent)
+        assert_type(opened.token, str)
+        opened.seed(profiles={"7": {"plan": "pro"}}, segments={"vip": ["7"]})
+
+
+def another_process() -> None:
+    remote = Sandbox.connect("http://127.0.0.1:8080", "token")
+    assert_type(remote, SandboxConnection)
+    assert_type(AppcuesClient(**remote.credentials), AppcuesClient)
+    assert_type(remote.jobs, dict[str, SandboxJob])
+    assert_type(remote.sent.events, list[dict[str, Any]])
+    assert_type(remote.faults.add(Reset()).hits, int)
+    remote.rate_limit = None
