@@ -14,6 +14,8 @@ per call are counted.
 The clock of client, peers and server runs SCALE times as fast as the wall's, so that an hour of work
 fits into minutes; the network does not, so a round trip of 2 ms counts as 2 * SCALE ms.
 
+Then limiters that people run have their turn, nginx and haproxy (see limiters.py).
+
 Run: python benchmarks/throttle.py [SEEDS [SCENARIO ...]]   (needs tenacity and aiohttp-retry)
 """
 
@@ -24,9 +26,11 @@ import contextlib
 import random
 import selectors
 import statistics
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -309,3 +313,6 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    if not sys.argv[2:]:
+        here = Path(__file__).with_name("limiters.py")
+        subprocess.run([sys.executable, str(here), *sys.argv[1:]], check=True)

@@ -2,7 +2,7 @@
 
 The rule. Turns are evenly spaced. While requests wait for them the pace climbs: by 2% a second (below 30
 a second by less, in proportion), twice as fast after every 3 seconds. A refusal lowers it to 95% of what
-the server took per second since the last fall; to 75% where that was less than half a second ago, and to
+the server took per second since the last fall; to 90% where that was less than half a second ago, and to
 70% where requests waited for less than a quarter of that time.
 
 Why that finds the limit: between two refusals at its limit, a server took just what it allows. The short
@@ -29,7 +29,7 @@ SPACING: Final = 0.9
 LATE: Final = 0.05
 """Seconds after it was due that a turn still counts as one that was waited for."""
 FALL: Final = 0.95
-FALL_AGAIN: Final = 0.75
+FALL_AGAIN: Final = 0.9
 FALL_UNMEASURED: Final = 0.7
 CLIMB: Final = 0.02
 FULL_CLIMB: Final = 30.0
@@ -116,7 +116,7 @@ class Pacer:
             self._climb(min(now - self._last, 1.0))
         if self._last is None:
             self._fell_at = now
-        # After a pause the grid begins anew: nothing that was left out is caught up.
+            # After a pause the grid begins anew: nothing that was left out is caught up.
         gap = 1 / self.rate
         self._grid = (max(self._grid, now - SLACK) if in_time else now) + gap
         self._due = max(self._grid, now + max(SPACING * gap, 1 / self._most))
@@ -163,18 +163,17 @@ class Pacer:
 
     def _fall(self, now: float) -> None:
         since = 0.0 if self._fell_at is None else now - self._fell_at
-        self._fell_from, rate = self.rate * CLIMBED_BACK, self.rate * FALL_UNMEASURED
-        if self._has_fallen and since < SHORTEST:
-            rate = self.rate * FALL_AGAIN
-        elif (
-            since >= (SHORTEST if self._has_fallen else FIRST_SHORTEST)
-            and self._taken
-            and self._busy >= BUSY * since
-        ):
-            # What a client took that was idle in between says nothing about the limit. And never
-            # upwards: what it took long ago may have been another limit's.
-            rate = min(self.rate, FALL * self._taken / since)
-        self.rate = max(SLOWEST, rate)
+        measured = self._taken and self._busy >= BUSY * since
+        self._fell_from = self.rate * CLIMBED_BACK
+        if since < SHORTEST:
+            self.rate *= FALL_AGAIN
+        elif measured and (self._has_fallen or since >= FIRST_SHORTEST):
+            # Never upwards: what it took long ago may have been another limit's.
+            self.rate = min(self.rate, FALL * self._taken / since)
+        else:
+            # What a client took that was idle in between says nothing about the limit.
+            self.rate *= FALL_UNMEASURED
+        self.rate = max(SLOWEST, self.rate)
         self._has_fallen = True
         self._fell_at, self._taken, self._busy = now, 0, 0.0
         self._climbing = self._excess = 0.0

@@ -214,7 +214,7 @@ def test_what_an_idle_client_sent_says_nothing_about_the_limit() -> None:
         pacer.take(float(number), waited=False)
         pacer.took()
     pacer.refused(600)
-    assert pacer.rate == pytest.approx(50 * 0.7 * 0.7)
+    assert pacer.rate == pytest.approx(50 * 0.9 * 0.7)
 
 
 def test_a_pace_that_nobody_waits_for_does_not_climb() -> None:

@@ -28,7 +28,7 @@ ANSWERED = Feedback(Signal.ANSWERED)
 REFUSED = Feedback(Signal.THROTTLED)
 DOWN = Feedback(Signal.DOWN)
 SILENT = Feedback(Signal.SILENT)
-TURN = 1 / 35
+TURN = 1 / 45
 """Seconds of a turn after the first refusal at a pace of 50."""
 
 
@@ -158,7 +158,7 @@ async def test_a_probe_that_is_answered_lets_the_rest_in_at_the_pace(clock: Virt
     await clock.advance(5)
     others[0].end()
     await clock.advance(1)
-    assert 1 + 5 <= served(others) <= 1 + 7
+    assert 1 + 8 <= served(others) <= 1 + 10
 
 
 async def test_a_probe_that_is_refused_closes_the_gate_for_longer(clock: VirtualClock) -> None:
@@ -219,7 +219,7 @@ async def test_refusals_under_way_together_count_as_one(clock: VirtualClock) -> 
     for one in some:
         one.end(REFUSED)
     (waiting,) = await callers(1, throttle, clock)
-    await clock.advance(3 / 700)
+    await clock.advance(3.01 / 900)
     assert waiting.turn is not None
 
 
@@ -359,7 +359,7 @@ async def test_pauses_are_told(clock: VirtualClock) -> None:
     (probe,) = await callers(1, throttle, clock)
     await clock.advance(5)
     probe.end()
-    closed = Gauges(waiting=0, in_flight=0, pace=35, gate="429")
+    closed = Gauges(waiting=0, in_flight=0, pace=45, gate="429")
     assert told == [PauseBegan(5, "429", closed), PauseEnded(evolve(closed, gate="open"))]
     stop()
     throttle.hold(1)
