@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from appcues_async.sync.report import SyncReport
     from appcues_async.waiting.handle import JobHandle
     from appcues_async.wire.reply import Problem, Reply
-    from appcues_async.wire.throttle import Throttle
+    from appcues_async.wire.turn import Throttle
 
 __all__ = [
     "AppcuesClient",
@@ -121,7 +121,7 @@ _ROOMS = {
     "sync.report": "SyncReport",
     "waiting.handle": "JobHandle",
     "wire.reply": "Problem Reply",
-    "wire.throttle": "Throttle",
+    "wire.turn": "Throttle",
 }
 """Where each public name lives, below the package."""
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names.split()}

@@ -51,8 +51,8 @@ from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import JSON, Repeat
 from appcues_async.wire.sender import Sender
 from appcues_async.wire.stack import Openable, Opened, Shared, check_options, open_wire
-from appcues_async.wire.throttle import Throttle
 from appcues_async.wire.transport import Address
+from appcues_async.wire.turn import Throttle
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

@@ -27,7 +27,7 @@ import aiohttp
 
 from appcues_async import AppcuesClient, Pace
 from appcues_async.wire import sender
-from appcues_async.wire.throttle import ANSWERED
+from appcues_async.wire.turn import ANSWERED
 
 WAYS = ("aiohttp", "appcues_async", "without retry layer")
 TASKS = 20

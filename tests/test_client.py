@@ -23,7 +23,8 @@ from appcues_async import (
 )
 from appcues_async.sandbox import Answer, Sandbox
 from appcues_async.wire import stack
-from appcues_async.wire.throttle import PATIENT, LocalThrottle
+from appcues_async.wire.throttle import LocalThrottle
+from appcues_async.wire.turn import PATIENT
 from tests.conftest import SOON, arrived
 from tests.virtual_clock import VirtualClock
 

@@ -1,8 +1,8 @@
 """When to poll a job next, and when to stop.
 
-The first poll comes soon. After it the pause grows with the job's age, from `low` by half of the age up
-to `high`. Where earlier jobs of the same kind have ended, a job is seldom polled before the shortest of
-them had ended: its age counts from there.
+The first poll comes soon. After it the pause grows with the job's age, from `low` to 15% of the age and
+at most `high`, so that the end of a job is not seen much later than it came. Where earlier jobs of the
+same kind have ended, a job is seldom polled before the shortest of them had ended.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ __all__ = ["HOPELESS", "Durations", "pause_after", "wait_or_sleep"]
 HOPELESS: Final = (BadRequest, Unauthorized, Forbidden)
 """Errors of a poll that no later poll can do better than."""
 GROWTH: Final = 0.5
-"""Seconds of pause for each second of age."""
+"""Seconds of pause for each second beyond what is expected..."""
+SHARE: Final = 0.15
+"""...and for each second of age, whichever is less."""
 REMEMBERED: Final = 20
 """Jobs of a kind whose durations are kept."""
 
@@ -37,7 +39,8 @@ def pause_after(age: float, policy: PollPolicy, expected: float = 0) -> float:
     """
     if age < expected:
         return min(policy.high, max(policy.low, expected - age))
-    return min(policy.high, policy.low + GROWTH * (age - expected))
+    grown = policy.low + GROWTH * (age - expected)
+    return min(policy.high, grown, max(policy.low, SHARE * age))
 
 
 async def wait_or_sleep(clock: Clock, event: asyncio.Event, seconds: float) -> None:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Callable
 from functools import partial
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from aiohttp import StreamReader
-
-from appcues_async.wire.request import BLOCK
+from typing import Any, TypeVar
 
 __all__ = ["FileNotWritten", "save"]
 
@@ -24,7 +19,7 @@ class FileNotWritten(Exception):  # noqa: N818 - for transport.py alone
     """The file cannot be made or written."""
 
 
-async def save(content: StreamReader, path: Path) -> None:
+async def save(blocks: AsyncIterable[bytes], path: Path) -> None:
     """Writes a body to `path.part` and renames that to `path` when all of it is there.
 
     Raises:
@@ -39,7 +34,7 @@ async def save(content: StreamReader, path: Path) -> None:
         opening.add_done_callback(partial(_undo, part))
         raise
     try:
-        while block := await content.read(BLOCK):
+        async for block in blocks:
             await _on_disk(path, _write, file, block)
         await _on_disk(path, os.fsync, file.fileno())
         file.close()

@@ -27,10 +27,14 @@ __all__ = ["BodyPayload", "BodyStalled"]
 
 AHEAD: Final = 4
 """Blocks of a file in memory at a time, for one upload."""
+SLICE: Final = 1 << 16
+"""Bytes handed to the network at a time, which must take them within..."""
+FLOOR: Final = 60.0
+"""...so many seconds: about 1 kB a second, however long the idle timeout is."""
 
 
 class BodyStalled(Exception):  # noqa: N818 - for transport.py alone
-    """The network took no block for too long."""
+    """The network took too little for too long."""
 
 
 class BodyPayload(Payload):
@@ -47,19 +51,22 @@ class BodyPayload(Payload):
         *,
         idle: float,
         on_sent: Callable[[int], None] | None = None,
+        on_end: Callable[[], None] | None = None,
     ) -> None:
         """Prepares to send a body.
 
         Args:
             body: The recipe.
-            idle: Seconds that handing over one block may take.
+            idle: Seconds that handing over 64 KiB, or reading a block of a file, may take.
             on_sent: Called with the bytes sent so far, after each block.
+            on_end: Called when all of it has been handed over.
         """
         super().__init__(body, content_type=body.content_type)
         self._size = body.size
         self._body = body
         self._idle = idle
         self._on_sent = on_sent
+        self._on_end = on_end
         self.sent: int = 0
         self.failure: Exception | None = None
 
@@ -74,16 +81,22 @@ class BodyPayload(Payload):
     ) -> None:
         """Writes the whole body."""
         self.sent = 0
-        blocks = _open(self._body)
+        blocks = _open(self._body, self._idle)
+        patience = min(self._idle, FLOOR)
         try:
             async for block in blocks:
-                async with asyncio.timeout(self._idle):
-                    await writer.write(block)
+                whole = memoryview(block)
+                for start in range(0, len(block), SLICE):
+                    async with asyncio.timeout(patience):
+                        await writer.write(whole[start : start + SLICE])
+                        await writer.drain()
                 self.sent += len(block)
                 if self._on_sent is not None:
                     self._on_sent(self.sent)
                 # A socket that never fills never suspends, and would starve every other task.
                 await asyncio.sleep(0)
+            if self._on_end is not None:
+                self._on_end()
         except TimeoutError:
             self.failure = BodyStalled()
             raise
@@ -101,11 +114,11 @@ class BodyPayload(Payload):
 
 
 async def _open(
-    body: Blocks | FileRange | FilePieces | Multipart,
+    body: Blocks | FileRange | FilePieces | Multipart, idle: float
 ) -> AsyncGenerator[bytes | memoryview]:
     match body:
         case Multipart():
-            part = _open(body.part)
+            part = _open(body.part, idle)
             try:
                 # Where a file is not what it was, nothing has gone out yet.
                 first = await anext(part, b"")
@@ -122,7 +135,7 @@ async def _open(
                 for start in range(0, len(block), BLOCK):
                     yield block if len(block) <= BLOCK else block[start : start + BLOCK]
         case FileRange() | FilePieces():
-            reading = _ReadAhead(body)
+            reading = _ReadAhead(body, idle)
             try:
                 block = await reading.take()
                 if isinstance(body, FilePieces) and body.head:
@@ -137,8 +150,9 @@ async def _open(
 class _ReadAhead:
     """Reads stretches of a file in a thread, a few blocks ahead of what is taken."""
 
-    def __init__(self, source: FileRange | FilePieces) -> None:
+    def __init__(self, source: FileRange | FilePieces, idle: float) -> None:
         self._source = source
+        self._idle = idle
         self._pieces = (
             source.pieces if isinstance(source, FilePieces) else ((source.start, source.size),)
         )
@@ -152,14 +166,21 @@ class _ReadAhead:
         ).start()
 
     async def take(self) -> bytes:
-        """The next block; empty at the end.
+        """Returns the next block; an empty one at the end.
 
         Raises:
-            InvalidInput: The file cannot be read, or is shorter than it was.
+            InvalidInput: The file cannot be read, is shorter than it was, or gives nothing.
         """
-        while not self._ready:
-            self._arrived.clear()
-            await self._arrived.wait()
+        try:
+            async with asyncio.timeout(self._idle):
+                while not self._ready:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+        except TimeoutError:
+            raise InvalidInput(
+                f"{self._source.path} gave no bytes for {self._idle:g} s; copy it to a disk of this "
+                "machine, and upload that"
+            ) from None
         block = self._ready.popleft()
         if isinstance(block, InvalidInput):
             raise block
@@ -173,7 +194,7 @@ class _ReadAhead:
 
     def _read(self) -> None:
         try:
-            with self._source.path.open("rb", buffering=0) as file:
+            with open(self._source.path, "rb", buffering=0, opener=_open_now) as file:
                 if stamp_of(file.fileno()) != self._source.stamp:
                     self._give(_changed(self._source))
                 else:
@@ -226,6 +247,11 @@ class _ReadAhead:
         except RuntimeError:
             # The loop has closed, so nobody takes blocks any more.
             self._stopped = True
+
+
+def _open_now(path: str, flags: int) -> int:
+    # A file that has become a pipe would otherwise keep this thread until somebody writes to it.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _changed(source: FileRange | FilePieces) -> InvalidInput:

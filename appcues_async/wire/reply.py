@@ -158,6 +158,8 @@ def excerpt(reply: Reply) -> str:
             r"<(script|style).*?</\1>|<[^>]*>", " ", text, flags=re.DOTALL | re.IGNORECASE
         )
     text = hide_links(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
+    # A page says in its heading what it says in its title.
+    text = re.sub(r"^(.{3,100}) \1(?= |$)", r"\1", text)
     return text if len(text) <= _EXCERPT else text[: _EXCERPT - 1] + "…"
 
 
@@ -173,7 +175,9 @@ def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | No
         return None
     problem = Problem.of(reply)
     said = ": ".join(part for part in (problem.title, problem.detail) if part)
-    message = f"{request}: {status} {said}".rstrip()
+    message = f"{request}: {status} {said.removeprefix(f'{status} ')}".rstrip()
+    if status == 413:
+        message += "; send less at a time, with a smaller chunk_bytes of client.bulk"
     if status < 400:
         # Following it would carry credentials and user data to wherever it points.
         return UnexpectedReply(

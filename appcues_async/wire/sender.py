@@ -35,7 +35,8 @@ from appcues_async.wire.connections import Connections
 from appcues_async.wire.policy import pause_before_next
 from appcues_async.wire.reply import Reply, error_of
 from appcues_async.wire.request import Lane, Repeat, Request, Server
-from appcues_async.wire.throttle import (
+from appcues_async.wire.transport import Transport
+from appcues_async.wire.turn import (
     ANSWERED,
     SILENT,
     Feedback,
@@ -45,7 +46,6 @@ from appcues_async.wire.throttle import (
     Turn,
     TurnNotGiven,
 )
-from appcues_async.wire.transport import Transport
 
 __all__ = ["UNSETTLED", "Sender"]
 

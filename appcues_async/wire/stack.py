@@ -16,8 +16,9 @@ from appcues_async.notices import Gauges, Listener, Notice, notify
 from appcues_async.settings import OnUnknown, Pace, PollPolicy, Proxy, RetryPolicy, Timeouts
 from appcues_async.wire.connections import NOT_OPEN, Connections
 from appcues_async.wire.sender import Sender
-from appcues_async.wire.throttle import LocalThrottle, Throttle, shared_throttle
+from appcues_async.wire.throttle import LocalThrottle, shared_throttle
 from appcues_async.wire.transport import Address, Transport
+from appcues_async.wire.turn import Throttle
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

@@ -1,6 +1,6 @@
 """One account, one pace: who may send when.
 
-`Throttle` is what the sender needs to know; `LocalThrottle` is the one for all clients of an account
+`LocalThrottle` is the `Throttle` (see `turn.py`) for all clients of an account
 on one loop. It is a queue with three things to pass, all under one short timer:
 
 * the gate: a refusal (429, or 503 among answers that succeed) closes it for the whole account, for a
@@ -17,16 +17,15 @@ A request waits for as long as the server answers others, and no longer than its
 from __future__ import annotations
 
 import asyncio
-import enum
 import math
 import random
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from appcues_async.clock import Clock, SystemClock, Timer
 from appcues_async.errors import AppcuesError
@@ -35,20 +34,9 @@ from appcues_async.settings import Pace, RetryPolicy
 from appcues_async.wire.pace import Pacer
 from appcues_async.wire.policy import backoff
 from appcues_async.wire.request import Lane
+from appcues_async.wire.turn import PATIENT, SILENT, Feedback, Patience, Signal, Turn, TurnNotGiven
 
-__all__ = [
-    "ANSWERED",
-    "PATIENT",
-    "SILENT",
-    "Feedback",
-    "LocalThrottle",
-    "Patience",
-    "Signal",
-    "Throttle",
-    "Turn",
-    "TurnNotGiven",
-    "shared_throttle",
-]
+__all__ = ["LocalThrottle", "shared_throttle"]
 
 SLOTS: Final = {Lane.CALL: 64, Lane.POLL: 16, Lane.UPLOAD: 8}
 """Requests in flight at a time, by lane."""
@@ -62,107 +50,6 @@ _OUTAGE_PAUSES: Final = RetryPolicy(base=1, cap=10)
 _LIMIT_CAP: Final = 60.0
 """The longest pause after a refusal, in seconds."""
 _OPEN: Final = "open"
-
-
-class Signal(enum.Enum):
-    """What an attempt showed about the server."""
-
-    ANSWERED = "answered"
-    """It works, whatever it said."""
-    THROTTLED = "429"
-    """It asks for fewer requests."""
-    OVERLOADED = "503"
-    """It asks for fewer requests, if others are answered; if none are, it is down."""
-    DOWN = "outage"
-    """It could not be reached, or failed with another 5xx."""
-    SILENT = "silent"
-    """Nothing: the attempt was cancelled or broke on the way."""
-
-
-@frozen
-class Feedback:
-    """The end of an attempt, as the throttle needs to know it.
-
-    Attributes:
-        signal: What it showed.
-        retry_after: Seconds the server asked to wait and that are to be waited, if any.
-        error: The failure, for those whose requests are not sent because of it.
-    """
-
-    signal: Signal
-    retry_after: float | None = None
-    error: AppcuesError | None = None
-
-
-ANSWERED: Final = Feedback(Signal.ANSWERED)
-SILENT: Final = Feedback(Signal.SILENT)
-
-
-@frozen
-class Patience:
-    """How long a request waits for its turn.
-
-    Attributes:
-        since: When the call began, in seconds of the clock.
-        silence: Seconds from then, or from the server's last answer, without another answer.
-        turn: Seconds in all.
-    """
-
-    since: float = -math.inf
-    silence: float = math.inf
-    turn: float = math.inf
-
-
-PATIENT: Final = Patience()
-
-
-class TurnNotGiven(Exception):  # noqa: N818 - for sender.py alone
-    """The patience of a request is over.
-
-    Attributes:
-        seconds: What was waited for: its turn, or any answer of the server.
-        closed_by: The failure that keeps the gate closed, where that is the reason.
-    """
-
-    def __init__(self, seconds: float, closed_by: AppcuesError | None = None) -> None:
-        super().__init__(seconds)
-        self.seconds = seconds
-        self.closed_by = closed_by
-
-
-@frozen(eq=False)
-class Turn:
-    """A permission to send one request; it ends with `feedback`.
-
-    Attributes:
-        lane: Where it came from.
-        size: Bytes of the request's body.
-        silence: Seconds that it was waited for since the server last answered anything.
-    """
-
-    lane: Lane
-    size: int
-    silence: float = 0.0
-
-
-class Throttle(Protocol):
-    """Who may send when; implement it to share a pace in other ways."""
-
-    async def acquire(self, lane: Lane, size: int = 0, patience: Patience = PATIENT) -> Turn:
-        """Waits for a turn to send a body of `size` bytes.
-
-        Raises:
-            TurnNotGiven: The patience is over.
-        """
-        ...
-
-    def feedback(self, turn: Turn, feedback: Feedback) -> None:
-        """Ends a turn, and says what it showed. Called exactly once a turn."""
-        ...
-
-    def hold(self, seconds: float) -> None:
-        """Lets no request begin for so long; a hold only ever extends."""
-        ...
 
 
 @define(eq=False)

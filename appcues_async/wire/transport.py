@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -41,9 +43,10 @@ from appcues_async.wire.connections import (
     unused_proxy,
     why_not_connected,
 )
-from appcues_async.wire.download import FileNotWritten, save
-from appcues_async.wire.payload import BodyPayload, BodyStalled
-from appcues_async.wire.reply import Reply, is_page
+from appcues_async.wire.download import FileNotWritten
+from appcues_async.wire.payload import FLOOR, BodyPayload, BodyStalled
+from appcues_async.wire.receive import LARGEST_REPLY, TooLarge, receive
+from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import (
     BLOCK,
     JSON,
@@ -57,18 +60,11 @@ from appcues_async.wire.request import (
 
 __all__ = ["Address", "Transport"]
 
-LARGEST_REPLY: Final = 16 * 1024 * 1024
-"""Bytes of an answer that are read; no answer of the API is near that."""
-
 _uploads: Final = itertools.count(1)
 
 
 class _Dropped(Exception):  # noqa: N818
     """A connection that broke, under a name that aiohttp does not send again on."""
-
-
-class _TooLarge(Exception):  # noqa: N818
-    """An answer beyond LARGEST_REPLY."""
 
 
 _FAILURES: Final = (
@@ -77,7 +73,7 @@ _FAILURES: Final = (
     ValueError,
     FileNotWritten,
     _Dropped,
-    _TooLarge,
+    TooLarge,
 )
 """What an attempt may end with; a TimeoutError is an OSError."""
 
@@ -156,7 +152,7 @@ class Transport:
             content_type: CIMultiDict(self._make_headers(JSON, content_type, address.authorization))
             for content_type in (None, JSON)
         }
-        self._idle = timeouts.idle
+        self._idle, self._connect = timeouts.idle, timeouts.connect
         call = ClientTimeout(
             total=timeouts.budget,
             sock_connect=timeouts.connect,
@@ -184,28 +180,36 @@ class Transport:
             InvalidInput: The body could not be read.
         """
         endpoint = request.endpoint
-        payload = self._payload(request)
-        timeout = self._transfer if request.is_transfer else self._call
+        # Of a transfer: ends the wait for the head of the answer, once the body has been sent.
+        answer_due = asyncio.timeout(None)
+        patience = self._idle + request.size / 1e6
+        payload = self._payload(request, lambda: _reschedule(answer_due, patience + FLOOR))
+        timeout = self._call
+        if request.is_transfer:
+            timeout = attrs.evolve(self._transfer, sock_read=patience)
+            if payload is None:
+                answer_due = asyncio.timeout(self._connect + patience + FLOOR)
         if within is not None and timeout.total is not None:
             timeout = attrs.evolve(timeout, total=within)
         url = self._url(request)
         failure: AppcuesError
         try:
-            response = await self._session(request).request(
-                endpoint.method,
-                url,
-                data=request.body if payload is None else payload,
-                headers=self._headers(request),
-                timeout=timeout,
-                allow_redirects=False,
-                raise_for_status=False,
-                middlewares=_middlewares_for(endpoint),
-                **self._connections.via,
-            )
+            async with answer_due:
+                response = await self._session(request).request(
+                    endpoint.method,
+                    url,
+                    data=request.body if payload is None else payload,
+                    headers=self._headers(request),
+                    timeout=timeout,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    middlewares=_middlewares_for(endpoint),
+                    **self._connections.via,
+                )
             if endpoint.server is not Server.EXTERNAL:
                 mark_reached(url)
             try:
-                return await _reply_of(response, request)
+                return await receive(response, request)
             finally:
                 response.release()
         except _FAILURES as error:
@@ -234,7 +238,7 @@ class Transport:
                 failure = OutcomeUnknown(f"{request}: {_silence(payload)}")
             case FileNotWritten():
                 failure = InvalidInput(str(error), delivery=Delivery.REFUSED)
-            case _TooLarge():
+            case TooLarge():
                 failure = OutcomeUnknown(f"{request}: the answer is over {LARGEST_REPLY:,} bytes")
             case _ if payload is not None and isinstance(payload.failure, InvalidInput):
                 failure = payload.failure
@@ -296,7 +300,7 @@ class Transport:
             headers["Content-Type"] = content_type
         return headers
 
-    def _payload(self, request: Request) -> BodyPayload | None:
+    def _payload(self, request: Request, on_end: Callable[[], None]) -> BodyPayload | None:
         body = request.body
         if body is None or (isinstance(body, bytes) and len(body) <= BLOCK):
             return None
@@ -307,7 +311,12 @@ class Transport:
         def on_sent(sent: int) -> None:
             notify(self._listener, BodySent(route, upload, sent, size))
 
-        return BodyPayload(body, idle=self._idle, on_sent=on_sent if self._listener else None)
+        return BodyPayload(
+            body,
+            idle=self._idle,
+            on_sent=on_sent if self._listener else None,
+            on_end=on_end if request.is_transfer else None,
+        )
 
 
 def _middlewares_for(endpoint: Endpoint) -> tuple[ClientMiddlewareType, ...] | None:
@@ -316,36 +325,8 @@ def _middlewares_for(endpoint: Endpoint) -> tuple[ClientMiddlewareType, ...] | N
     return (_keyless,) if endpoint.server is Server.ACTIVITY else None
 
 
-async def _reply_of(response: ClientResponse, request: Request) -> Reply:
-    # A page is no file: it is read, and told of as what it is.
-    if request.save_to is not None and response.status == 200 and not is_page(response.headers):
-        await save(response.content, request.save_to)
-        return Reply(response.status, response.headers, b"")
-    return Reply(response.status, response.headers, await _read(response))
-
-
-async def _read(response: ClientResponse) -> bytes:
-    if response.content.is_eof():
-        # All of a small answer has come in with its headers: there is nothing to wait for.
-        body = response.content.read_nowait()
-        if len(body) > LARGEST_REPLY:
-            raise _TooLarge
-        return body
-    length = response.headers.get("Content-Length")
-    if length is not None and "Content-Encoding" not in response.headers:
-        if int(length) > LARGEST_REPLY:
-            raise _TooLarge
-        return await response.read()
-    # Neither chunks nor what is compressed say how large they will be.
-    blocks: list[bytes] = []
-    room = LARGEST_REPLY
-    async for block in response.content.iter_any():
-        room -= len(block)
-        if room < 0:
-            response.close()
-            raise _TooLarge
-        blocks.append(block)
-    return b"".join(blocks)
+def _reschedule(timeout: asyncio.Timeout, seconds: float) -> None:
+    timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 def _unsendable(request: Request, error: ValueError) -> InvalidInput:
@@ -362,7 +343,7 @@ def _unsendable(request: Request, error: ValueError) -> InvalidInput:
 
 def _silence(payload: BodyPayload | None) -> str:
     if payload is not None and isinstance(payload.failure, BodyStalled):
-        return f"the network took nothing for the idle timeout, {payload.sent:,} bytes in"
+        return f"the network took too little within the idle timeout, {payload.sent:,} bytes in"
     return "no whole answer within the timeout"
 
 

@@ -29,7 +29,7 @@ from appcues_async.sandbox import (
 )
 from appcues_async.settings import OnUnknown
 from appcues_async.wire.request import Lane
-from appcues_async.wire.throttle import PATIENT, Feedback, Patience, Turn
+from appcues_async.wire.turn import PATIENT, Feedback, Patience, Turn
 from tests.conformance.calls import CALLS, LARGE, Caller, settle_in
 
 __all__ = ["Seen", "Servers", "Trial", "as_cell"]

@@ -14,6 +14,7 @@ from appcues_async import (
     Forbidden,
     NotFound,
     OutcomeUnknown,
+    ReplyError,
     RetryPolicy,
     ServerError,
     Throttled,
@@ -120,3 +121,19 @@ async def test_an_answer_that_is_too_large_is_not_read(
     client = client.with_options(retry=RetryPolicy(attempts=1))
     with pytest.raises(OutcomeUnknown, match="over 16,777,216 bytes"):
         await client.segments.list()
+
+
+async def test_a_413_names_the_option_and_does_not_repeat_the_page(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    page = b"<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body><center>"
+    page += (
+        b"<h1>413 Request Entity Too Large</h1></center><hr><center>nginx</center></body></html>"
+    )
+    sandbox.faults.add(Answer(413, body=page, headers={"Content-Type": "text/html"}))
+    with pytest.raises(ReplyError) as caught:
+        await client.imports.profiles([{"user_id": "007"}])
+    assert str(caught.value) == (
+        "POST import/profiles: 413 Request Entity Too Large nginx; "
+        "send less at a time, with a smaller chunk_bytes of client.bulk"
+    )

@@ -14,14 +14,8 @@ from appcues_async.notices import Gauges, Notice, PauseBegan, PauseEnded
 from appcues_async.settings import Pace
 from appcues_async.wire import throttle as throttles
 from appcues_async.wire.request import Lane
-from appcues_async.wire.throttle import (
-    SLOTS,
-    Feedback,
-    LocalThrottle,
-    Signal,
-    Turn,
-    shared_throttle,
-)
+from appcues_async.wire.throttle import SLOTS, LocalThrottle, shared_throttle
+from appcues_async.wire.turn import Feedback, Signal, Turn
 from tests.virtual_clock import VirtualClock, settle
 
 ANSWERED = Feedback(Signal.ANSWERED)
@@ -219,7 +213,7 @@ async def test_refusals_under_way_together_count_as_one(clock: VirtualClock) -> 
     for one in some:
         one.end(REFUSED)
     (waiting,) = await callers(1, throttle, clock)
-    await clock.advance(3.01 / 900)
+    await clock.advance(3.01 / 700)
     assert waiting.turn is not None
 
 

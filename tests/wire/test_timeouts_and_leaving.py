@@ -42,7 +42,7 @@ async def test_a_network_that_takes_nothing_is_given_up_after_the_idle_timeout(
     async with AppcuesClient(
         **sandbox.credentials, timeouts=Timeouts(idle=0.2), retry=RetryPolicy(attempts=1)
     ) as client:
-        with pytest.raises(OutcomeUnknown, match="the network took nothing"):
+        with pytest.raises(OutcomeUnknown, match="the network took too little"):
             await client.imports.profiles(users_csv)
         sandbox.faults.clear()
 
