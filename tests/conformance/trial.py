@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from attrs import define, field, frozen
 
-from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
+from appcues_async import AppcuesClient, ConnectionFailed, PollPolicy, RetryPolicy, Timeouts
 from appcues_async.customerio import CustomerIOClient
 from appcues_async.recovery.ownership import of_this_process
 from appcues_async.sandbox import (
@@ -27,9 +27,10 @@ from appcues_async.sandbox import (
     Stall,
     Truncate,
 )
-from appcues_async.settings import OnUnknown
+from appcues_async.settings import OnUnknown, Pace
 from appcues_async.wire.request import Lane
-from appcues_async.wire.turn import PATIENT, Feedback, Patience, Turn
+from appcues_async.wire.throttle import LocalThrottle
+from appcues_async.wire.turn import PATIENT, Feedback, Patience, Signal, Turn
 from tests.conformance.calls import CALLS, LARGE, Caller, settle_in
 
 __all__ = ["Seen", "Servers", "Trial", "as_cell"]
@@ -43,6 +44,8 @@ SOON_OVER: Final = Timeouts(connect=0.5, idle=0.5, budget=60, settle=SETTLE)
 """What a silence is sat out with; a request that nothing is wrong with takes a few milliseconds."""
 SOON_OVER_LARGE: Final = Timeouts(connect=3, idle=3, budget=60, settle=SETTLE)
 """The same for an upload, which is taken in by other threads."""
+SHORT_BUDGET: Final = Timeouts(budget=0.2, settle=SETTLE)
+"""What a gate that stays shut is waited for."""
 _KINDS: Final[dict[str, Any]] = {
     "amend": Amend,
     "answer": Answer,
@@ -53,6 +56,7 @@ _KINDS: Final[dict[str, Any]] = {
     "stall": Stall,
     "truncate": Truncate,
 }
+_GATE_SHUT: Final = "gate shut"
 _NO_SERVER: Final = {"nobody listens": False, "nobody accepts": True}
 
 
@@ -112,7 +116,9 @@ class Trial:
             job = await settle_in(sandbox, self.name)
             before = len(sandbox.requests)
             held = self._count(sandbox)
-            if kind in _NO_SERVER:
+            if kind == _GATE_SHUT:
+                pass
+            elif kind in _NO_SERVER:
                 await server.leave(blocked=_NO_SERVER[kind], returns=not self.always)
             else:
                 sandbox.faults.add(
@@ -138,10 +144,12 @@ class Trial:
         timeouts = UNHURRIED
         if self.is_silent:
             timeouts = SOON_OVER_LARGE if self.large else SOON_OVER
+        if self.fault["fault"]["kind"] == _GATE_SHUT:
+            timeouts = SHORT_BUDGET
         options: dict[str, Any] = {
             "retry": RETRY,
             "timeouts": timeouts,
-            "throttle": _Turns(server),
+            "throttle": await shut_gate() if timeouts is SHORT_BUDGET else _Turns(server),
         }
         sandbox = server.sandbox
         account, site = sandbox.credentials, sandbox.customerio_credentials
@@ -278,6 +286,15 @@ class Servers:
         """Closes those that are left."""
         for server in self._idle:
             await server.close()
+
+
+async def shut_gate() -> LocalThrottle:
+    """A throttle that an outage has shut for a second, which is longer than anyone waits here."""
+    throttle = LocalThrottle(Pace(1e6), draw=lambda: 1.0)
+    failed = Feedback(Signal.DOWN, error=ConnectionFailed("no connection"))
+    for _ in range(3):
+        throttle.feedback(await throttle.acquire(Lane.CALL), failed)
+    return throttle
 
 
 @define
