@@ -1,4 +1,4 @@
-"""Time, as something that is handed in, so that no test ever waits for it."""
+"""Clocks, which are handed in, so that no test ever sleeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Timer(Protocol):
 
 
 class Clock(Protocol):
-    """What the library reads the time from and waits on."""
+    """The source of time, and of timers."""
 
     @property
     def id(self) -> str:
@@ -35,11 +35,11 @@ class Clock(Protocol):
         ...
 
     def now(self) -> datetime:
-        """The moment, with its zone, as people write it."""
+        """The present moment, with its zone."""
         ...
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
-        """Has `callback` called in `delay` seconds, on the running loop."""
+        """Calls `callback` in `delay` seconds, on the running loop."""
         ...
 
 
@@ -56,11 +56,11 @@ class SystemClock:
         return time.monotonic()
 
     def now(self) -> datetime:
-        """The moment, in UTC."""
+        """The present moment, in UTC."""
         return datetime.now(UTC)
 
     def call_later(self, delay: float, callback: Callable[[], None]) -> Timer:
-        """Has `callback` called in `delay` seconds, on the running loop."""
+        """Calls `callback` in `delay` seconds, on the running loop."""
         return asyncio.get_running_loop().call_later(delay, callback)
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, as exceptions that carry what is known.
+"""The exceptions of the package, which carry the facts that retries and callers go by.
 
 ::
 

@@ -1,4 +1,4 @@
-"""What happened, as frozen values for whoever listens.
+"""Notices: everything that happens, as frozen values for listeners.
 
 A client calls its one `on_notice` with each of these, in the order of events, on the loop. Logging,
 progress bars and telemetry are listeners. A notice names endpoints by their route
@@ -108,7 +108,7 @@ class BodySent:
 
 @frozen(kw_only=True)
 class Gauges:
-    """How the throttle of an account stands at a moment.
+    """The state of an account's throttle at a moment.
 
     Attributes:
         waiting: Requests that wait for a turn.
@@ -130,7 +130,7 @@ class PauseBegan:
     Attributes:
         seconds: How long, from now.
         reason: `429`, `503`, `outage` or `hold`.
-        gauges: How the throttle stands now.
+        gauges: The state of the throttle now.
     """
 
     seconds: float
@@ -143,7 +143,7 @@ class PauseEnded:
     """A probe came through; requests flow again.
 
     Attributes:
-        gauges: How the throttle stands now.
+        gauges: The state of the throttle now.
     """
 
     gauges: Gauges | None = None

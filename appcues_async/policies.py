@@ -1,4 +1,4 @@
-"""How long things may take, how often they are tried, how fast they go; exported by `settings.py`.
+"""Timeouts, retries, polling and pace, as values; exported by `settings.py`.
 
 Every value is checked where it is made, and an unfit one raises `InvalidInput` that names the value,
 the rule and the fix.
@@ -39,7 +39,7 @@ def _number(low: float, *, above: bool = False, whole: bool = False, or_none: bo
 
 @frozen
 class Timeouts:
-    """How long things may take, in seconds.
+    """Bounds of every wait, in seconds.
 
     Attributes:
         connect: One attempt's connection, TLS included.
@@ -110,7 +110,7 @@ class PollPolicy:
 
 @frozen
 class Pace:
-    """How fast an account's requests go out.
+    """The rate of an account's requests.
 
     Attributes:
         rate: Requests a second to start with, over all tasks of the account; from there the pace finds

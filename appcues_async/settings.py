@@ -1,4 +1,4 @@
-"""What a user can set: who and where; how long, how often and how fast come from `policies.py`.
+"""Settings: credentials, region and proxy; timeouts, retries and pace come from `policies.py`.
 
 Every value is checked where it is made, and an unfit one raises `InvalidInput` that names the value,
 the rule and the fix.
@@ -57,7 +57,7 @@ _ENVIRONMENTS: Final[Mapping[str, Region]] = {"prod": "us", "prod-eu": "eu"}
 PROFILES: Final = Path("~/.config/appcues/config.toml")
 _SECRETS: Final = frozenset({"api_key", "api_secret"})
 _KNOWN: Final = ("account_id", "api_key", "api_secret", "base_url", "env", "profile")
-"""What a profile can set; as variables, in capitals after `APPCUES_`."""
+"""The keys of a profile; as variables, in capitals after `APPCUES_`."""
 
 
 class Secret(str):
@@ -324,7 +324,7 @@ class Credentials:
 
 
 def _known(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What is of use here of an environment or a profile, its secrets guarded."""
+    """Picks the known keys of an environment or a profile, and guards its secrets."""
     known = {name: values.get(name) for name in _KNOWN}
     return known | {name: as_secret(known[name]) for name in _SECRETS}
 
@@ -367,10 +367,10 @@ def _no_such_profile(name: str, profiles: Mapping[str, Any], path: Path) -> str:
 
 
 def check_on_unknown(on_unknown: object) -> None:
-    """Makes sure that it is one of the ways to deal with unknown outcomes.
+    """Checks that it is one of the ways to deal with unknown outcomes.
 
     Raises:
-        InvalidInput: It is none.
+        InvalidInput: It is not.
     """
     if on_unknown not in get_args(OnUnknown):
         raise InvalidInput(

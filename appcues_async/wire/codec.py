@@ -37,7 +37,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=attrs.AttrsInstance)
 
 encode: Final[Callable[[object], bytes]] = msgspec.json.Encoder(decimal_format="number").encode
-"""Makes the bytes of one JSON value; the value rules are checked before (see `rows/values.py`)."""
+"""Encodes one JSON value; the value rules are checked before (see `rows/values.py`)."""
 
 
 def _text(value: object, _: object) -> str:
@@ -122,9 +122,9 @@ _converter: Final = _make_converter()
 
 
 def reader(model: type[M]) -> Callable[[Reply], M]:
-    """Makes what reads a reply as one model.
+    """Returns a function that reads a reply as one model.
 
-    The function raises `UnexpectedReply` when the body is not that.
+    That function raises `UnexpectedReply` when the body is something else.
     """
 
     def read(reply: Reply) -> M:
@@ -134,9 +134,9 @@ def reader(model: type[M]) -> Callable[[Reply], M]:
 
 
 def reader_of_list(model: type[M]) -> Callable[[Reply], list[M]]:
-    """Makes what reads a reply as a list of models.
+    """Returns a function that reads a reply as a list of models.
 
-    The function raises `UnexpectedReply` when the body is not that.
+    That function raises `UnexpectedReply` when the body is something else.
     """
 
     def read(reply: Reply) -> list[M]:
@@ -181,7 +181,7 @@ def _listed(reply: Reply, expected: str) -> list[Any]:
 
 
 class JobSummary(msgspec.Struct, frozen=True, gc=False):
-    """What a list says of a job, as little as waiting needs: thousands of them are read each time.
+    """A job as lists show it: as little as waiting needs, since thousands are read each time.
 
     Attributes:
         id: The job's id.
@@ -198,7 +198,7 @@ class JobSummary(msgspec.Struct, frozen=True, gc=False):
     url: str = ""
 
 
-_sightings: Final = msgspec.json.Decoder(list[JobSummary])
+_summaries: Final = msgspec.json.Decoder(list[JobSummary])
 
 
 def read_summaries(reply: Reply) -> dict[str, JobSummary]:
@@ -208,41 +208,41 @@ def read_summaries(reply: Reply) -> dict[str, JobSummary]:
         UnexpectedReply: The body is no list of jobs.
     """
     try:
-        seen = _sightings.decode(reply.body)
+        summaries = _summaries.decode(reply.body)
     except msgspec.DecodeError:
-        seen = [
+        summaries = [
             JobSummary(job.id, job.status, job.name, url=job.url)
             for job in reader_of_list(Job)(reply)
         ]
-    return {one.id: one for one in seen}
+    return {one.id: one for one in summaries}
 
 
-def job_of(sighting: JobSummary) -> Job:
-    """Makes the model of what a list says of a job."""
+def job_of(summary: JobSummary) -> Job:
+    """Makes a job of what a list shows of it."""
     return Job(
-        id=sighting.id,
-        name=sighting.name,
-        status=sighting.status,
-        started_at=_moment(sighting.started_at, None),
-        url=sighting.url,
+        id=summary.id,
+        name=summary.name,
+        status=summary.status,
+        started_at=_moment(summary.started_at, None),
+        url=summary.url,
     )
 
 
 def expect_success(reply: Reply) -> None:
-    """Reads a success whose body says no more than that; an empty one does too.
+    """Accepts a success whose body holds nothing of use, or is empty.
 
     Raises:
-        UnexpectedReply: It is a web page: a proxy's that wants a name, and not the API's.
+        UnexpectedReply: It is a web page, such as a proxy's login, and not the API's answer.
     """
     if is_page(reply.headers):
         raise _unreadable(reply, "an answer of the API")
 
 
 def expect_saved(reply: Reply) -> None:
-    """Reads a success whose body has gone to a file.
+    """Accepts a success whose body was written to a file.
 
     Raises:
-        UnexpectedReply: It has not.
+        UnexpectedReply: It was not.
     """
     expect_success(reply)
     if reply.status != 200:

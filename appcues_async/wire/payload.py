@@ -28,9 +28,9 @@ __all__ = ["BodyPayload", "BodyStalled"]
 AHEAD: Final = 4
 """Blocks of a file in memory at a time, for one upload."""
 SLICE: Final = 1 << 16
-"""Bytes handed to the network at a time, which must take them within..."""
+"""Bytes handed to the network at a time."""
 FLOOR: Final = 60.0
-"""...so many seconds: about 1 kB a second, however long the idle timeout is."""
+"""Seconds that the network may take for a slice, about 1 kB a second, whatever the idle timeout is."""
 
 
 class BodyStalled(Exception):  # noqa: N818 - for transport.py alone
@@ -109,7 +109,7 @@ class BodyPayload(Payload):
             await blocks.aclose()
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:  # noqa: ARG002
-        """Is part of aiohttp's interface; a body is never shown as text."""
+        """Names the size only; aiohttp asks for the body as text."""
         return f"<{self._size} bytes>"
 
 
@@ -188,7 +188,7 @@ class _ReadAhead:
         return block
 
     def stop(self) -> None:
-        """Ends the thread after the block that it is reading; does not wait for it."""
+        """Ends the thread after its present block, without waiting for it."""
         self._stopped = True
         self._room.release()
 

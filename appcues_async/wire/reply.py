@@ -1,4 +1,4 @@
-"""An answer as it came, and what it says when it says no."""
+"""A reply as it came, and the error that it means."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 @frozen
 class Reply:
-    """What the server answered.
+    """The server's answer.
 
     Attributes:
         status: The HTTP status.
@@ -127,7 +127,7 @@ class Problem:
 
     @classmethod
     def of(cls, reply: Reply) -> Problem:
-        """Reads what can be read; never raises."""
+        """Reads as much as can be read; never raises."""
         try:
             content = msgspec.json.decode(reply.body)
         except _NOT_JSON:
@@ -148,7 +148,7 @@ def _text(value: object) -> str | None:
 
 
 def excerpt(reply: Reply) -> str:
-    """The start of the body on one line, without the markup that proxies answer with, and without links.
+    """Returns the start of the body on one line, without markup and without links.
 
     A link may be presigned, and then whoever reads it in a log can fetch what it leads to.
     """
@@ -164,7 +164,7 @@ def excerpt(reply: Reply) -> str:
 
 
 def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | None:
-    """What an answer means as an error; None for a success.
+    """Makes the error that an answer means; None for a success.
 
     Args:
         reply: The answer.
@@ -196,7 +196,7 @@ def error_of(reply: Reply, request: object) -> ReplyError | UnexpectedReply | No
 
 
 def is_page(headers: Mapping[str, str]) -> bool:
-    """Whether an answer is a web page, which the API never sends: something in between did."""
+    """Whether an answer is a web page; the API sends none, so something in between did."""
     return headers.get("Content-Type", "").lstrip().lower().startswith("text/html")
 
 
@@ -206,7 +206,7 @@ def _no_answer(status: int) -> str:
 
 
 def retry_after_of(reply: Reply) -> float | None:
-    """How many seconds the server asks to wait; None if it does not say, or says nonsense.
+    """Reads the seconds that the server asks to wait; None without a value, or with nonsense.
 
     A date is measured against the answer's own `Date`, so that a wrong clock here does not matter. Where
     a 429 has no `Retry-After`, `X-RateLimit-Reset` is read, which the analytics routes send (in seconds

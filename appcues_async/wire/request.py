@@ -1,4 +1,4 @@
-"""A request as a value: which endpoint, which ids, which body, and what may be done with it."""
+"""A request as a value: endpoint, ids, body, and whether it may be repeated."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class Multipart:
 
     @property
     def head(self) -> bytes:
-        """What comes before the part."""
+        """The bytes before the part."""
         return (
             f"--{self.boundary}\r\n"
             f'Content-Disposition: form-data; name="file"; filename="{self.filename}"\r\n'
@@ -180,7 +180,7 @@ class Multipart:
 
     @property
     def tail(self) -> bytes:
-        """What comes after the part."""
+        """The bytes after the part."""
         return f"\r\n--{self.boundary}--\r\n".encode("ascii")
 
     @property
@@ -190,11 +190,11 @@ class Multipart:
 
 
 Body: TypeAlias = bytes | Blocks | FileRange | FilePieces | Multipart
-"""What a request carries: a recipe that can be opened any number of times. Bare bytes are JSON."""
+"""A request's body: a recipe that can be opened any number of times. Bare bytes are JSON."""
 
 
 _QUOTED: Final = {code: quote(chr(code), safe="") for code in range(32, 127)}
-"""What becomes of each plain character; the table is three times as fast as `quote`."""
+"""Each plain character, quoted; the table is three times as fast as `quote`."""
 
 
 def quote_part(name: str, value: object) -> str:

@@ -50,7 +50,7 @@ from appcues_async.wire.turn import (
 __all__ = ["UNSETTLED", "Sender"]
 
 UNSETTLED: Final = "; nothing says whether it was applied"
-"""What ends the message of a failure that may have been applied."""
+"""The end of a message about a failure that may have been applied."""
 
 T = TypeVar("T")
 
@@ -364,7 +364,7 @@ def short_repr(error: AppcuesError) -> str:
 
 
 def _reason_of(error: AppcuesError, request: Request) -> str:
-    """What was wrong, without anything of the request or the answer."""
+    """Says what was wrong, without anything of the request or the answer."""
     match error:
         case ReplyError(status=int() as status):
             return responses.get(status, str(status))

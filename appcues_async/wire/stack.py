@@ -1,4 +1,4 @@
-"""What a client holds while it is open: a sender, and the connections and the throttle under it."""
+"""The parts that a client holds while it is open: a sender over connections and a throttle."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ThrottleChoice: TypeAlias = Throttle | Pace | Literal[Shared.ACCOUNT] | None
 
 
 class Opened:
-    """What an open client holds.
+    """The parts of an open client.
 
     Attributes:
         sender: Sends requests.
@@ -129,7 +129,7 @@ class Openable(ABC, Generic[H]):
         return self._opened is not None and self._opened.sender.connections.usable
 
     def _hold(self) -> H:
-        """What the client holds.
+        """Returns the parts of the open client.
 
         Raises:
             RuntimeError: It is not open, or not here.

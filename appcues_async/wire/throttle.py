@@ -277,7 +277,7 @@ class LocalThrottle:
         return turn
 
     def _serve(self) -> None:
-        """Gives out every turn that is due, lanes in turn, and sets the timer for the next."""
+        """Grants every turn that is due, lanes in rotation, and sets the timer for the next."""
         if not self._waiting:
             return
         if self._timer is not None:

@@ -75,7 +75,7 @@ _FAILURES: Final = (
     _Dropped,
     TooLarge,
 )
-"""What an attempt may end with; a TimeoutError is an OSError."""
+"""Errors that an attempt may end with; a TimeoutError is an OSError."""
 
 
 async def _once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -140,7 +140,7 @@ class Transport:
             connections: The open sessions.
             address: Where requests go, and as whom.
             timeouts: Seconds that one attempt may take, part by part.
-            listener: Is told how far uploads are.
+            listener: Receives the progress of uploads.
         """
         self._connections = connections
         self._address = address
@@ -330,7 +330,7 @@ def _reschedule(timeout: asyncio.Timeout, seconds: float) -> None:
 
 
 def _unsendable(request: Request, error: ValueError) -> InvalidInput:
-    """What aiohttp does not begin to send; it has no error of its own for all of that."""
+    """Names the fault of a request that aiohttp does not begin to send."""
     if isinstance(error, InvalidURL | UnicodeError):
         return InvalidInput(f"{request}: the path is not one that HTTP can carry")
     if "AUTHORIZATION" in str(error):
@@ -348,7 +348,7 @@ def _silence(payload: BodyPayload | None) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """What broke, without aiohttp's own text: that may quote the request's headers."""
+    """Names what broke; aiohttp's own text may quote the request's headers."""
     match error:
         case _Dropped():
             return str(error)

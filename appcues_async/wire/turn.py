@@ -1,4 +1,4 @@
-"""What the sender and a throttle tell each other: who wants a turn, who has one, how it ended."""
+"""The words between sender and throttle: patience, turn, and feedback when it has ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Signal(enum.Enum):
-    """What an attempt showed about the server."""
+    """Shows how the server took an attempt."""
 
     ANSWERED = "answered"
     """It works, whatever it said."""
@@ -60,7 +60,7 @@ SILENT: Final = Feedback(Signal.SILENT)
 
 @frozen
 class Patience:
-    """How long a request waits for its turn.
+    """The longest waits of a request for its turn.
 
     Attributes:
         since: When the call began, in seconds of the clock.
@@ -117,7 +117,7 @@ class Throttle(Protocol):
         ...
 
     def feedback(self, turn: Turn, feedback: Feedback) -> None:
-        """Ends a turn, and says what it showed. Called exactly once a turn."""
+        """Ends a turn; called exactly once for each."""
         ...
 
     def hold(self, seconds: float) -> None:
