@@ -178,6 +178,9 @@ class _Beginning:
         if len(self.taken) > LONGEST:
             raise _Enough
 
+    async def drain(self) -> None:
+        """Returns at once: there is no buffer to empty."""
+
 
 async def _look_into(data: object) -> tuple[int, str]:
     """The size of a body in bytes, and as much of its text as is shown."""
