@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import frozen
@@ -31,6 +31,7 @@ __all__ = [
     "Gauges",
     "JobChanged",
     "JobStarted",
+    "Limits",
     "Listener",
     "Notice",
     "PauseBegan",
@@ -48,6 +49,21 @@ log.addHandler(logging.NullHandler())
 
 
 @frozen
+class Limits:
+    """What an answer says of the account's limits; only analytics routes are known to say it.
+
+    Attributes:
+        rate_limit: The numbers of `X-RateLimit-*`, `X-Concurrency-*` and `Retry-After` by name: `limit`,
+            `remaining`, `reset` (seconds since 1970), `concurrency_limit`, `concurrency_used`,
+            `retry_after`.
+        rows_truncated: Whether the answer leaves out rows (`X-Rows-Truncated`).
+    """
+
+    rate_limit: Mapping[str, int]
+    rows_truncated: bool = False
+
+
+@frozen
 class ReplyReceived:
     """A request was answered, with whatever status.
 
@@ -57,6 +73,7 @@ class ReplyReceived:
         status: The HTTP status.
         number: Which attempt it was, from 1.
         seconds: From the start of the attempt to the whole answer.
+        limits: What it says of the account's limits, if it says anything.
     """
 
     method: str
@@ -64,6 +81,7 @@ class ReplyReceived:
     status: int
     number: int
     seconds: float
+    limits: Limits | None = None
 
 
 @frozen

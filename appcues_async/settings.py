@@ -33,6 +33,7 @@ __all__ = [
     "Secret",
     "Timeouts",
     "check_on_unknown",
+    "read_profiles",
 ]
 
 Region = Literal["us", "eu"]
@@ -275,7 +276,7 @@ class Credentials:
         # Trackers of errors write down the variables of every frame, and this one holds the key.
         del source, environment
         named = variables["profile"]
-        profiles = _read_profiles(PROFILES)
+        profiles = read_profiles(PROFILES)
         if named and named not in profiles:
             raise InvalidInput(_no_such_profile(named, profiles, PROFILES))
         profile = profiles.get(named or "default", {})
@@ -298,7 +299,7 @@ class Credentials:
             InvalidInput: No such file or profile, or it is incomplete.
         """
         file = path or PROFILES
-        profiles = _read_profiles(file)
+        profiles = read_profiles(file)
         if name not in profiles:
             raise InvalidInput(_no_such_profile(name, profiles, file))
         if missing := _missing(profiles[name]):
@@ -333,7 +334,18 @@ def _missing(given: Mapping[str, Any]) -> list[str]:
     return [name for name in ("account_id", "api_key", "api_secret") if not given[name]]
 
 
-def _read_profiles(path: Path) -> Mapping[str, Mapping[str, Any]]:
+def read_profiles(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Reads the profiles of the vendor's command by name; none where there is no file.
+
+    Args:
+        path: The file; a byte order mark before its first line is no part of it.
+
+    Returns:
+        The known keys of each, None where a key is left out; secrets are `Secret`s.
+
+    Raises:
+        InvalidInput: It cannot be read, or is no such file.
+    """
     profiles, refusal = _try_profiles(path)
     if refusal is not None:
         # Raised here, where no variable and no earlier error holds what the file says.
@@ -344,7 +356,7 @@ def _read_profiles(path: Path) -> Mapping[str, Mapping[str, Any]]:
 def _try_profiles(path: Path) -> tuple[Mapping[str, Mapping[str, Any]], str | None]:
     """Reads the profiles by name, or tells why they cannot be read."""
     try:
-        text = path.expanduser().read_text(encoding="utf-8")
+        text = path.expanduser().read_text(encoding="utf-8-sig")
         profiles = tomllib.loads(text).get("profiles", {})
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         # A decode error's text may quote the line, and the line may hold the secret.

@@ -121,7 +121,7 @@ def test_a_notice_does_not_change(notice: Any) -> None:
 def test_what_a_notice_may_hold_is_on_this_list_and_nothing_else() -> None:
     held = {cls.__name__: [field.name for field in attrs.fields(cls)] for cls in get_args(Notice)}
     assert held == {
-        "ReplyReceived": ["method", "route", "status", "number", "seconds"],
+        "ReplyReceived": ["method", "route", "status", "number", "seconds", "limits"],
         "AttemptFailed": ["method", "route", "number", "error", "status", "delay", "reason"],
         "BodySent": ["route", "upload", "sent", "size"],
         "BulkProgressed": [

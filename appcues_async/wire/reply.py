@@ -28,8 +28,9 @@ from appcues_async.errors import (
     UnsupportedMediaType,
 )
 from appcues_async.models import hide_links
+from appcues_async.notices import Limits
 
-__all__ = ["Problem", "Reply", "error_of", "is_page", "retry_after_of"]
+__all__ = ["Problem", "Reply", "error_of", "is_page", "limits_of", "retry_after_of"]
 
 _BY_STATUS: Final[Mapping[int, type[ReplyError]]] = {
     400: BadRequest,
@@ -38,6 +39,14 @@ _BY_STATUS: Final[Mapping[int, type[ReplyError]]] = {
     404: NotFound,
     415: UnsupportedMediaType,
     429: Throttled,
+}
+_LIMITS: Final[Mapping[str, str]] = {
+    "X-RateLimit-Limit": "limit",
+    "X-RateLimit-Remaining": "remaining",
+    "X-RateLimit-Reset": "reset",
+    "X-Concurrency-Limit": "concurrency_limit",
+    "X-Concurrency-Used": "concurrency_used",
+    "Retry-After": "retry_after",
 }
 _EXCERPT: Final = 200
 _NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -224,6 +233,17 @@ def retry_after_of(reply: Reply) -> float | None:
         return None
     since = _moment(reply.headers.get("Date", "")) or datetime.now(UTC)
     return max(0.0, (due - since).total_seconds())
+
+
+def limits_of(reply: Reply) -> Limits | None:
+    """Reads what an answer says of the account's limits; None where it says nothing."""
+    headers = reply.headers
+    found = {name: headers[header] for header, name in _LIMITS.items() if header in headers}
+    truncated = headers.get("X-Rows-Truncated", "").strip().lower() == "true"
+    numbers = {
+        name: int(text) for name, text in found.items() if re.fullmatch(r"\d{1,15}", text, re.ASCII)
+    }
+    return Limits(numbers, truncated) if numbers or truncated else None
 
 
 def _moment(value: str) -> datetime | None:

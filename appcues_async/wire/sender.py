@@ -33,7 +33,7 @@ from appcues_async.notices import AttemptFailed, Listener, ReplyReceived, notify
 from appcues_async.settings import OnUnknown, RetryPolicy, Timeouts
 from appcues_async.wire.connections import Connections
 from appcues_async.wire.policy import pause_before_next
-from appcues_async.wire.reply import Reply, error_of
+from appcues_async.wire.reply import Reply, error_of, limits_of
 from appcues_async.wire.request import Lane, Repeat, Request, Server
 from appcues_async.wire.transport import Transport
 from appcues_async.wire.turn import (
@@ -157,7 +157,12 @@ class Sender:
             if self.listener is not None:
                 seconds = self.clock.time() - started
                 notice = ReplyReceived(
-                    endpoint.method, endpoint.route, reply.status, number, seconds
+                    endpoint.method,
+                    endpoint.route,
+                    reply.status,
+                    number,
+                    seconds,
+                    limits_of(reply),
                 )
                 notify(self.listener, notice)
             feedback = ANSWERED

@@ -21,6 +21,7 @@ from appcues_async import (
     UnexpectedReply,
     where,
 )
+from appcues_async.notices import Limits, Notice, ReplyReceived
 from appcues_async.sandbox import Answer, Reset, Sandbox
 from tests.api.conftest import answer, asked, sent
 
@@ -46,6 +47,28 @@ async def test_rows_that_were_left_out_are_said(
 ) -> None:
     answer(sandbox, [], headers={"X-Rows-Truncated": header})
     assert (await client.analytics.query(SPEC)).truncated is truncated
+
+
+@pytest.mark.parametrize(
+    ("headers", "limits"),
+    [
+        (
+            {"X-RateLimit-Remaining": "41", "X-Concurrency-Used": "2", "X-Rows-Truncated": "true"},
+            Limits({"remaining": 41, "concurrency_used": 2}, rows_truncated=True),
+        ),
+        ({"Retry-After": "7"}, Limits({"retry_after": 7})),
+        ({"Retry-After": "soon", "X-RateLimit-Limit": "-1"}, None),
+        ({}, None),
+    ],
+)
+async def test_a_listener_hears_what_an_answer_says_of_limits(
+    sandbox: Sandbox, headers: dict[str, str], limits: Limits | None
+) -> None:
+    heard: list[Notice] = []
+    answer(sandbox, [], headers=headers)
+    async with AppcuesClient(**sandbox.credentials, on_notice=heard.append) as client:
+        await client.analytics.query(SPEC)
+    assert [one.limits for one in heard if isinstance(one, ReplyReceived)] == [limits]
 
 
 async def test_conditions_and_dates_of_a_question_are_made_json(

@@ -56,6 +56,11 @@ def test_what_the_environment_does_not_set_comes_from_the_default_profile(home: 
     assert credentials.api_secret == "default-secret"
 
 
+def test_a_byte_order_mark_before_the_first_line_is_no_part_of_it(home: Path) -> None:
+    write_profiles(home, "\ufeff" + DEFAULT.lstrip())
+    assert Credentials.from_profile("default").account_id == "111"
+
+
 def test_an_empty_variable_counts_as_not_set(home: Path) -> None:
     write_profiles(home, DEFAULT)
     assert Credentials.from_env(variables(API_KEY="")).api_key == "default-key"
