@@ -22,6 +22,7 @@ from appcues_async.cli import (
     exports,
     gdpr,
     groups,
+    guide,
     imports,
     jobs,
     journal,
@@ -78,6 +79,7 @@ _NOUNS: Final = (
     request.app,
     sandbox.app,
     demo.app,
+    guide.app,
 )
 for _noun in _NOUNS:
     app.command(_noun)

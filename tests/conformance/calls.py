@@ -1,4 +1,4 @@
-"""One call of every endpoint, by the name that the README gives its method."""
+"""One call of every endpoint, by the name that the guide gives its method."""
 
 from __future__ import annotations
 

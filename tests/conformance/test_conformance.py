@@ -18,7 +18,7 @@ from tests.conformance.calls import CALLS
 from tests.conformance.table import EXPANDED, FAULTS, TABLE, UPLOADS, cells_of, expand
 from tests.conformance.trial import Seen, Servers, Trial, as_cell
 from tests.fair_loop import FairLoop
-from tests.test_endpoint_table import ROWS
+from tests.guide.test_endpoint_table import ROWS
 
 AT_ONCE: Final = 12
 """Trials at a time; their servers are on the same loop."""

@@ -1,4 +1,4 @@
-"""The README's table of endpoints: each row has a method, a command and a route of the sandbox."""
+"""The guide's table of endpoints: each row has a method, a command and a route of the sandbox."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from appcues_async.sandbox import Sandbox
 from appcues_async.waiting import lookup
 from appcues_async.wire.request import Endpoint, Server
 from tests.cli.conftest import commands
-from tests.test_readme import README
+from tests.guide.pages import text_of
 
 NO_ROUTE = "No route found for "
 
 
 @frozen
 class Row:
-    """One endpoint as the README has it."""
+    """One endpoint as the guide has it."""
 
     method: str
     path: str
@@ -45,8 +45,7 @@ class Row:
 
 
 def rows() -> Iterator[Row]:
-    section = README.partition("\n## Every endpoint\n")[2].partition("\n## ")[0]
-    for line in section.splitlines():
+    for line in text_of("endpoints").splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("|") and cells[0] != "method and path" and "---" not in cells[0]:
             row = re.fullmatch(r"(\w+) `(\S+)` \| `([\w.]+)` \| `([^`]+)`", " | ".join(cells))
@@ -140,7 +139,7 @@ async def test_every_endpoint_that_is_declared_has_a_row() -> None:
 
 
 def test_every_command_has_a_row_or_sends_what_another_row_has() -> None:
-    others: set[tuple[str, ...]] = {("request",), ("demo",)}
+    others: set[tuple[str, ...]] = {("request",), ("demo",), ("guide",)}
     others |= {("jobs", "download"), ("jobs", "watch"), ("sync", "segment"), ("sync", "profiles")}
     # These send nothing, or nothing to the account.
     rest = {words for words in commands() if words[0] not in {"journal", "sandbox"}}

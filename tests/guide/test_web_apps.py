@@ -1,4 +1,4 @@
-"""The client in the lifespans of web apps, as the README shows it."""
+"""The client in the lifespans of web apps, as the guide shows it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from httpx import ASGITransport, AsyncClient
 
 from appcues_async import AppcuesClient
 from appcues_async.sandbox import Sandbox
-from tests.test_readme import blocks_with
+from tests.guide.pages import WEB_APPS
 
 
 def app_of(framework: str) -> Any:
-    (block,) = blocks_with(framework)
-    names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(block, "README.md", "exec"), names)
+    (block,) = [one for one in WEB_APPS if framework in one.text and one.page == "guide/web-apps"]
+    names: dict[str, Any] = {"__name__": "guide"}
+    exec(compile(block.text, str(block), "exec"), names)
     return names["app"]
 
 
@@ -32,7 +32,7 @@ async def with_segment(
 
 
 @pytest.mark.usefixtures("with_segment")
-async def test_the_readmes_aiohttp_app_answers() -> None:
+async def test_an_aiohttp_app_answers() -> None:
     app = app_of("from aiohttp import web")
     assert isinstance(app, web.Application)
     async with TestClient(TestServer(app)) as browser:
@@ -41,7 +41,7 @@ async def test_the_readmes_aiohttp_app_answers() -> None:
 
 
 @pytest.mark.usefixtures("with_segment")
-async def test_the_readmes_fastapi_app_answers() -> None:
+async def test_a_fastapi_app_answers() -> None:
     app = app_of("from fastapi import")
     assert isinstance(app, FastAPI)
     async with (

@@ -1,0 +1,82 @@
+"""`guide`: the user's guide, a page a topic."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+from collections.abc import Collection
+from importlib.resources import files
+from typing import Annotated, Final
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.markdown import Markdown
+
+from appcues_async.cli.failures import USAGE, CommandFailed
+from appcues_async.cli.output import writing
+
+__all__ = ["app"]
+
+app: App = App(name="guide")
+
+_INDEX: Final = "README"
+"""The page that lists the others; a forge shows it for the folder."""
+_WIDEST: Final = 100
+"""Columns of text: longer lines are hard to read."""
+_LINK: Final = re.compile(r"\[([^]]+)\]\(([\w-]+)\.md(?:#[\w-]*)?\)")
+"""A link to another page."""
+
+
+@app.default
+def show(
+    topic: Annotated[
+        str | None, Parameter(help="A page, such as bulk or errors; left out: a list of them.")
+    ] = None,
+) -> None:
+    """Show a page of the guide: rendered and paged on a terminal, plain Markdown into a pipe.
+
+    Example: appcues-async guide bulk
+    """
+    pages = {
+        page.name.removesuffix(".md"): page
+        for page in (files("appcues_async") / "guide").iterdir()
+        if page.name.endswith(".md")
+    }
+    name = _INDEX if topic is None else topic.lower().removesuffix(".md")
+    if name not in pages:
+        raise CommandFailed(
+            f"the guide has no page {topic!r}.{_nearest(name, pages)} Pages: {_listed(pages)}.",
+            kind="UsageError",
+            exit_code=USAGE,
+        )
+    _write(pages[name].read_text(encoding="utf-8"))
+
+
+def _listed(pages: Collection[str]) -> str:
+    return ", ".join(sorted({*pages} - {_INDEX}))
+
+
+def _nearest(name: str, pages: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, {*pages} - {_INDEX}, n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _named(link: re.Match[str]) -> str:
+    """A link as words, since a terminal cannot follow it."""
+    words, name = link.groups()
+    return f"**{words}**" if words == name else f"{words} (`guide {name}`)"
+
+
+def _write(text: str) -> None:
+    with writing():
+        if not sys.stdout.isatty():
+            print(text, end="")
+            return
+        console = Console()
+        page = Markdown(_LINK.sub(_named, text), hyperlinks=False)
+        # less shows colours, and ends at once where a page fits the screen, unless it is told otherwise.
+        os.environ.setdefault("LESS", "-FRX")
+        with console.pager(styles=not console.no_color):
+            console.print(page, width=min(console.width, _WIDEST))

@@ -1,0 +1,48 @@
+"""The Python that README and guide show is run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.guide.pages import PROGRAMS, PYTHON, TESTS, WEB_APPS, Block
+from tests.pytest_plugin.conftest import PLUGIN
+
+pytest_plugins = ["pytester"]
+
+
+def test_every_block_is_a_program_a_web_app_or_tests() -> None:
+    run = [*PROGRAMS, *WEB_APPS, *TESTS]
+    assert [one for one in PYTHON if one not in run] == []
+    assert len(run) == len(PYTHON)
+
+
+def test_the_first_program_has_at_most_15_lines() -> None:
+    assert PROGRAMS[0].page == "README"
+    assert len(PROGRAMS[0].text.strip().splitlines()) <= 15
+
+
+@pytest.mark.parametrize("block", TESTS, ids=str)
+def test_tests_pass(pytester: pytest.Pytester, block: Block) -> None:
+    pytester.makepyfile(block.text)
+    ran = pytester.runpytest_subprocess(*PLUGIN, "-p", "no:asyncio")
+    ran.assert_outcomes(passed=block.text.count("def test_"))
+
+
+@pytest.mark.parametrize("block", PROGRAMS, ids=str)
+def test_a_program_runs_as_it_stands(tmp_path: Path, block: Block) -> None:
+    done = subprocess.run(  # noqa: PLW1510 - its own words say more than its exit code
+        [sys.executable, "-W", "error", "-c", block.text],
+        cwd=tmp_path,
+        env={**os.environ, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not done.stderr
+    assert done.stdout
