@@ -11,15 +11,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.attributes import flat_attributes, free_attributes
 from appcues_async.rows.ids import UserId, id_rule
-from appcues_async.rows.values import (
-    check_event_name,
-    check_text,
-    flat_attributes,
-    free_attributes,
-    iso_time,
-    shown,
-)
+from appcues_async.rows.values import check_event_name, check_text, iso_time, shown
 from appcues_async.wire.codec import encode, expect_success
 from appcues_async.wire.request import Endpoint, Repeat, Server
 from appcues_async.wire.sender import Sender

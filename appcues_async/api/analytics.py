@@ -9,7 +9,7 @@ from appcues_async.api.conditions import conditions_of
 from appcues_async.api.resource import JobResource
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Rows
-from appcues_async.rows.values import check_json
+from appcues_async.rows.attributes import check_json
 from appcues_async.waiting.address import ANALYTICS
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, read_objects

@@ -13,7 +13,8 @@ from typing import Any, Final, NoReturn, TypeAlias
 from attrs import frozen
 
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.values import check_json, check_text, shown
+from appcues_async.rows.attributes import check_json
+from appcues_async.rows.values import check_text, shown
 
 __all__ = ["Condition", "Conditions", "Field", "conditions_of", "where"]
 

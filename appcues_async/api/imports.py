@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from appcues_async.recovery.starting import Starter
+from appcues_async.rows.file_head import Format
 from appcues_async.rows.ids import UserId, id_rule
 from appcues_async.rows.kinds import EVENTS, PROFILES
-from appcues_async.rows.sources import Format, Source, body_of
+from appcues_async.rows.sources import Source, body_of
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.request import BLOCK, Blocks, Body, Endpoint, Lane, Multipart, Repeat
 

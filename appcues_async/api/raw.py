@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.values import check_json
+from appcues_async.rows.attributes import check_json
 from appcues_async.wire.codec import encode
 from appcues_async.wire.request import Endpoint, Repeat, Request
 

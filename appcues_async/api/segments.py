@@ -14,9 +14,10 @@ from appcues_async.recovery.evidence import Claim, Verdict, judge
 from appcues_async.recovery.inquiry import send_timed
 from appcues_async.recovery.ownership import LocalOwners
 from appcues_async.recovery.starting import RecoverableRequest, Starter
+from appcues_async.rows.file_head import Format
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.kinds import USER_IDS
-from appcues_async.rows.sources import Format, Source, body_of
+from appcues_async.rows.sources import Source, body_of
 from appcues_async.rows.values import check_text
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, expect_success, reader, reader_of_list

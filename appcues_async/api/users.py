@@ -9,15 +9,10 @@ from typing import Any, Final
 from appcues_async.api.resource import JobResource
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Event
+from appcues_async.rows.attributes import flat_attributes, free_attributes
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.moments import Zone, offset_of
-from appcues_async.rows.values import (
-    check_event_name,
-    flat_attributes,
-    free_attributes,
-    iso_time,
-    whole_number,
-)
+from appcues_async.rows.values import check_event_name, iso_time, whole_number
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, expect_success, read_object, reader_of_list
 from appcues_async.wire.request import Endpoint, Repeat

@@ -12,7 +12,8 @@ from appcues_async.bulk.report import Outcome
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.clock import Clock
 from appcues_async.errors import AppcuesError, Delivery, JobFailed, OutcomeUnknown
-from appcues_async.rows.sources import MEDIA, POST_LIMIT
+from appcues_async.rows.file_head import MEDIA
+from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.request import Blocks, FilePieces, Multipart
 

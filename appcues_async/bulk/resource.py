@@ -30,11 +30,12 @@ from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
 from appcues_async.recovery.starting import Starter
+from appcues_async.rows.file_head import MEDIA, Format
 from appcues_async.rows.frames import Frame
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
 from appcues_async.rows.inputs import check_source
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
-from appcues_async.rows.sources import FILE_LIMIT, MEDIA, Format
+from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.rows.values import shown, whole_number
 from appcues_async.rows.verdict import Check
 from appcues_async.settings import OnUnknown

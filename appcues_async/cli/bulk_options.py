@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from appcues_async.bulk.resource import CONCURRENCY
 from appcues_async.bulk.spec import OnFailure
 from appcues_async.cli.options import AllowIds, Timeout, Wait, at_least, bytes_of
-from appcues_async.rows.sources import Format
+from appcues_async.rows.file_head import Format
 from appcues_async.rows.verdict import Check
 
 __all__ = ["BULK_DEFAULTS", "BulkOptions"]

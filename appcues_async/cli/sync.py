@@ -34,7 +34,7 @@ from appcues_async.cli.options import (
 from appcues_async.cli.output import print_lines, say, show_one
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import BulkFailed
-from appcues_async.rows.sources import Format
+from appcues_async.rows.file_head import Format
 from appcues_async.settings import Timeouts
 from appcues_async.sync.report import SyncReport
 

@@ -9,14 +9,9 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.attributes import flat_attributes, free_attributes
 from appcues_async.rows.ids import NEW_ID, IdRule
-from appcues_async.rows.values import (
-    check_event_name,
-    flat_attributes,
-    free_attributes,
-    iso_time,
-    shown,
-)
+from appcues_async.rows.values import check_event_name, iso_time, shown
 
 __all__ = ["EVENTS", "PROFILES", "USER_IDS", "Kind"]
 

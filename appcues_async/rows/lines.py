@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.values import free_value, shown
+from appcues_async.rows.attributes import free_value
+from appcues_async.rows.values import shown
 
 __all__ = ["encode_lines", "json_form"]
 

@@ -16,9 +16,10 @@ from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.resource import CONCURRENCY, Bulk, BulkSource, check_names, one_of
 from appcues_async.bulk.spec import Account, OnFailure
 from appcues_async.notices import Listener
+from appcues_async.rows.file_head import MEDIA, Format
 from appcues_async.rows.ids import UserId, id_rule
 from appcues_async.rows.kinds import PROFILES, USER_IDS, Kind
-from appcues_async.rows.sources import FILE_LIMIT, MEDIA, Format
+from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.rows.values import whole_number
 from appcues_async.sync.earlier import EarlierUploads
 from appcues_async.sync.report import SyncReport

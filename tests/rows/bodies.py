@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from appcues_async.errors import Delivery, InvalidInput
+from appcues_async.rows.file_head import Format
 from appcues_async.rows.kinds import PROFILES, Kind
-from appcues_async.rows.sources import Format, Part, body_of
+from appcues_async.rows.sources import Part, body_of
 from appcues_async.wire.request import Blocks, Multipart
 
 USERS_CSV = b"user_id,email\n007,harriet@example.com\n"

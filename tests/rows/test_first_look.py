@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows import sources
+from appcues_async.rows.file_head import Format
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
-from appcues_async.rows.sources import Format, body_of
+from appcues_async.rows.sources import body_of
 from appcues_async.wire.request import CSV, NDJSON, FilePieces
 from tests.rows.bodies import BOM, USERS_CSV, media_of, refusal_of, sent
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.lines import encode_lines, json_form
-from tests.rows.test_values import VALUES, same
+from tests.rows.test_attributes import VALUES, same
 
 EVENT = {"user_id": "7", "name": "Paid", "timestamp": "2026-07-14T12:34:56Z"}
 

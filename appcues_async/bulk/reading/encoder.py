@@ -15,11 +15,11 @@ from attrs import frozen
 
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.attributes import free_attributes
 from appcues_async.rows.column_checks import judged, moments_of
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.lines import encode_lines
 from appcues_async.rows.records import as_dicts
-from appcues_async.rows.values import free_attributes
 from appcues_async.rows.verdict import Check
 
 __all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "shape_of"]

@@ -22,10 +22,10 @@ from appcues_async.bulk.rejects import HEAD, REJECT_FIELDS, are_rejects
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.csv_header import has_gaps, read_header
 from appcues_async.rows.csv_judge import CsvJudge
+from appcues_async.rows.file_head import BOM, MEDIA, SUFFIXES, Format, check_head
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.ndjson_judge import NdjsonJudge
-from appcues_async.rows.sources import BOM, MEDIA, SUFFIXES, Format, check_head
 from appcues_async.rows.verdict import Check, Judge
 from appcues_async.wire.request import NDJSON, stamp_of
 
