@@ -14,6 +14,7 @@ import msgspec
 from attrs import field, frozen
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.file_head import HEAD
 from appcues_async.rows.lines import encode_lines, json_form
 
 try:
@@ -39,7 +40,6 @@ else:
 
 
 __all__ = [
-    "HEAD",
     "REJECT_FIELDS",
     "Reject",
     "RejectsFile",
@@ -54,8 +54,6 @@ class Stopped(Exception):  # noqa: N818 - it is no error
     """The run was cancelled while its source was being read, or a rejected row ends it."""
 
 
-HEAD: Final = 1 << 20
-"""Bytes at the beginning of a file that show how it is written."""
 REJECTS_KEPT: Final = 1_000
 """Rejected rows that stay in memory; all of them are counted, and written to a file if one is named."""
 _BUFFER: Final = 1 << 16

@@ -10,9 +10,9 @@ from appcues_async.bulk.reading.blocks import GoodRows, Span
 from appcues_async.bulk.reading.prepare import PreparedSource, prepare_all
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import can_be_read_twice, has_bytes, is_path
-from appcues_async.bulk.rejects import HEAD, RejectsFile, check_rejects_file
+from appcues_async.bulk.rejects import RejectsFile, check_rejects_file
 from appcues_async.notices import BulkProgressed, notify
-from appcues_async.rows.file_head import BOM
+from appcues_async.rows.file_head import BOM, HEAD
 from appcues_async.rows.kinds import USER_ID
 from appcues_async.sync.difference import Difference
 from appcues_async.sync.digests import RowDigests, ids_of_csv, ids_of_ndjson

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from appcues_async.errors import InvalidInput
-from appcues_async.rows import sources
+from appcues_async.rows import file_head, sources
 from appcues_async.rows.file_head import Format
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import body_of
@@ -23,7 +23,8 @@ FORMATS: tuple[Format | None, ...] = (None, "csv", "ndjson")
 @pytest.fixture
 def short_look(monkeypatch: pytest.MonkeyPatch) -> int:
     """Looks no further than 64 bytes into what is given."""
-    monkeypatch.setattr(sources, "_HEAD", 64)
+    for module in (sources, file_head):
+        monkeypatch.setattr(module, "HEAD", 64)
     return 64
 
 
@@ -359,7 +360,7 @@ def test_no_bytes_make_the_look_at_them_fail_otherwise(
     kind: Kind,
     as_format: Format | None,
 ) -> None:
-    monkeypatch.setattr(sources, "_HEAD", look)
+    monkeypatch.setattr(sources, "HEAD", look)
     try:
         body = asyncio.run(body_of(data, kind, format=as_format))
     except InvalidInput:

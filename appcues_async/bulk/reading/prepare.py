@@ -18,11 +18,11 @@ from appcues_async.bulk.reading.sources import (
     is_pipe,
     open_feed,
 )
-from appcues_async.bulk.rejects import HEAD, REJECT_FIELDS, are_rejects
+from appcues_async.bulk.rejects import REJECT_FIELDS, are_rejects
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.csv_header import has_gaps, read_header
 from appcues_async.rows.csv_judge import CsvJudge
-from appcues_async.rows.file_head import BOM, MEDIA, SUFFIXES, Format, check_head
+from appcues_async.rows.file_head import BOM, HEAD, MEDIA, SUFFIXES, Format, check_head
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.ndjson_judge import NdjsonJudge
