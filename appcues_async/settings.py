@@ -131,7 +131,7 @@ def origin_of(base_url: str) -> str:
         raise InvalidInput(f"base_url {base_url!r} is no address ({error}); {fix}") from None
     if parts.scheme not in {"http", "https"} or not host:
         raise InvalidInput(f"base_url {base_url!r} is no http(s) address; {fix}")
-    if parts.scheme == "http" and not _is_loopback(host):
+    if parts.scheme == "http" and not is_loopback(host):
         raise InvalidInput(
             f"base_url {base_url!r} would send credentials unencrypted; "
             "http is for loopback only, use https"
@@ -144,7 +144,8 @@ def origin_of(base_url: str) -> str:
     return f"{parts.scheme}://{host}" + ("" if usual else f":{port}")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, as far as its name or address shows."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

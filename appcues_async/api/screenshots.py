@@ -10,6 +10,7 @@ from attrs import evolve
 
 from appcues_async.api.resource import Resource
 from appcues_async.wire.codec import expect_saved
+from appcues_async.wire.download import check_target
 from appcues_async.wire.request import Endpoint
 
 __all__ = ["Screenshots"]
@@ -23,7 +24,7 @@ class Screenshots(Resource):
     async def download(self, resource_id: str, path: str | os.PathLike[str]) -> Path:
         """Writes the pictures of one experience to disk, as a ZIP file.
 
-        The file is there under its name only when it is whole; until then it is `path` with `.part`.
+        The file is there under its name only when it is whole, and is the owner's alone to read.
 
         Args:
             resource_id: The id of a flow or an experience of any type.
@@ -37,6 +38,7 @@ class Screenshots(Resource):
             NotFound: There is no such experience, or it has no pictures.
         """
         target = Path(path)
+        check_target(target)
         request = DOWNLOAD.request(accept="*/*", resource_id=resource_id)
         await self._sender.send(evolve(request, save_to=target), expect_saved)
         return target

@@ -16,6 +16,7 @@ from appcues_async.waiting.address import ANALYTICS, EXPORT, JobAddress
 from appcues_async.waiting.lookup import download
 from appcues_async.waiting.watch import JobWatch
 from appcues_async.waiting.watcher import Watcher
+from appcues_async.wire.download import check_target
 from appcues_async.wire.sender import Sender
 
 __all__ = ["JobHandle", "JobHandles"]
@@ -124,8 +125,10 @@ class JobHandle:
     async def download(self, path: str | os.PathLike[str]) -> Path:
         """Waits until an export has ended, and writes its file to disk as it arrives.
 
-        The file has its name only once it is whole; until then it is `path` with `.part`. Each call asks
-        for a new link, which is never shown. The API documents one for analytics exports; for event
+        The file has its name only once it is whole, and is the owner's alone to read. Where `path` is a
+        device or a pipe, the whole file is copied to it. Each call asks for a new link, which is never
+        shown; it must lead to https at a public address (to this machine as well where the client's own
+        server is on it). The API documents one for analytics exports; for event
         exports it documents none, though their jobs have been seen to hold one (`signed_s3_url`).
 
         Args:
@@ -135,7 +138,8 @@ class JobHandle:
             The path.
 
         Raises:
-            InvalidInput: The job is no export, or the file cannot be written.
+            InvalidInput: The job is no export, or the file cannot be written; the latter is found out
+                before the wait, where it can be.
             NoDownload: The export has no link: its file comes by e-mail.
             JobFailed: The job ended as FAILED.
             JobPending: The time to wait is over and the job still runs.
@@ -147,8 +151,9 @@ class JobHandle:
                 f"job {self.id} was started by {address.kind} and makes no file; "
                 "only exports can be downloaded"
             )
-        await self.wait()
         target = Path(path)
+        check_target(target)
+        await self.wait()
         await download(self._shared.sender, address, target)
         return target
 

@@ -10,13 +10,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from attrs import evolve, field, frozen
 
 from appcues_async.errors import NoDownload, UnexpectedReply
 from appcues_async.models import COMPLETED, FAILED, Job, JobEvent, hide_links
-from appcues_async.settings import origin_of
 from appcues_async.waiting.address import ANALYTICS, JobAddress
 from appcues_async.wire.codec import (
     JobSummary,
@@ -25,6 +23,7 @@ from appcues_async.wire.codec import (
     reader,
     reader_of_list,
 )
+from appcues_async.wire.links import is_safe_link
 from appcues_async.wire.request import Endpoint, Lane, Server
 from appcues_async.wire.sender import Sender
 
@@ -89,7 +88,7 @@ async def download(sender: Sender, address: JobAddress, path: Path) -> None:
 
     Raises:
         NoDownload: The job has no link.
-        UnexpectedReply: The link is not one to https.
+        UnexpectedReply: The link is not one to https at a public address.
     """
     job = await get_by_address(sender, address)
     link = _link_of(job)
@@ -99,8 +98,10 @@ async def download(sender: Sender, address: JobAddress, path: Path) -> None:
             "by e-mail, to the addresses that the export was given",
             job,
         )
-    if not _is_safe(link):
-        raise UnexpectedReply(f"the link to the file of job {job.id} is not one to https")
+    if not is_safe_link(link, address.origin):
+        raise UnexpectedReply(
+            f"the link to the file of job {job.id} is not one to https at a public address"
+        )
     await sender.send(evolve(FILE.request(), path=link, save_to=path, accept="*/*"), expect_saved)
 
 
@@ -131,15 +132,3 @@ def _link_of(job: Job) -> str | None:
             if isinstance(link, str) and link:
                 return link
     return None
-
-
-def _is_safe(link: str) -> bool:
-    if not link.isascii() or not link.isprintable() or " " in link:
-        return False
-    try:
-        parts = urlsplit(link)
-        # It refuses what is not https, save to this machine, and user names.
-        origin_of(f"{parts.scheme}://{parts.netloc}")
-    except ValueError:
-        return False
-    return True

@@ -10,6 +10,7 @@ Certificates are judged by what the operating system trusts; SSL_CERT_FILE and S
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import platform
 import socket
@@ -27,10 +28,13 @@ from aiohttp import (
     ClientTimeout,
     DummyCookieJar,
     TCPConnector,
+    ThreadedResolver,
 )
+from aiohttp.abc import ResolveResult
 from yarl import URL
 
 from appcues_async.settings import Proxy, Timeouts
+from appcues_async.wire.links import is_allowed_address
 
 __all__ = ["NOT_OPEN", "Connections", "mark_reached", "unused_proxy", "why_not_connected"]
 
@@ -73,6 +77,8 @@ class Connections:
         timeouts: Timeouts,
         borrowed: ClientSession | None = None,
         proxy: Proxy | None = None,
+        *,
+        links_to_loopback: bool = False,
     ) -> None:
         """Keeps what is needed to open sessions.
 
@@ -80,7 +86,9 @@ class Connections:
             timeouts: Seconds that connecting and answering may take.
             borrowed: The caller's session, used for everything.
             proxy: Leads everything through it.
+            links_to_loopback: Whether links in answers may lead to this machine.
         """
+        self._links_to_loopback = links_to_loopback
         self.via: dict[str, Any] = {}
         if proxy is not None:
             self.via["proxy"] = URL(proxy.url)
@@ -110,9 +118,13 @@ class Connections:
 
     @property
     def bare(self) -> ClientSession:
-        """A session that shows nothing of the account, for links that lead elsewhere."""
+        """A session that shows nothing of the account, for links that lead elsewhere.
+
+        It connects to the very addresses that were judged; a proxy looks names up for itself.
+        """
         if self._bare is None:
-            self._bare = self._session(TCPConnector())
+            resolver = None if self.via else _PublicResolver(loopback=self._links_to_loopback)
+            self._bare = self._session(TCPConnector(resolver=resolver))
         return self._bare
 
     async def close(self, grace: float) -> None:
@@ -188,6 +200,26 @@ class Connections:
         )
 
 
+class _PublicResolver(ThreadedResolver):
+    """Looks names up, and refuses those that stand for an address which no link may lead to."""
+
+    def __init__(self, *, loopback: bool) -> None:
+        super().__init__()
+        self._loopback = loopback
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        found = await super().resolve(host, port, family)
+        if not all(is_allowed_address(one["host"], loopback=self._loopback) for one in found):
+            raise _NotPublic(errno.EACCES, "the name stands for an address that is not public")
+        return found
+
+
+class _NotPublic(OSError):  # noqa: N818 - names read as what happened
+    """No link may lead there."""
+
+
 _open: Final[WeakSet[Connections]] = WeakSet()
 
 
@@ -232,7 +264,8 @@ def why_not_connected(
             code = getattr(error.os_error, "errno", None)
             unknown = code in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)}
             gone = unknown and (url.host, url.port) not in _reached
-            return f"{url.host}: {error.os_error.strerror or 'the name is not known'}", gone
+            final = gone or isinstance(error.os_error, _NotPublic)
+            return f"{url.host}: {error.os_error.strerror or 'the name is not known'}", final
         case _:
             failed = error.os_error
             # What asyncio says instead names an address and leaves the reason out.

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Final
 
+from appcues_async.wire.decompress import decompress
 from appcues_async.wire.download import save
 from appcues_async.wire.payload import FLOOR
 from appcues_async.wire.reply import Reply, is_page
@@ -26,19 +27,33 @@ class TooLarge(Exception):  # noqa: N818 - for transport.py alone
     """An answer beyond LARGEST_REPLY."""
 
 
-async def receive(response: ClientResponse, request: Request) -> Reply:
+async def receive(response: ClientResponse, request: Request, *, idle: float) -> Reply:
     """Reads an answer, or writes it to the file that the request names.
 
+    Args:
+        response: The answer, whose body has not been decompressed.
+        request: What it answers.
+        idle: Seconds to wait for somebody to open the other end of a pipe that is written to.
+
     Raises:
+        BadBody: It is damaged or not whole.
         FileNotWritten: The file cannot be written.
         TimeoutError: A transfer's answer came in at less than 1 kB a second.
         TooLarge: It is over `LARGEST_REPLY`.
     """
+    headers = response.headers
+    encoding = headers.get("Content-Encoding", "")
     # A page is no file: it is read, and told of as what it is.
-    if request.save_to is not None and response.status == 200 and not is_page(response.headers):
-        await save(blocks_of(response.content), request.save_to)
-        return Reply(response.status, response.headers, b"")
-    return Reply(response.status, response.headers, await _read(response, request.is_transfer))
+    if request.save_to is not None and response.status == 200 and not is_page(headers):
+        chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+        await save(
+            decompress(blocks_of(response.content), encoding),
+            request.save_to,
+            idle=idle,
+            ends=chunked or bool(encoding) or "Content-Length" in headers,
+        )
+        return Reply(response.status, headers, b"")
+    return Reply(response.status, headers, await _read(response, encoding, request.is_transfer))
 
 
 async def blocks_of(content: StreamReader) -> AsyncIterator[bytes]:
@@ -60,27 +75,28 @@ async def blocks_of(content: StreamReader) -> AsyncIterator[bytes]:
         yield block
 
 
-async def _read(response: ClientResponse, is_transfer: bool) -> bytes:
-    if response.content.is_eof():
+async def _read(response: ClientResponse, encoding: str, is_transfer: bool) -> bytes:
+    if not encoding and response.content.is_eof():
         # All of a small answer has come in with its headers: there is nothing to wait for.
         body = response.content.read_nowait()
         if len(body) > LARGEST_REPLY:
             raise TooLarge
         return body
     length = response.headers.get("Content-Length")
-    if length is not None and "Content-Encoding" not in response.headers:
+    if length is not None and not encoding:
         if int(length) > LARGEST_REPLY:
             raise TooLarge
         if not is_transfer:
             # The budget bounds it.
             return await response.read()
     # Neither chunks nor what is compressed say how large they will be.
-    blocks: list[bytes] = []
+    pieces: list[bytes] = []
     room = LARGEST_REPLY
-    async for block in blocks_of(response.content):
-        room -= len(block)
+    async for piece in decompress(blocks_of(response.content), encoding):
+        room -= len(piece)
         if room < 0:
             response.close()
             raise TooLarge
-        blocks.append(block)
-    return b"".join(blocks)
+        pieces.append(piece)
+        await asyncio.sleep(0)
+    return b"".join(pieces)

@@ -8,12 +8,21 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar
+from urllib.parse import urlsplit
 
 from appcues_async.clock import Clock, SystemClock
 from appcues_async.errors import InvalidInput
 from appcues_async.logs import listen_and_log, log_as_environment_says
 from appcues_async.notices import Gauges, Listener, Notice, notify
-from appcues_async.settings import OnUnknown, Pace, PollPolicy, Proxy, RetryPolicy, Timeouts
+from appcues_async.settings import (
+    OnUnknown,
+    Pace,
+    PollPolicy,
+    Proxy,
+    RetryPolicy,
+    Timeouts,
+    is_loopback,
+)
 from appcues_async.wire.connections import NOT_OPEN, Connections
 from appcues_async.wire.sender import Sender
 from appcues_async.wire.throttle import LocalThrottle, shared_throttle
@@ -226,7 +235,8 @@ def open_wire(
         gives_turns = LocalThrottle(pace, clock=clock)
     else:
         gives_turns = shared_throttle(address.origin, address.account_id, pace)
-    connections = Connections(timeouts, session, proxy)
+    here = is_loopback(urlsplit(address.origin).hostname or "")
+    connections = Connections(timeouts, session, proxy, links_to_loopback=here)
     # What only a progress bar needs is made only for a listener of the caller's own.
     transport = Transport(connections, address, timeouts, listener)
     heard = listen_and_log(listener)

@@ -43,6 +43,7 @@ from appcues_async.wire.connections import (
     unused_proxy,
     why_not_connected,
 )
+from appcues_async.wire.decompress import ENCODINGS, BadBody
 from appcues_async.wire.download import FileNotWritten
 from appcues_async.wire.payload import FLOOR, BodyPayload, BodyStalled
 from appcues_async.wire.receive import LARGEST_REPLY, TooLarge, receive
@@ -71,6 +72,7 @@ _FAILURES: Final = (
     ClientError,
     OSError,
     ValueError,
+    BadBody,
     FileNotWritten,
     _Dropped,
     TooLarge,
@@ -202,6 +204,7 @@ class Transport:
                     headers=self._headers(request),
                     timeout=timeout,
                     allow_redirects=False,
+                    auto_decompress=False,
                     raise_for_status=False,
                     middlewares=_middlewares_for(endpoint),
                     **self._connections.via,
@@ -209,7 +212,7 @@ class Transport:
             if endpoint.server is not Server.EXTERNAL:
                 mark_reached(url)
             try:
-                return await receive(response, request)
+                return await receive(response, request, idle=self._idle)
             finally:
                 response.release()
         except _FAILURES as error:
@@ -238,6 +241,9 @@ class Transport:
                 failure = OutcomeUnknown(f"{request}: {_silence(payload)}")
             case FileNotWritten():
                 failure = InvalidInput(str(error), delivery=Delivery.REFUSED)
+            case BadBody():
+                failure = OutcomeUnknown(f"{request}: {error}")
+                failure.final = error.final
             case TooLarge():
                 failure = OutcomeUnknown(f"{request}: the answer is over {LARGEST_REPLY:,} bytes")
             case _ if payload is not None and isinstance(payload.failure, InvalidInput):
@@ -293,7 +299,7 @@ class Transport:
     def _make_headers(
         accept: str, content_type: str | None, authorization: Secret | None
     ) -> dict[str, str]:
-        headers = {"Accept": accept}
+        headers = {"Accept": accept, "Accept-Encoding": ENCODINGS}
         if authorization is not None:
             headers["Authorization"] = authorization
         if content_type is not None:

@@ -133,6 +133,7 @@ async def test_a_job_that_makes_no_file_is_refused(
 @pytest.mark.parametrize(
     "url",
     [
+        f"https://10.0.0.1/?{SECRET}",
         f"http://bucket.example.com/events.json?{SECRET}",
         f"ftp://bucket.example.com/events.json?{SECRET}",
         f"file:///etc/passwd?{SECRET}",
