@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from appcues_async.bulk.reading.blocks import GoodRows, Span, row_ends
 from appcues_async.bulk.reading.prepare import PreparedSource
-from appcues_async.wire.request import Blocks, FilePieces
+from appcues_async.wire.request import Blocks, ChunkBody
 
 __all__ = ["Chunk", "ChunkBuilder", "draw"]
 
@@ -41,7 +41,7 @@ class Chunk:
     first: int
     last: int
     rows: int
-    body: Blocks | FilePieces = field(repr=False)
+    body: ChunkBody = field(repr=False)
 
 
 def draw(most: int, taken: Collection[int], *, remainder: bool = False) -> int | None:
@@ -157,16 +157,16 @@ class ChunkBuilder:
         """Where each of these rows ends, found out once."""
         key = some.numbers[0]
         if key not in self._ends:
-            data = some.data
-            block = self._source.read(data) if isinstance(data, Span) else data
-            self._ends[key] = row_ends(block, self._source.csv)
+            data, source = some.data, self._source
+            self._ends[key] = (
+                source.row_ends(data) if isinstance(data, Span) else row_ends(data, source.csv)
+            )
         return self._ends[key]
 
-    def _body(self, taken: list[GoodRows]) -> Blocks | FilePieces:
+    def _body(self, taken: list[GoodRows]) -> ChunkBody:
         source = self._source
-        if source.path is not None and source.stamp is not None:
-            pieces = [(span.offset, span.size) for span in _joined(taken)]
-            return FilePieces(source.path, pieces, source.media, source.stamp, source.head)
+        if source.has_spans:
+            return source.body([(span.offset, span.size) for span in _joined(taken)])
         blocks = [some.data for some in taken if not isinstance(some.data, Span)]
         return Blocks([source.head, *blocks] if source.head else blocks, source.media)
 

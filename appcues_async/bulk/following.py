@@ -15,7 +15,7 @@ from appcues_async.errors import AppcuesError, Delivery, JobFailed, OutcomeUnkno
 from appcues_async.rows.file_head import MEDIA
 from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.waiting.handle import JobHandle
-from appcues_async.wire.request import Blocks, FilePieces, Multipart
+from appcues_async.wire.request import ChunkBody, Multipart
 
 __all__ = ["Slot", "Upload"]
 
@@ -73,7 +73,7 @@ class Upload:
         self._counts = counts
         self._progress = progress
         self._clock = clock
-        self._body: Blocks | FilePieces | Multipart | None = _body_of(chunk.body, kind)
+        self._body: ChunkBody | Multipart | None = _body_of(chunk.body, kind)
         self.outcome: Outcome = Outcome(
             chunk=planned.number,
             source=chunk.source,
@@ -148,7 +148,7 @@ class Upload:
         self.outcome = evolve(outcome, error=error)
 
 
-def _body_of(body: Blocks | FilePieces, kind: str) -> Blocks | FilePieces | Multipart:
+def _body_of(body: ChunkBody, kind: str) -> ChunkBody | Multipart:
     if body.size <= POST_LIMIT:
         return body
     suffix = "csv" if body.content_type == MEDIA["csv"] else "ndjson"

@@ -164,8 +164,9 @@ class ChunkPlanner:
         """The chunk that was cut here in an earlier run."""
         assert self._journal is not None  # noqa: S101 - it knows the chunk
         builder = self._builder
-        most = builder.most() if builder.is_full else builder.rows
-        chunk = builder.chunk(min(builder.up_to(known.last) or most, most))
+        most = await asyncio.to_thread(builder.most) if builder.is_full else builder.rows
+        rows = min(builder.up_to(known.last) or most, most)
+        chunk = await asyncio.to_thread(builder.chunk, rows)
         await self._journal.compare(known, self._index, chunk)
         self._counts.keep(chunk.rows)
         return PlannedChunk(known.number, chunk, known)

@@ -27,6 +27,7 @@ from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.spec import Account, OnFailure, RunSpec
 from appcues_async.bulk.uploader import ChunkUploader
+from appcues_async.bulk.workers import Workers
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
 from appcues_async.recovery.starting import Starter
@@ -46,6 +47,9 @@ __all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "with_steps"]
 
 CONCURRENCY: Final = 4
 """Uploads at a time; benchmarks/bulk.py shows what more of them bring."""
+OF_WORKERS: Final = 8
+"""Uploads at a time of workers; the account's shared throttle lets no more of them go at once."""
+MOST_OF_WORKERS: Final = 1_000
 
 BulkSource: TypeAlias = (
     str
@@ -86,6 +90,8 @@ class BulkOptions(TypedDict, total=False):
         on_unknown: What to do when nothing says whether a chunk was accepted; what the client does when
             left out.
         on_notice: Is told how far the run is.
+        workers: Read and send, instead of this process; `DaskWorkers(dask_client)` of
+            `appcues_async.cluster`. `concurrency` is then 8 when left out, and up to 1,000.
     """
 
     concurrency: int
@@ -101,6 +107,7 @@ class BulkOptions(TypedDict, total=False):
     allow_ids: Iterable[UserId]
     on_unknown: OnUnknown | None
     on_notice: Listener | None
+    workers: Workers | None
 
 
 class Bulk:
@@ -250,7 +257,9 @@ class Bulk:
         **ids: Any,
     ) -> BulkRun:
         check_names(method, options, BulkOptions)
-        check_source(source)
+        workers = options.get("workers")
+        if workers is None:
+            check_source(source)
         check, on_failure = options.get("check", "full"), options.get("on_failure", "raise")
         types, written = options.get("types"), options.get("format")
         on_unknown = options.get("on_unknown")
@@ -261,7 +270,8 @@ class Bulk:
         one_of("types", types, (None, "infer"))
         one_of("format", written, (None, *MEDIA))
         one_of("on_unknown", on_unknown, (None, *get_args(OnUnknown)))
-        concurrency = whole_number(options.get("concurrency", CONCURRENCY), "concurrency", 1, 64)
+        usual, most = (CONCURRENCY, 64) if workers is None else (OF_WORKERS, MOST_OF_WORKERS)
+        concurrency = whole_number(options.get("concurrency", usual), "concurrency", 1, most)
         wait, ordered = options.get("wait", True), options.get("ordered", False)
         if ordered and not wait:
             raise InvalidInput(
@@ -282,7 +292,9 @@ class Bulk:
         run = BulkRun(
             RunSpec(
                 call=f"client.bulk.{method}()",
-                sources=parts_of(source, kind),
+                sources=parts_of(source, kind)
+                if workers is None
+                else workers.parts_of(source, kind),
                 reading=reading,
                 counter=counter,
                 uploader=uploader,
@@ -295,6 +307,7 @@ class Bulk:
                 ordered=ordered,
                 on_failure=on_failure,
                 listeners=[one for one in listeners if one is not None],
+                workers=workers,
                 on_step=self._on_step,
             )
         )

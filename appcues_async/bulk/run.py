@@ -20,10 +20,11 @@ from appcues_async.bulk.planner import ChunkPlanner, PlannedChunk, RowCounts
 from appcues_async.bulk.progress import Progress
 from appcues_async.bulk.reading.prepare import PreparedSource, prepare_all
 from appcues_async.bulk.reading.reader import SourceReader
-from appcues_async.bulk.reading.sources import can_be_read_twice, is_path
+from appcues_async.bulk.reading.sources import is_path
 from appcues_async.bulk.rejects import RejectsFile, Stopped, check_rejects_file
 from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.spec import RunSpec
+from appcues_async.bulk.workers import Assignment, Crew, Reader, Workers
 from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.wire.request import Blocks
 
@@ -48,7 +49,8 @@ class BulkRun:
         self._clock = spec.account.clock
         self._report = Report(kind=spec.reading.kind.name)
         self._progress = Progress(self._report.kind, spec.counter, spec.listeners)
-        self._reader = SourceReader(spec.reading, spec.counter)
+        self._reader: Reader = SourceReader(spec.reading, spec.counter)
+        self._crew: Crew | None = None
         self._journal: RunJournal | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
@@ -169,6 +171,8 @@ class BulkRun:
         async with AsyncExitStack() as stack:
             stack.callback(self._ended.put_nowait, None)
             stack.push_async_callback(asyncio.to_thread, self._reader.close)
+            if self._crew is not None:
+                stack.push_async_callback(self._crew.close)
             if self._journal is not None:
                 stack.push_async_callback(self._journal.close)
             stack.push_async_callback(asyncio.to_thread, self._counter.close)
@@ -196,6 +200,24 @@ class BulkRun:
             self._limits = self._journal.run.limits
         if spec.rejects is not None:
             self._counter.file = await asyncio.to_thread(RejectsFile, spec.rejects)
+        if spec.workers is not None:
+            await self._take_workers(spec.workers)
+
+    async def _take_workers(self, workers: Workers) -> None:
+        spec = self._spec
+        crew = self._crew = await workers.begin(
+            Assignment(
+                sources=self._sources,
+                limits=self._limits,
+                reading=spec.reading,
+                counter=self._counter,
+                reader=self._reader,
+                transport=spec.uploader.transport,
+                listeners=spec.listeners,
+            )
+        )
+        self._reader = crew.reader
+        spec.uploader.send_through(crew.transport)
 
     def _look_at_sources(self) -> None:
         spec, stop = self._spec, self._counter.stop
@@ -207,7 +229,7 @@ class BulkRun:
     async def _read_ahead(self) -> None:
         """Reads what can be read twice for the sake of its rejected rows alone."""
         for source, limit in zip(self._sources, self._limits, strict=True):
-            if source is None or not can_be_read_twice(source.source):
+            if source is None or not source.again:
                 continue
             async with (
                 self._reader.opened(source, limit) as opened,

@@ -11,9 +11,10 @@ from attrs import frozen
 from appcues_async.bulk.journal.records import RunKey
 from appcues_async.bulk.journal.run_journal import OnStep
 from appcues_async.bulk.reading.prepare import PreparedSource, Reading
-from appcues_async.bulk.reading.sources import STDIN, can_be_read_twice, is_path
+from appcues_async.bulk.reading.sources import STDIN, Remote, is_path
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.uploader import ChunkUploader
+from appcues_async.bulk.workers import Workers
 from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
@@ -64,6 +65,7 @@ class RunSpec:
         wait: Whether to wait for the jobs.
         ordered: Whether each chunk waits for the job of the one before.
         on_failure: What becomes of failures.
+        workers: Read and send for it, if they do.
         listeners: Are told how far it is.
         on_step: Is called at each step of a chunk that is written down, if anything is.
     """
@@ -82,6 +84,7 @@ class RunSpec:
     ordered: bool
     on_failure: OnFailure
     listeners: Sequence[Listener]
+    workers: Workers | None = None
     on_step: OnStep | None = None
 
     def limits(self, sources: Sequence[PreparedSource | None]) -> list[int]:
@@ -96,7 +99,10 @@ class RunSpec:
         share = in_all // (PARTS * self.concurrency)
         of_files = max(POST_LIMIT, min(FILE_LIMIT, share))
         return [
-            IN_MEMORY if source is None or source.size is None else of_files for source in sources
+            of_files
+            if source is not None and (source.size is not None or isinstance(source.source, Remote))
+            else IN_MEMORY
+            for source in sources
         ]
 
     def key(self, sources: Sequence[PreparedSource | None]) -> RunKey:
@@ -110,7 +116,7 @@ class RunSpec:
         """
         again: list[PreparedSource] = []
         for source, prepared in zip(self.sources, sources, strict=True):
-            if prepared is None or not can_be_read_twice(source):
+            if prepared is None or not prepared.again:
                 raise InvalidInput(
                     f"source is {_what(source)}, which can be read only once, and journal= needs one "
                     "that a later run can read again: give a file, bytes, a list or a frame, or leave "

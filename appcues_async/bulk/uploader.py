@@ -20,7 +20,8 @@ from appcues_async.recovery.starting import Starter
 from appcues_async.settings import OnUnknown
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.waiting.lookup import list_summaries
-from appcues_async.wire.request import Blocks, Endpoint, FilePieces, Multipart, Repeat
+from appcues_async.wire.request import ChunkBody, Endpoint, Multipart, Repeat
+from appcues_async.wire.sender import Transport
 
 __all__ = ["ChunkUploader"]
 
@@ -70,6 +71,16 @@ class ChunkUploader:
         """The same with its ids."""
         return self._endpoint.request(**self._ids).path  # type: ignore[arg-type]
 
+    def send_through(self, transport: Transport) -> None:
+        """Makes the attempts to send chunks elsewhere; all else is asked from here."""
+        sender = evolve(self._starter.sender, transport=transport)
+        self._starter = evolve(self._starter, sender=sender)
+
+    @property
+    def transport(self) -> Transport:
+        """What makes the attempts."""
+        return self._starter.sender.transport
+
     def begin(self, journal: RunJournal, group: asyncio.TaskGroup) -> None:
         """Begins to find out what became of the chunks that were about to be sent in an earlier run.
 
@@ -113,7 +124,7 @@ class ChunkUploader:
         self,
         number: int,
         rows: int,
-        body: Blocks | FilePieces | Multipart,
+        body: ChunkBody | Multipart,
         record: ChunkRecord | None,
     ) -> JobHandle:
         """Sends a chunk.
@@ -131,16 +142,18 @@ class ChunkUploader:
         asked = self._endpoint.request(body, **self._ids)  # type: ignore[arg-type]
         request = evolve(asked, retry_through_outage=True)
         journal = self.journal
+        claim = evolve(
+            self._starter.claim(self.kind, rows=rows),
+            before=before,
+            linger=self.transport.linger(request),
+        )
         if journal is None or record is None:
-            claim = evolve(self._starter.claim(self.kind, rows=rows), before=before)
             return await self._starter.start(request, claim=claim)
         if record.status in {"intent", "unknown"} and number not in self._settling:
             # It is sent once more without anybody knowing what became of the first time.
             past = await journal.claim_before(record)
             await journal.lose(number, past)
-        claim = evolve(
-            self._starter.claim(self.kind, rows=rows), before=before, id=journal.claim_id(number)
-        )
+        claim = evolve(claim, id=journal.claim_id(number))
         await journal.intend(number, claim)
         try:
             handle = await self._starter.start(request, claim=claim, owners=journal)

@@ -56,6 +56,8 @@ class Claim:
         before: Ids of jobs that were listed before it was sent.
         id: Identifies it, in whatever process or journal it is kept.
         target: What it makes, where that is no job; only claims on the same are rivals.
+        linger: Seconds that an attempt may go on elsewhere after this process has ended, or has let go
+            of it.
         answerable: Whether its answer may still come. Where it may, others wait for it rather than give
             up, for as long as `ended` is not more than 60 seconds old.
     """
@@ -69,6 +71,7 @@ class Claim:
     before: frozenset[str] = field(default=frozenset(), repr=False)
     id: str = field(factory=lambda: secrets.token_hex(8))
     target: str = field(default="", repr=False)
+    linger: float = 0.0
     answerable: bool = True
 
     def times_text(self) -> str:
@@ -79,6 +82,7 @@ class Claim:
                 "began": self.began,
                 "ended": self.ended,
                 "job_time": self.job_time,
+                "linger": self.linger,
             }
         )
 
@@ -93,6 +97,7 @@ class Claim:
             began=times["began"],
             ended=times["ended"],
             job_time=job_time,
+            linger=times.get("linger", 0.0),
         )
 
 

@@ -153,11 +153,12 @@ class Inquiries:
             await self._pause(min(pause, settled_at - now) if now < settled_at else pause)
 
     def _until_settled(self, claim: Claim, settle: float) -> float:
-        """Seconds from now on; all of `settle` where the times are of another clock."""
+        """Seconds from now on; all of them where the times are of another clock."""
+        longest = settle + claim.linger
         if claim.clock != self._clock.id:
-            return settle
+            return longest
         last = claim.began if claim.ended is None else claim.ended
-        return min(settle, max(0.0, last + settle - self._clock.time()))
+        return min(longest, max(0.0, last + settle - self._clock.time()))
 
     async def _pause(self, seconds: float) -> None:
         await wait_or_sleep(self._clock, self._closed, seconds)

@@ -114,7 +114,7 @@ class LocalOwners:
 
         It stays a rival of others for as long as its job could be taken for theirs.
         """
-        ended = now if claim.ended is None else claim.ended
+        ended = now + claim.linger if claim.ended is None else claim.ended
         with self._mutex:
             self._claims.pop(claim.id, None)
             self._abandoned[claim.id] = evolve(claim, ended=ended, answerable=False), now

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import Payload
 
 from appcues_async.errors import Delivery, InvalidInput
-from appcues_async.wire.request import BLOCK, Blocks, FilePieces, FileRange, Multipart, stamp_of
+from appcues_async.wire.request import (
+    BLOCK,
+    Blocks,
+    FilePieces,
+    FileRange,
+    HeldRows,
+    Multipart,
+    stamp_of,
+)
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
@@ -47,7 +55,7 @@ class BodyPayload(Payload):
 
     def __init__(
         self,
-        body: Blocks | FileRange | FilePieces | Multipart,
+        body: Blocks | FileRange | FilePieces | HeldRows | Multipart,
         *,
         idle: float,
         on_sent: Callable[[int], None] | None = None,
@@ -114,7 +122,7 @@ class BodyPayload(Payload):
 
 
 async def _open(
-    body: Blocks | FileRange | FilePieces | Multipart, idle: float
+    body: Blocks | FileRange | FilePieces | HeldRows | Multipart, idle: float
 ) -> AsyncGenerator[bytes | memoryview]:
     match body:
         case Multipart():
@@ -145,6 +153,8 @@ async def _open(
                     block = await reading.take()
             finally:
                 reading.stop()
+        case HeldRows():
+            raise InvalidInput("the rows are held by a cluster, which alone can send them")
 
 
 class _ReadAhead:

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 from urllib.parse import quote, urlencode
 
 from attrs import Factory, field, frozen
@@ -22,9 +22,12 @@ __all__ = [
     "NDJSON",
     "Blocks",
     "Body",
+    "ChunkBody",
     "Endpoint",
     "FilePieces",
     "FileRange",
+    "HeldRows",
+    "Holder",
     "Lane",
     "Multipart",
     "Repeat",
@@ -139,6 +142,44 @@ class FilePieces:
     )
 
 
+class Holder(Protocol):
+    """Holds encoded rows outside of this process."""
+
+    async def digest(self, pieces: Sequence[tuple[int, int]]) -> str:
+        """The SHA-256 of some stretches, as hexadecimal digits.
+
+        Raises:
+            AppcuesError: It cannot be had.
+        """
+        ...
+
+
+@frozen
+class HeldRows:
+    """Stretches of encoded rows that are held outside of this process, as in the memory of a cluster.
+
+    Only a transport that makes its attempts there can send it.
+
+    Attributes:
+        holder: Where they are.
+        pieces: The offset and size of each stretch, in order.
+        content_type: The media type of it all.
+        size: Bytes in all.
+    """
+
+    holder: Holder = field(repr=False)
+    pieces: Sequence[tuple[int, int]] = field(repr=False)
+    content_type: str
+    size: int = field(
+        init=False,
+        default=Factory(lambda self: sum(size for _, size in self.pieces), takes_self=True),
+    )
+
+
+ChunkBody: TypeAlias = Blocks | FilePieces | HeldRows
+"""What the rows of one request are."""
+
+
 def stamp_of(file: Path | int) -> tuple[int, int]:
     """The size in bytes and the time of change in nanoseconds of a file or a descriptor."""
     seen = os.stat(file)  # noqa: PTH116 - takes a descriptor as well
@@ -158,7 +199,7 @@ class Multipart:
         boundary: What ends the part; it must not occur in it.
     """
 
-    part: Blocks | FileRange | FilePieces
+    part: Blocks | FileRange | FilePieces | HeldRows
     filename: str
 
     # Drawn afresh, or a row that holds it could end the part early.
@@ -189,7 +230,7 @@ class Multipart:
         return len(self.head) + self.part.size + len(self.tail)
 
 
-Body: TypeAlias = bytes | Blocks | FileRange | FilePieces | Multipart
+Body: TypeAlias = bytes | Blocks | FileRange | FilePieces | HeldRows | Multipart
 """A request's body: a recipe that can be opened any number of times. Bare bytes are JSON."""
 
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Callable
 from functools import partial
 from http.client import responses
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from attrs import define, evolve, field
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
@@ -35,7 +35,6 @@ from appcues_async.wire.connections import Connections
 from appcues_async.wire.policy import pause_before_next
 from appcues_async.wire.reply import Reply, error_of, limits_of
 from appcues_async.wire.request import Lane, Repeat, Request, Server
-from appcues_async.wire.transport import Transport
 from appcues_async.wire.turn import (
     ANSWERED,
     SILENT,
@@ -47,12 +46,38 @@ from appcues_async.wire.turn import (
     TurnNotGiven,
 )
 
-__all__ = ["UNSETTLED", "Sender"]
+__all__ = ["UNSETTLED", "Sender", "Transport"]
 
 UNSETTLED: Final = "; nothing says whether it was applied"
 """The end of a message about a failure that may have been applied."""
 
 T = TypeVar("T")
+
+
+class Transport(Protocol):
+    """Makes attempts, here (see `transport.py`) or elsewhere."""
+
+    async def attempt(self, request: Request, within: float | None = None) -> Reply:
+        """Sends a request once and reads the whole answer, whatever its status.
+
+        It ends no sooner than the attempt does, wherever that is made, save by a cancellation.
+
+        Args:
+            request: What to send.
+            within: Seconds left for it, if fewer than the budget; an upload has no such limit.
+
+        Raises:
+            AppcuesError: There was no answer; `delivery` says how far the request got.
+        """
+        ...
+
+    def linger(self, request: Request) -> float:
+        """Seconds that an attempt may go on after this process has ended, or has let go of it."""
+        ...
+
+    def with_timeouts(self, timeouts: Timeouts) -> Transport:
+        """Makes a transport with other timeouts on the same connections."""
+        ...
 
 
 @define(kw_only=True)

@@ -26,7 +26,7 @@ from appcues_async.settings import (
 from appcues_async.wire.connections import NOT_OPEN, Connections
 from appcues_async.wire.sender import Sender
 from appcues_async.wire.throttle import LocalThrottle, shared_throttle
-from appcues_async.wire.transport import Address, Transport
+from appcues_async.wire.transport import Address, HttpTransport
 from appcues_async.wire.turn import Throttle
 
 if TYPE_CHECKING:
@@ -238,7 +238,7 @@ def open_wire(
     here = is_loopback(urlsplit(address.origin).hostname or "")
     connections = Connections(timeouts, session, proxy, links_to_loopback=here)
     # What only a progress bar needs is made only for a listener of the caller's own.
-    transport = Transport(connections, address, timeouts, listener)
+    transport = HttpTransport(connections, address, timeouts, listener)
     heard = listen_and_log(listener)
     connections.open()
     sender = Sender(

@@ -59,7 +59,7 @@ from appcues_async.wire.request import (
     Server,
 )
 
-__all__ = ["Address", "Transport"]
+__all__ = ["Address", "HttpTransport"]
 
 _uploads: Final = itertools.count(1)
 
@@ -126,8 +126,8 @@ class Address:
         )
 
 
-class Transport:
-    """Makes attempts on one account's servers."""
+class HttpTransport:
+    """Makes attempts on one account's servers, from this process."""
 
     def __init__(
         self,
@@ -165,9 +165,18 @@ class Transport:
             total=None, sock_connect=timeouts.connect, sock_read=timeouts.idle
         )
 
-    def with_timeouts(self, timeouts: Timeouts) -> Transport:
+    def with_timeouts(self, timeouts: Timeouts) -> HttpTransport:
         """Makes a transport with other timeouts on the same connections."""
-        return Transport(self._connections, self._address, timeouts, self._listener)
+        return HttpTransport(self._connections, self._address, timeouts, self._listener)
+
+    @property
+    def address(self) -> Address:
+        """Where requests go, and as whom."""
+        return self._address
+
+    def linger(self, request: Request) -> float:  # noqa: ARG002 - others need to know how large it is
+        """Seconds that an attempt may go on after this process has ended: none."""
+        return 0.0
 
     async def attempt(self, request: Request, within: float | None = None) -> Reply:
         """Sends a request once and reads the whole answer, whatever its status.

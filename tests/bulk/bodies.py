@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from appcues_async.wire.request import Blocks, FilePieces
+from appcues_async.wire.request import Blocks, ChunkBody, HeldRows
 
 
-def content(body: Blocks | FilePieces) -> bytes:
+def content(body: ChunkBody) -> bytes:
     """All of its bytes."""
+    assert not isinstance(body, HeldRows)
     if isinstance(body, Blocks):
         return b"".join(body.blocks)
     with body.path.open("rb") as file:

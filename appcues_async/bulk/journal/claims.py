@@ -61,7 +61,7 @@ class Claims:
             id=self.id_of(run, record.number),
             answerable=False,
         ).with_times(record.times or "")
-        return claim if claim.ended is not None else evolve(claim, ended=max(claim.began, last))
+        return claim if claim.ended is not None else _ended(claim, last)
 
     def open(self) -> Iterator[Claim]:
         """The claims of chunks that may have been sent."""
@@ -79,7 +79,7 @@ class Claims:
                 answerable=status == "intent" and alive[run],
             ).with_times(times)
             if claim.ended is None and not (latest and alive[run]):
-                claim = evolve(claim, ended=max(claim.began, last))
+                claim = _ended(claim, last)
             yield claim
 
     def lost(self) -> Iterator[Claim]:
@@ -102,3 +102,8 @@ class Claims:
                 return frozenset()
             self._before[stint] = frozenset(json.loads(text))
         return self._before[stint]
+
+
+def _ended(claim: Claim, last: float) -> Claim:
+    """The claim of a process that showed itself for the last time at `last`."""
+    return evolve(claim, ended=max(claim.began, last) + claim.linger)

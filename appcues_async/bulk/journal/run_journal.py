@@ -24,7 +24,7 @@ from appcues_async.clock import Clock, sleep_on
 from appcues_async.errors import AppcuesError, InvalidInput
 from appcues_async.models import Job
 from appcues_async.recovery.evidence import Claim, Owned
-from appcues_async.wire.request import Blocks, FilePieces
+from appcues_async.wire.request import Blocks, ChunkBody, FilePieces, HeldRows
 
 __all__ = ["OnStep", "RunJournal", "Step"]
 
@@ -331,10 +331,12 @@ class RunJournal:
         )
 
 
-async def _digest_of(body: Blocks | FilePieces) -> str | None:
+async def _digest_of(body: ChunkBody) -> str | None:
     """What a body in memory is; of a plain file, its stamp says as much."""
     if isinstance(body, FilePieces):
         return None
+    if isinstance(body, HeldRows):
+        return await body.holder.digest(body.pieces)
     if body.size < _AT_ONCE:
         return _digest(body)
     return await asyncio.to_thread(_digest, body)

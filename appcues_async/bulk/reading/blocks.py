@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from appcues_async.bulk.reading.inputs import ByteSource, MemoryFeed, StreamFeed
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.rows.row_blocks import judged_blocks, row_spans
 from appcues_async.rows.verdict import Judge, Verdict
+from appcues_async.wire.request import ChunkBody
 
-__all__ = ["ByteLayout", "GoodRows", "Span", "read_blocks", "row_ends", "too_long"]
+__all__ = [
+    "ByteLayout",
+    "GoodRows",
+    "Position",
+    "Span",
+    "SpanHolder",
+    "read_blocks",
+    "row_ends",
+    "too_long",
+]
 
 _SHOWN: Final = 200
 """Bytes that are shown of a row over the limit."""
@@ -41,6 +51,18 @@ class Span:
     def __getitem__(self, part: slice) -> Span:
         start, stop, _ = part.indices(self.size)
         return Span(self.offset + start, stop - start)
+
+
+class SpanHolder(Protocol):
+    """Has the bytes of spans that this process does not read itself."""
+
+    def row_ends(self, span: Span) -> list[int]:
+        """Where each row of a span ends; not on the loop, since it may take a while."""
+        ...
+
+    def body(self, pieces: Sequence[tuple[int, int]]) -> ChunkBody:
+        """Makes the recipe of what is sent of it: the offset and size of each stretch."""
+        ...
 
 
 @frozen
@@ -100,8 +122,34 @@ class ByteLayout:
     header: Sequence[str] = ()
 
 
+@define
+class Position:
+    """A place between two rows of a source.
+
+    Attributes:
+        offset: Where the next row begins.
+        number: How many rows come before it.
+        line: How many lines do.
+    """
+
+    offset: int
+    number: int
+    line: int
+
+    @classmethod
+    def start(cls, layout: ByteLayout) -> Position:
+        """The place before the first row."""
+        return cls(layout.start, 0, layout.lines)
+
+
 def read_blocks(
-    feed: ByteSource, layout: ByteLayout, judge: Judge, limit: int, counter: RowCounter
+    feed: ByteSource,
+    layout: ByteLayout,
+    judge: Judge,
+    limit: int,
+    counter: RowCounter,
+    *,
+    at: Position | None = None,
 ) -> Iterator[GoodRows]:
     """Reads and checks a source of bytes; reads each byte once, and copies none of a file.
 
@@ -111,28 +159,27 @@ def read_blocks(
         judge: Judges the rows.
         limit: The most bytes of a row.
         counter: Counts the rows, and takes those that are rejected.
+        at: Where to begin, if not at the first row; it goes along, always behind whole blocks.
 
     Raises:
         InvalidInput: It cannot be read, or a rejected row ends the run.
     """
-    number, line = 0, layout.lines
-    for block in judged_blocks(feed, layout.start, judge, limit):
-        data, verdict = block.data, block.verdict
+    at = Position.start(layout) if at is None else at
+    for block in judged_blocks(feed, at.offset, judge, limit):
+        data, verdict, number, line = block.data, block.verdict, at.number, at.line
         if data is None:
             size = block.end - block.offset
             counter.passed(1, size)
             reason, row = too_long(size, limit), _beginning_of(feed, block.offset)
             counter.reject(_reject(feed, number, line, reason, row))
-            number += 1
-            line += verdict.lines
+            at.offset, at.number, at.line = block.end, number + 1, line + verdict.lines
             continue
         counter.passed(verdict.rows, verdict.size)
         for bad in verdict.bad:
             counter.reject(_reject(feed, number + bad.index, line + bad.line, bad.reason, bad.row))
+        at.offset, at.number, at.line = block.end, number + verdict.rows, line + verdict.lines
         for numbers, begin, end in _runs(data, layout.csv, number, verdict):
             yield GoodRows(numbers, _part_of(feed, data, block.offset, begin, end))
-        number += verdict.rows
-        line += verdict.lines
 
 
 def _runs(

@@ -9,9 +9,10 @@ from typing import Any, Final, Literal
 
 from attrs import evolve, field, frozen
 
-from appcues_async.bulk.reading.blocks import ByteLayout, Span
+from appcues_async.bulk.reading.blocks import ByteLayout, Span, SpanHolder, row_ends
 from appcues_async.bulk.reading.inputs import ByteSource, FileFeed
 from appcues_async.bulk.reading.sources import (
+    Remote,
     can_be_read_twice,
     has_bytes,
     is_path,
@@ -27,7 +28,7 @@ from appcues_async.rows.frames import is_frame
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.ndjson_judge import NdjsonJudge
 from appcues_async.rows.verdict import Check, Judge
-from appcues_async.wire.request import NDJSON, stamp_of
+from appcues_async.wire.request import NDJSON, ChunkBody, FilePieces, stamp_of
 
 __all__ = ["PreparedSource", "Reading", "Way", "prepare", "prepare_all"]
 
@@ -77,6 +78,8 @@ class PreparedSource:
         csv: Whether its chunks are CSV.
         path: The file that its chunks are sent from, if they are not held in memory.
         stamp: Size and time of change of the file, if there is one.
+        again: Whether reading it once more gives the same rows.
+        spans: Has its bytes, if this process does not read them itself.
         feed: The bytes, while they are open.
     """
 
@@ -90,6 +93,8 @@ class PreparedSource:
     csv: bool = False
     path: Path | None = None
     stamp: tuple[int, int] | None = None
+    again: bool = False
+    spans: SpanHolder | None = None
     feed: ByteSource | None = field(default=None, repr=False)
 
     def opened(self, stop: Event) -> PreparedSource:
@@ -111,10 +116,29 @@ class PreparedSource:
         if self.feed is not None:
             self.feed.close()
 
+    @property
+    def has_spans(self) -> bool:
+        """Whether its rows stay where they are, in a file or elsewhere, until they are sent."""
+        return self.path is not None or self.spans is not None
+
     def read(self, span: Span) -> bytes:
         """Reads a stretch of the file that its chunks are sent from, while it is open."""
         assert self.feed is not None  # noqa: S101 - nothing else has stretches
         return self.feed.read(span.offset, span.size)
+
+    def row_ends(self, span: Span) -> list[int]:
+        """Where each row of a stretch ends, while the source is open."""
+        if self.spans is not None:
+            return self.spans.row_ends(span)
+        return row_ends(self.read(span), self.csv)
+
+    def body(self, pieces: Sequence[tuple[int, int]]) -> ChunkBody:
+        """Makes the recipe of what is sent of it, by the offset and size of each stretch."""
+        if self.spans is not None:
+            return self.spans.body(pieces)
+        assert self.path is not None  # noqa: S101 - nothing else has stretches
+        assert self.stamp is not None  # noqa: S101
+        return FilePieces(self.path, pieces, self.media, self.stamp, self.head)
 
 
 def prepare_all(
@@ -165,8 +189,11 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
     Raises:
         InvalidInput: It is refused.
     """
+    if isinstance(source, Remote):
+        return PreparedSource(source=source, name=source.name, again=True)
     if not has_bytes(source):
-        return PreparedSource(source=source, name="the frame" if is_frame(source) else "the rows")
+        name = "the frame" if is_frame(source) else "the rows"
+        return PreparedSource(source=source, name=name, again=can_be_read_twice(source))
     feed = open_feed(source, stop)
     try:
         prepared = _look_at(feed, source, reading, limit)
@@ -211,6 +238,7 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
         layout=layout,
         size=_size_of(source, stamp if plain else None),
         stamp=stamp,
+        again=again,
         feed=None if again else feed,
     )
     if way != "bytes":

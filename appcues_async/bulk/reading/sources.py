@@ -9,6 +9,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Final, TypeGuard
 
+from attrs import frozen
+
 from appcues_async.bulk.reading.inputs import ByteSource, FileFeed, MemoryFeed, open_stream
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import is_frame
@@ -17,6 +19,7 @@ from appcues_async.rows.kinds import Kind
 
 __all__ = [
     "STDIN",
+    "Remote",
     "can_be_read_twice",
     "has_bytes",
     "is_path",
@@ -24,6 +27,18 @@ __all__ = [
     "open_feed",
     "parts_of",
 ]
+
+
+@frozen
+class Remote:
+    """A source that only workers can read, any number of times.
+
+    Attributes:
+        name: What it is called, for people.
+    """
+
+    name: str
+
 
 STDIN: Final = "-"
 """The path that means the standard input."""

@@ -163,6 +163,7 @@ async def test_a_run_leaves_no_process_behind(
     report = await run
     assert (report.rows, report.rejected, report.completed) == (ROWS + 1, 1, ROWS)
     assert len(sandbox.profiles) == ROWS
+    assert isinstance(run._reader, SourceReader)
     assert run._reader.process._process is None
 
 
