@@ -32,6 +32,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from attrs import frozen
 
+from appcues_async.text import hide_links, printable
+
 if TYPE_CHECKING:
     from appcues_async.bulk.report import Report
     from appcues_async.models import Job
@@ -97,6 +99,8 @@ class Attempt:
 class AppcuesError(Exception):
     """The root of everything that this package raises on purpose.
 
+    Its text shows control characters, of servers and of files, as escapes.
+
     Attributes:
         status: The HTTP status answered, or None where there was no answer.
         retry_after: Seconds the server asked to wait, or None where it did not say.
@@ -121,7 +125,7 @@ class AppcuesError(Exception):
         retry_after: float | None = None,
         final: bool = False,
     ) -> None:
-        super().__init__(message)
+        super().__init__(self._shown(message))
         if delivery is not None:
             self.delivery = delivery
         if final:
@@ -132,6 +136,11 @@ class AppcuesError(Exception):
         self.attempts: tuple[Attempt, ...] = ()
         self.seconds: float = 0.0
 
+    @staticmethod
+    def _shown(message: str) -> str:
+        # Servers and files may say what steers a terminal or forges a line of a log.
+        return printable(message)
+
     @property
     def status(self) -> int | None:
         """The HTTP status answered, or None where there was no answer."""
@@ -140,7 +149,8 @@ class AppcuesError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # Errors cross process boundaries (workers, schedulers); keyword-only arguments
         # do not survive the default way, which calls the class with `args` alone.
-        return _restore, (type(self), self.args, self.__dict__)
+        reply = None if self.reply is None else self.reply.without_links()
+        return _restore, (type(self), self.args, {**self.__dict__, "reply": reply})
 
 
 def _restore(cls: type[AppcuesError], args: tuple[Any, ...], state: dict[str, Any]) -> AppcuesError:
@@ -255,7 +265,7 @@ class JobError(AppcuesError):
     """
 
     def __init__(self, message: str, job: Job) -> None:
-        super().__init__(message)
+        super().__init__(hide_links(message))
         self.job = job
 
 
@@ -309,6 +319,11 @@ class BulkFailed(AppcuesError):  # noqa: N818
     def __init__(self, message: str, report: Report | SyncReport) -> None:
         super().__init__(message)
         self.report = report
+
+    @staticmethod
+    def _shown(message: str) -> str:
+        # It has lines of its own.
+        return "\n".join(map(printable, message.split("\n")))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, {**self.__dict__, "report": None})

@@ -14,7 +14,8 @@ from typing import Any, Final, TypeAlias
 
 from appcues_async import notices
 from appcues_async.errors import InvalidInput
-from appcues_async.notices import Listener, Notice, log, notify, printable
+from appcues_async.notices import Listener, Notice, log, notify
+from appcues_async.text import printable
 
 __all__ = ["listen_and_log", "log_as_environment_says", "log_notice", "log_to_stderr"]
 

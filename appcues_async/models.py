@@ -7,12 +7,13 @@ field is None.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
+
+from appcues_async.text import guard_links, hide_links, remove_links
 
 __all__ = [
     "Accepted",
@@ -25,7 +26,6 @@ __all__ = [
     "Rows",
     "Segment",
     "Tag",
-    "hide_links",
     "without_links",
 ]
 
@@ -33,26 +33,6 @@ IN_PROGRESS: Final = "IN_PROGRESS"
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"
 ENDED: Final = frozenset({COMPLETED, FAILED})
-
-_LINK: Final = re.compile(r"(https?:)(?:\\*/){2}[^\s\"<>]*", re.IGNORECASE)
-
-
-def hide_links(text: str) -> str:
-    """Takes what links lead to out of text: whoever sees a presigned link can fetch its file."""
-    return _LINK.sub(r"\1//…", text)
-
-
-def _hidden(value: Any) -> Any:
-    text = value if isinstance(value, str) else str(value)
-    return hide_links(text) if _LINK.search(text) else value
-
-
-def _without(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _hidden(value) for name, value in values.items()}
-
-
-def _shown(values: Mapping[str, Any]) -> str:
-    return repr(_without(values))
 
 
 @frozen(kw_only=True)
@@ -62,15 +42,15 @@ class JobEvent:
     Attributes:
         name: What happened; `Ingesting` and `Completed` are documented.
         timestamp: When; the API writes it without a zone, read here as UTC.
-        attributes: What is known of it, as counts of rows and milliseconds. Links in it are not shown
-            when it is printed.
+        attributes: What is known of it, as counts of rows and milliseconds. A text with a link in it is
+            a `Link`: it is printed, and pickled, without what the link leads to.
         extra: Fields that the documents do not name.
     """
 
-    name: str = ""
+    name: str = field(default="", converter=hide_links)
     timestamp: datetime | None = None
-    attributes: Mapping[str, Any] = field(factory=dict, repr=_shown)
-    extra: Mapping[str, Any] = field(factory=dict, repr=_shown)
+    attributes: Mapping[str, Any] = field(factory=dict, converter=guard_links)
+    extra: Mapping[str, Any] = field(factory=dict, converter=guard_links)
 
 
 @frozen(kw_only=True)
@@ -89,12 +69,12 @@ class Job:
     """
 
     id: str
-    name: str = ""
-    status: str = ""
+    name: str = field(default="", converter=hide_links)
+    status: str = field(default="", converter=hide_links)
     started_at: datetime | None = None
     url: str = ""
     events: tuple[JobEvent, ...] = ()
-    extra: Mapping[str, Any] = field(factory=dict, repr=_shown)
+    extra: Mapping[str, Any] = field(factory=dict, converter=guard_links)
 
     @property
     def ended(self) -> bool:
@@ -131,14 +111,12 @@ class Job:
 
 def without_links(job: Job) -> Job:
     """The job as it may be told to anyone: nothing in it is a link to a file."""
-    held = [(event.attributes, event.extra) for event in job.events]
-    if not _LINK.search(f"{held} {job.extra}"):
-        return job
     events = tuple(
-        evolve(event, attributes=_without(event.attributes), extra=_without(event.extra))
+        evolve(event, attributes=remove_links(event.attributes), extra=remove_links(event.extra))
         for event in job.events
     )
-    return evolve(job, events=events, extra=_without(job.extra))
+    told = evolve(job, events=events, extra=remove_links(job.extra))
+    return job if told == job else told
 
 
 @frozen(kw_only=True)

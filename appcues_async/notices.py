@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -41,7 +40,6 @@ __all__ = [
     "RunEnded",
     "RunStarted",
     "notify",
-    "printable",
 ]
 
 log: Final = logging.getLogger("appcues_async")
@@ -339,19 +337,3 @@ def notify(listener: Listener | None, notice: Notice) -> None:
     except (Exception, asyncio.CancelledError):
         # Nobody is cancelled by what a listener raises.
         log.exception("the on_notice listener failed on a %s", type(notice).__name__)
-
-
-def printable(text: str) -> str:
-    """Text without what steers a terminal or forges a line of a log, which becomes escapes.
-
-    These are control characters, line breaks, and what reorders or hides text. Names and attributes are
-    anybody's to choose.
-    """
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or _is_harmless(c) else ascii(c)[1:-1] for c in text)
-
-
-def _is_harmless(character: str) -> bool:
-    """Whether it is a space of another width, or joins the parts of an emoji or a letter."""
-    return character in "\u200c\u200d" or unicodedata.category(character) == "Zs"

@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, SupportsIndex, get_args
+from typing import Any, Final, Literal, NoReturn, get_args
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -21,6 +21,7 @@ from attrs import Attribute, field, frozen
 
 from appcues_async.errors import InvalidInput
 from appcues_async.policies import Pace, PollPolicy, RetryPolicy, Timeouts
+from appcues_async.text import Secret
 
 __all__ = [
     "Credentials",
@@ -30,7 +31,6 @@ __all__ = [
     "Proxy",
     "Region",
     "RetryPolicy",
-    "Secret",
     "Timeouts",
     "check_on_unknown",
     "read_profiles",
@@ -59,22 +59,6 @@ PROFILES: Final = Path("~/.config/appcues/config.toml")
 _SECRETS: Final = frozenset({"api_key", "api_secret"})
 _KNOWN: Final = ("account_id", "api_key", "api_secret", "base_url", "env", "profile")
 """The keys of a profile; as variables, in capitals after `APPCUES_`."""
-
-
-class Secret(str):
-    """Text that does not show itself where a program prints or pickles its own state."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-    def __getitem__(self, key: SupportsIndex | slice) -> Secret:
-        # What prints state cuts long text short first, and then asks for the repr of the rest.
-        return Secret(super().__getitem__(key))
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("secrets are not pickled; give them anew where they are needed")
 
 
 def _account_id(_: object, __: Attribute[Any], value: Any) -> None:

@@ -21,9 +21,9 @@ from appcues_async.models import (
     Rows,
     Segment,
     Tag,
-    hide_links,
     without_links,
 )
+from appcues_async.text import hide_links
 
 DONE = JobEvent(
     name="Completed",

@@ -39,7 +39,8 @@ from appcues_async.customerio import CustomerIOClient
 from appcues_async.customerio.credentials import CustomerIOCredentials
 from appcues_async.notices import Notice
 from appcues_async.sandbox import Answer, Sandbox
-from appcues_async.settings import Credentials, Secret
+from appcues_async.settings import Credentials
+from appcues_async.text import Secret
 from tests.conformance.calls import CALLS, Caller, settle_in
 from tests.conformance.table import FAULTS
 from tests.conformance.trial import fault_of

@@ -11,7 +11,8 @@ from attrs import evolve
 from appcues_async.api.resource import Resource
 from appcues_async.errors import InvalidInput, UnexpectedReply
 from appcues_async.rows.ids import ANY_ID, UserId, check_user_ids
-from appcues_async.settings import Secret, as_secret
+from appcues_async.settings import as_secret
+from appcues_async.text import Secret
 from appcues_async.wire.codec import encode, expect_success, read_object
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Endpoint

@@ -6,7 +6,7 @@ import sys
 
 from appcues_async.cli.failures import USAGE, CommandFailed
 from appcues_async.cli.inputs import interruptible
-from appcues_async.notices import printable
+from appcues_async.text import printable
 
 __all__ = ["confirm"]
 

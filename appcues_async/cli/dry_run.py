@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from attrs import define, field, frozen
 
 from appcues_async.cli.output import Form, say, show, writing
-from appcues_async.notices import printable
+from appcues_async.text import printable
 from appcues_async.wire.payload import BodyPayload
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from appcues_async.cli.inputs import ids_of
 from appcues_async.cli.options import DEFAULTS, Id, IdsFile, Options, Yes, open_account
 from appcues_async.cli.output import show_one
 from appcues_async.rows.ids import ANY_ID
-from appcues_async.settings import Secret
+from appcues_async.text import Secret
 
 __all__ = ["app"]
 

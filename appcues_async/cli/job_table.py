@@ -22,8 +22,8 @@ from appcues_async.notices import (
     PauseEnded,
     PollFailed,
     ReplyReceived,
-    printable,
 )
+from appcues_async.text import printable
 
 __all__ = ["JobTable", "open_job_table"]
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from appcues_async.cli.failures import UNEXPECTED, CommandFailed
-from appcues_async.notices import printable
+from appcues_async.text import printable
 
 __all__ = [
     "Form",

@@ -35,8 +35,8 @@ from appcues_async.notices import (
     PauseBegan,
     PauseEnded,
     ReplyReceived,
-    printable,
 )
+from appcues_async.text import printable
 
 __all__ = ["UPLOADING", "Display", "Label", "open_display"]
 

@@ -10,7 +10,8 @@ from typing import Any, Final, NoReturn, get_args
 from attrs import Attribute, field, frozen
 
 from appcues_async.errors import InvalidInput
-from appcues_async.settings import Region, Secret, as_secret, origin_of
+from appcues_async.settings import Region, as_secret, origin_of
+from appcues_async.text import Secret
 from appcues_async.wire.transport import Address
 
 __all__ = ["CustomerIOCredentials"]

@@ -10,8 +10,9 @@ from typing import Any
 from attrs import frozen
 
 from appcues_async.errors import InvalidInput, JobFailed, RowsFailed
-from appcues_async.models import FAILED, Job, hide_links
+from appcues_async.models import FAILED, Job
 from appcues_async.settings import PollPolicy
+from appcues_async.text import hide_links
 from appcues_async.waiting.address import ANALYTICS, EXPORT, JobAddress
 from appcues_async.waiting.lookup import download
 from appcues_async.waiting.watch import JobWatch

@@ -14,7 +14,8 @@ from typing import Any, Final
 from attrs import evolve, field, frozen
 
 from appcues_async.errors import NoDownload, UnexpectedReply
-from appcues_async.models import COMPLETED, FAILED, Job, JobEvent, hide_links
+from appcues_async.models import COMPLETED, FAILED, Job, JobEvent
+from appcues_async.text import Link
 from appcues_async.waiting.address import ANALYTICS, JobAddress
 from appcues_async.wire.codec import (
     JobSummary,
@@ -109,9 +110,9 @@ def _job_of(export: _Export, address: JobAddress) -> Job:
     status, happened = _ENDS.get(export.status, (export.status, ""))
     attributes: dict[str, Any] = {}
     if export.failure_reason is not None:
-        attributes["failure_reason"] = hide_links(export.failure_reason)
+        attributes["failure_reason"] = export.failure_reason
     if export.download_url is not None:
-        attributes["download_url"] = export.download_url
+        attributes["download_url"] = Link(export.download_url)
     if export.expires_at is not None:
         attributes["expires_at"] = export.expires_at
     return Job(

@@ -15,9 +15,11 @@ import attrs
 import cattrs
 import msgspec
 from cattrs.gen import make_dict_structure_fn, override
+from msgspec.structs import replace
 
 from appcues_async.errors import UnexpectedReply
 from appcues_async.models import Job
+from appcues_async.text import hide_links
 from appcues_async.wire.reply import Reply, excerpt, is_page
 
 __all__ = [
@@ -214,7 +216,11 @@ def read_summaries(reply: Reply) -> dict[str, JobSummary]:
             JobSummary(job.id, job.status, job.name, url=job.url)
             for job in reader_of_list(Job)(reply)
         ]
-    return {one.id: one for one in summaries}
+    # Names are compared with those of jobs, which hold no links.
+    return {
+        one.id: replace(one, name=hide_links(one.name)) if "/" in one.name else one
+        for one in summaries
+    }
 
 
 def job_of(summary: JobSummary) -> Job:

@@ -27,8 +27,8 @@ from appcues_async.errors import (
     UnexpectedReply,
     UnsupportedMediaType,
 )
-from appcues_async.models import hide_links
 from appcues_async.notices import Limits
+from appcues_async.text import hide_links
 
 __all__ = ["Problem", "Reply", "error_of", "is_page", "limits_of", "retry_after_of"]
 
@@ -110,6 +110,16 @@ class Reply:
                 )
         return [dict(zip(header, cells, strict=True)) for cells in lines]
 
+    def without_links(self) -> Reply:
+        """The answer as an error may take it along: no link in it leads anywhere."""
+        headers = ((name, hide_links(value)) for name, value in self.headers.items())
+        body = self.body
+        if b"/" in body:
+            body = hide_links(body.decode("utf-8", "surrogateescape")).encode(
+                "utf-8", "surrogateescape"
+            )
+        return _restore(self.status, headers, body)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self.status, tuple(self.headers.items()), self.body)
 
@@ -145,7 +155,7 @@ class Problem:
             case {"message": {**message}}:
                 return cls(_text(message.get("title")), _text(message.get("description")))
             case {"meta": {"errors": [*errors]}}:
-                return cls(None, "; ".join(map(str, errors)) or None)
+                return cls(None, _text("; ".join(map(str, errors))))
             case {"title": _} | {"detail": _}:
                 return cls(_text(content.get("title")), _text(content.get("detail")))
             case _:
@@ -153,7 +163,7 @@ class Problem:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None or value == "" else str(value)
+    return None if value is None or value == "" else hide_links(str(value))
 
 
 def excerpt(reply: Reply) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from attrs import Factory, field, frozen
 
 from appcues_async.errors import InvalidInput
-from appcues_async.settings import Secret
+from appcues_async.text import Secret
 
 __all__ = [
     "BLOCK",

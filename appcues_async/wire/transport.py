@@ -36,7 +36,8 @@ from appcues_async.errors import (
     OutcomeUnknown,
 )
 from appcues_async.notices import BodySent, Listener, notify
-from appcues_async.settings import Credentials, Secret, Timeouts
+from appcues_async.settings import Credentials, Timeouts
+from appcues_async.text import Secret
 from appcues_async.wire.connections import (
     Connections,
     mark_reached,
@@ -47,6 +48,7 @@ from appcues_async.wire.decompress import ENCODINGS, BadBody
 from appcues_async.wire.download import FileNotWritten
 from appcues_async.wire.payload import FLOOR, BodyPayload, BodyStalled
 from appcues_async.wire.receive import LARGEST_REPLY, TooLarge, receive
+from appcues_async.wire.redaction import Redactor
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import (
     BLOCK,
@@ -154,6 +156,7 @@ class HttpTransport:
             content_type: CIMultiDict(self._make_headers(JSON, content_type, address.authorization))
             for content_type in (None, JSON)
         }
+        self._usual_redactor = Redactor(address.authorization)
         self._idle, self._connect = timeouts.idle, timeouts.connect
         call = ClientTimeout(
             total=timeouts.budget,
@@ -202,15 +205,16 @@ class HttpTransport:
                 answer_due = asyncio.timeout(self._connect + patience + FLOOR)
         if within is not None and timeout.total is not None:
             timeout = attrs.evolve(timeout, total=within)
-        url = self._url(request)
+        authorization = self._authorization(request)
         failure: AppcuesError
         try:
             async with answer_due:
                 response = await self._session(request).request(
                     endpoint.method,
-                    url,
+                    # Not kept here: what it leads to would be among the variables of an error's frames.
+                    self._url(request),
                     data=request.body if payload is None else payload,
-                    headers=self._headers(request),
+                    headers=self._headers(request, authorization),
                     timeout=timeout,
                     allow_redirects=False,
                     auto_decompress=False,
@@ -219,13 +223,15 @@ class HttpTransport:
                     **self._connections.via,
                 )
             if endpoint.server is not Server.EXTERNAL:
-                mark_reached(url)
+                mark_reached(response.url)
             try:
-                return await receive(response, request, idle=self._idle)
+                reply = await receive(response, request, idle=self._idle)
             finally:
                 response.release()
         except _FAILURES as error:
-            failure = self._failure(error, request, url, payload)
+            failure = self._failure(error, request, payload)
+        else:
+            return reply if authorization is None else self._redactor(authorization).clean(reply)
         # Raised out here, or aiohttp's own error would hang on to it: that one shows headers.
         try:
             raise failure
@@ -234,8 +240,9 @@ class HttpTransport:
             del failure
 
     def _failure(
-        self, error: Exception, request: Request, url: URL, payload: BodyPayload | None
+        self, error: Exception, request: Request, payload: BodyPayload | None
     ) -> AppcuesError:
+        url = self._url(request)
         failure: AppcuesError
         match error:
             case ClientConnectorError() | ClientHttpProxyError():
@@ -292,16 +299,22 @@ class HttpTransport:
         origin = address.activity_origin if server is Server.ACTIVITY else address.origin
         return URL(origin + path, encoded=True)
 
-    def _headers(self, request: Request) -> CIMultiDict[str] | dict[str, str]:
+    def _authorization(self, request: Request) -> Secret | None:
+        if request.endpoint.server is not Server.API:
+            return None
+        return request.authorization or self._address.authorization
+
+    def _redactor(self, authorization: Secret) -> Redactor:
+        usual = authorization is self._address.authorization
+        return self._usual_redactor if usual else Redactor(authorization)
+
+    def _headers(
+        self, request: Request, authorization: Secret | None
+    ) -> CIMultiDict[str] | dict[str, str]:
         content_type = request.content_type
-        authorization = request.authorization
-        if request.endpoint.server is Server.API:
-            if authorization is None:
-                if request.accept == JSON and content_type in self._usual:
-                    return self._usual[content_type]
-                authorization = self._address.authorization
-        else:
-            authorization = None
+        usual = authorization is self._address.authorization and request.accept == JSON
+        if usual and content_type in self._usual:
+            return self._usual[content_type]
         return self._make_headers(request.accept, content_type, authorization)
 
     @staticmethod

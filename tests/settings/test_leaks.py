@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 
-from appcues_async.settings import (
-    Credentials,
-    Secret,
-)
+from appcues_async.settings import Credentials
+from appcues_async.text import Secret
 from tests.settings.conftest import (
     KEY,
     SECRET,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from appcues_async.errors import InvalidInput
-from appcues_async.settings import Secret
+from appcues_async.text import Secret
 from appcues_async.wire.request import (
     CSV,
     JSON,
