@@ -66,7 +66,8 @@ def appcues_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 def appcues_client(appcues_sandbox: Sandbox) -> Iterator[AppcuesClient]:
     """A client of `appcues_sandbox` that retries and polls within milliseconds.
 
-    It is open in whatever event loop uses it, and is closed before that loop is.
+    It is open in whatever event loop uses it, and is closed before that loop is. Where the marker sets a
+    rate limit, which holds in real time, it retries for some seconds.
     """
     client, close = _make_client(appcues_sandbox)
     try:
@@ -95,8 +96,7 @@ def appcues_env(appcues_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Ma
 def appcues_aioresponses(monkeypatch: pytest.MonkeyPatch) -> Iterator[aioresponses]:
     """An `aioresponses()` that works with aiohttp 3.14, which aioresponses 0.7.9 by itself does not.
 
-    The sandbox shows more: aioresponses replaces the session, so that no byte is sent, and it sees an
-    upload as the payload object that would have been.
+    The sandbox shows more: aioresponses replaces the session, so that no byte is sent.
     """
     from unittest.mock import Mock  # noqa: PLC0415
 
@@ -165,10 +165,34 @@ def _marked(request: pytest.FixtureRequest, sandbox: type[Sandbox]) -> dict[str,
     return options
 
 
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+class _Later:
+    """A resource of a client that no loop runs yet, as in `asyncio.run(client.flows.list())`."""
+
+    def __init__(self, client: AppcuesClient, name: str) -> None:
+        self._client = client
+        self._name = name
+
+    def __getattr__(self, method: str) -> Any:
+        async def call(*args: Any, **options: Any) -> Any:
+            done = getattr(getattr(self._client, self._name), method)(*args, **options)
+            return await done if inspect.isawaitable(done) else done
+
+        return call
+
+
 def _make_client(sandbox: Sandbox) -> tuple[AppcuesClient, Any]:
     """Makes a client that opens itself in the loop that uses it, and what closes it in the end."""
     from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts  # noqa: PLC0415
 
+    resources = inspect.get_annotations(AppcuesClient)
     keepers: list[tuple[asyncio.AbstractEventLoop, AsyncGenerator[None, None]]] = []
 
     async def keep_open(client: AppcuesClient) -> AsyncGenerator[None, None]:
@@ -185,6 +209,8 @@ def _make_client(sandbox: Sandbox) -> tuple[AppcuesClient, Any]:
         def __getattribute__(self, name: str) -> Any:
             if name[0] != "_" and name not in {"open", "aclose"}:
                 self._open_here()
+                if name in resources and not _in_a_loop():
+                    return _Later(self, name)
             return super().__getattribute__(name)
 
         async def open(self) -> Any:
@@ -197,16 +223,12 @@ def _make_client(sandbox: Sandbox) -> tuple[AppcuesClient, Any]:
             return await super().request(*args, **options)
 
         def _open_here(self) -> None:
-            try:
-                loop = asyncio.get_running_loop()
-            except RuntimeError:
-                return
-            if self._opening or self._derived or self._is_open:
+            if not _in_a_loop() or self._opening or self._derived or self._is_open:
                 return
             # A loop before this one has ended, and has closed what was open in it.
             self._opened = None
             keeper = keep_open(self)
-            keepers.append((loop, keeper))
+            keepers.append((asyncio.get_running_loop(), keeper))
             # A loop closes the generators that have begun in it before it is closed itself.
             self._opening = True
             try:
@@ -222,13 +244,16 @@ def _make_client(sandbox: Sandbox) -> tuple[AppcuesClient, Any]:
             if not loop.is_closed() and not loop.is_running():
                 loop.run_until_complete(keeper.aclose())
 
-    # Where there is no limit, there is nothing to pace for.
-    pace: dict[str, Any] = {} if sandbox.rate_limit is not None else {"throttle": None}
+    if sandbox.rate_limit is None:
+        # There is nothing to pace for.
+        options: dict[str, Any] = {"throttle": None}
+        options["retry"] = RetryPolicy(base=0.001, cap=0.05, outage=0)
+    else:
+        options = {"retry": RetryPolicy(attempts=10, base=0.05, cap=1, outage=0)}
     client = FixtureClient(
         **sandbox.credentials,
-        retry=RetryPolicy(base=0.001, cap=0.05, outage=0),
         polling=PollPolicy(first=0, low=0.005, high=0.05, grace=0.5),
         timeouts=Timeouts(settle=0.1),
-        **pace,
+        **options,
     )
     return client, close

@@ -21,6 +21,16 @@ def test_client(appcues_client, appcues_sandbox):
     asyncio.run(shop.sign_up(appcues_client, "008"))
     assert [one["user_id"] for one in appcues_sandbox.sent.events] == ["007", "008"]
 
+def test_a_call_is_made_outside_of_a_loop(appcues_client, appcues_sandbox):
+    handle = asyncio.run(appcues_client.imports.profiles([{"user_id": "007"}]))
+    assert handle.id in appcues_sandbox.jobs
+    report = asyncio.run(appcues_client.bulk.import_profiles([{"user_id": "008"}]))
+    assert report.ok
+    with pytest.raises(AttributeError):
+        asyncio.run(appcues_client.imports.profile([]))
+    with pytest.raises(AttributeError):
+        appcues_client.import_profiles
+
 def test_each_test_has_its_own(appcues_sandbox):
     assert appcues_sandbox.sent.events == []
 """
@@ -64,13 +74,28 @@ async def test_a_fixture_uses_the_client(friends, appcues_client, appcues_sandbo
 """
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["one process", "xdist"])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param((), id="one process"),
+        pytest.param(("-n", "2"), id="xdist", marks=pytest.mark.long),
+    ],
+)
 def test_in_plain_tests(run_project: RunProject, arguments: Sequence[str]) -> None:
-    run_project(PLAIN, *arguments).assert_outcomes(passed=3)
+    run_project(PLAIN, *arguments).assert_outcomes(passed=4)
 
 
-@pytest.mark.parametrize("scope", ["function", "module", "session"])
-@pytest.mark.parametrize("mode", ["auto", "strict"])
+@pytest.mark.parametrize(
+    ("mode", "scope"),
+    [
+        ("auto", "function"),
+        ("strict", "session"),
+        pytest.param("auto", "module", marks=pytest.mark.long),
+        pytest.param("auto", "session", marks=pytest.mark.long),
+        pytest.param("strict", "function", marks=pytest.mark.long),
+        pytest.param("strict", "module", marks=pytest.mark.long),
+    ],
+)
 def test_with_pytest_asyncio(run_project: RunProject, mode: str, scope: str) -> None:
     decorator = f"@pytest.mark.asyncio(loop_scope={scope!r})"
     tests = ASYNC.format(decorator=decorator if (mode, scope) != ("auto", "function") else "")
@@ -154,16 +179,39 @@ def test_profiles(appcues_sandbox, appcues_client):
     )
 
 
-def test_aioresponses_works(run_project: RunProject) -> None:
+def test_calls_get_through_where_a_marker_limits_them(run_project: RunProject) -> None:
+    tests = """
+@pytest.mark.appcues(rate_limit=4)
+async def test_it(appcues_client, appcues_sandbox):
+    async with asyncio.TaskGroup() as group:
+        for number in range(6):
+            group.create_task(appcues_client.users.update_profile(str(number), {"plan": "pro"}))
+    assert len(appcues_sandbox.sent.profiles) == 6
+    assert 429 in [one.status for one in appcues_sandbox.requests]
+"""
+    run_project(tests, "--asyncio-mode=auto").assert_outcomes(passed=1)
+
+
+def test_aioresponses_works_and_sees_uploads_as_bytes(run_project: RunProject) -> None:
     tests = """
 from appcues_async import AppcuesClient
 
+ACCOUNT = "https://api.appcues.com/v2/accounts/1/"
+
 async def test_it(appcues_aioresponses):
-    appcues_aioresponses.get("https://api.appcues.com/v2/accounts/1/segments", payload=[])
+    appcues_aioresponses.get(ACCOUNT + "segments", payload=[])
+    appcues_aioresponses.post(ACCOUNT + "import/profiles", status=202, payload={"job_id": "1"})
     async with AppcuesClient("1", "key", "secret") as client:
         assert await client.segments.list() == []
+        await client.imports.profiles([{"user_id": "007"}, {"user_id": "008"}])
+    sent = [calls[0].kwargs["data"] for calls in appcues_aioresponses.requests.values()]
+    assert sent == [None, b'{"user_id":"007"}\\n{"user_id":"008"}\\n']
 """
     run_project(tests, "--asyncio-mode=auto").assert_outcomes(passed=1)
+
+
+# Plugins of other packages that import aiohttp.
+OTHERS = ["-p", "no:aiohttp", "-p", "no:aiointercept"]
 
 
 def test_nothing_heavy_is_imported_before_a_fixture_is_used(pytester: pytest.Pytester) -> None:
@@ -174,7 +222,9 @@ def test_nothing_heavy_is_imported_before_a_fixture_is_used(pytester: pytest.Pyt
             assert not {"aiohttp", "msgspec", "cattrs"} & sys.modules.keys()
     """
     pytester.makepyfile(tests)
-    pytester.runpytest_subprocess(*PLUGIN, "-p", "no:aiohttp").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(
+        *PLUGIN, "-p", "no:aiohttp", "-p", "no:aiointercept"
+    ).assert_outcomes(passed=1)
 
 
 def test_the_plugin_can_be_turned_off(pytester: pytest.Pytester) -> None:

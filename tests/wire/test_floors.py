@@ -87,7 +87,7 @@ def client_of(url: str, **options: Any) -> AppcuesClient:
 async def test_an_uploads_answer_that_drips_ends(at_once: bytes, dripped: bytes) -> None:
     async with (
         dripping(at_once, dripped) as url,
-        client_of(url, timeouts=Timeouts(idle=0.5)) as client,
+        client_of(url, timeouts=Timeouts(connect=0.5, idle=0.5)) as client,
     ):
         with pytest.raises(OutcomeUnknown):
             await asyncio.wait_for(client.imports.profiles([{"user_id": "007"}]), 10)
