@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
+from attrs.validators import ge, optional
 
 from appcues_async.sandbox.clock import SandboxClock
 
@@ -49,6 +50,9 @@ class JobPlan:
         rows_applied: How many rows take effect; None for all that are valid.
         ingestions_failed: What it reports; None for the number of rows that took no effect.
         requests_failed: What it reports.
+        refuses: Which rows take no effect, if some are not to: only a job that has one of them ends as
+            planned. One that is to fail applies nothing then, another one its other rows.
+        jobs: How many jobs the plan is for; None for all from then on.
     """
 
     status: str = "COMPLETED"
@@ -57,6 +61,20 @@ class JobPlan:
     rows_applied: int | None = None
     ingestions_failed: int | None = None
     requests_failed: int = 0
+    refuses: Callable[[Any], bool] | None = None
+    jobs: int | None = field(default=1, validator=optional(ge(1)))
+
+    def judge(self, work: Work) -> tuple[Work, JobPlan]:
+        """Leaves the rows out that are refused; says how the job ends without them."""
+        if self.refuses is None:
+            return work, self
+        kept = [row for row in work.kept if not self.refuses(row)]
+        refused = len(work.kept) - len(kept)
+        if not refused:
+            return work, JobPlan(seconds=self.seconds)
+        if self.status == "FAILED":
+            return work, evolve(self, rows_applied=self.rows_applied or 0)
+        return evolve(work, kept=kept, failed=work.failed + refused), self
 
 
 def _nothing(_rows: Sequence[Any]) -> None:
@@ -190,6 +208,7 @@ class JobBook:
         #: How many seconds the clock that stamps jobs is ahead of the rest of the server.
         self.ahead = ahead
         self._plans: deque[JobPlan] = deque()
+        self._planned = 0
         self._running: list[tuple[float, int, Job, Work, JobPlan]] = []
         self._number = itertools.count()
         self._lock = threading.RLock()
@@ -201,7 +220,7 @@ class JobBook:
     def start(self, kind: JobKind, work: Work) -> Job:
         """Starts a job; `settle` ends it when its time has come."""
         with self._lock:
-            plan = self._plans.popleft() if self._plans else JobPlan()
+            plan = self._next_plan()
             seconds = plan.seconds
             if seconds is None:
                 seconds = self._seconds(kind) if callable(self._seconds) else self._seconds
@@ -220,6 +239,16 @@ class JobBook:
             place = (job.started + seconds, next(self._number), job, work, plan)
             heapq.heappush(self._running, place)
             return job
+
+    def _next_plan(self) -> JobPlan:
+        if not self._plans:
+            return JobPlan()
+        plan = self._plans[0]
+        self._planned += 1
+        if plan.jobs is not None and self._planned >= plan.jobs:
+            self._plans.popleft()
+            self._planned = 0
+        return plan
 
     def listed(self) -> list[Job]:
         """Returns the jobs that the list shows, oldest first; analytics exports are not among them."""
@@ -245,11 +274,12 @@ class JobBook:
             now = self._clock.time()
             while self._running and self._running[0][0] <= now:
                 _, _, job, work, plan = heapq.heappop(self._running)
-                job.end(work, plan)
+                job.end(*plan.judge(work))
 
     def clear(self) -> None:
         """Forgets all jobs and plans; what still ran takes no effect."""
         with self._lock:
             self.all.clear()
             self._plans.clear()
+            self._planned = 0
             self._running.clear()

@@ -49,6 +49,23 @@ async def test_rows_take_effect_when_the_job_ends(slow: Caller) -> None:
     assert set(slow.sandbox.profiles) == {"a", "b", "c"}
 
 
+@pytest.mark.parametrize(
+    ("status", "taken", "failed"), [("COMPLETED", {"a", "c"}, 2), ("FAILED", set(), 4)]
+)
+async def test_all_jobs_with_a_row_that_is_refused_end_as_planned(
+    slow: Caller, status: str, taken: set[str], failed: int
+) -> None:
+    plan = JobPlan(status=status, refuses=lambda row: row["user_id"] == "b", jobs=None)
+    slow.sandbox.plan_next_job(plan)
+    for rows, job_status in [(ROWS, status), (ROWS, status), ('{"user_id": "a"}', "COMPLETED")]:
+        accepted = await slow.ndjson("import/profiles", rows)
+        slow.sandbox.advance(60)
+        assert set(slow.sandbox.profiles) == (taken if rows == ROWS else {*taken, "a"})
+        assert (await slow.job(accepted))["status"] == job_status
+        ended = [*slow.sandbox.jobs.values()][-1]
+        assert ended.failed == (failed if rows == ROWS else 0)
+
+
 async def test_a_job_that_has_ended_shows_its_counts(slow: Caller) -> None:
     accepted = await slow.ndjson("import/profiles", ROWS)
     slow.sandbox.advance(60)
