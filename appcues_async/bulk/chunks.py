@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from threading import Event
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from appcues_async.bulk.reading.blocks import GoodRows, Span, row_ends
 from appcues_async.bulk.reading.prepare import PreparedSource
@@ -35,6 +36,8 @@ class Chunk:
         last: The number of the last.
         rows: How many there are; those in between that were rejected are not among them.
         body: The recipe of what is sent.
+        prepared: The source itself.
+        blocks: The rows of the chunk.
     """
 
     source: str
@@ -42,6 +45,42 @@ class Chunk:
     last: int
     rows: int
     body: ChunkBody = field(repr=False)
+    prepared: PreparedSource = field(repr=False)
+    blocks: Sequence[GoodRows] = field(repr=False)
+
+    def place_of(self, number: int) -> int:
+        """The place of a row in the chunk, from 0, by its number in the source."""
+        return sum(bisect_right(some.numbers, number) for some in self.blocks) - 1
+
+    def part(self, rows: Iterable[range], stop: Event) -> Chunk:
+        """Makes a chunk of some of its rows.
+
+        Args:
+            rows: Their places in the chunk, from 0, in order.
+            stop: Ends the reading when it is set.
+
+        Raises:
+            InvalidInput: They cannot be read any more, or have changed.
+        """
+        if self.prepared.path is None or self.prepared.spans is not None:
+            return self._part(self.prepared, rows)
+        opened = evolve(self.prepared, feed=None).opened(stop)
+        try:
+            return self._part(opened, rows)
+        finally:
+            opened.close()
+
+    def _part(self, source: PreparedSource, rows: Iterable[range]) -> Chunk:
+        left, part = (ChunkBuilder(source, self.body.size) for _ in range(2))
+        for some in self.blocks:
+            left.add(some)
+        place = 0
+        for wanted in rows:
+            left.drop(wanted.start - place)
+            for some in left.chunk(len(wanted)).blocks:
+                part.add(some)
+            place = wanted.start
+        return part.chunk(part.rows)
 
 
 def draw(most: int, taken: Collection[int], *, remainder: bool = False) -> int | None:
@@ -131,7 +170,8 @@ class ChunkBuilder:
         """Makes a chunk of the first so many rows; they stay here until they are dropped."""
         taken, _ = self._split(rows)
         first, last = taken[0].numbers[0], taken[-1].last
-        return Chunk(self._source.name, first, last, rows, self._body(taken))
+        body, source = self._body(taken), self._source
+        return Chunk(source.name, first, last, rows, body, source, taken)
 
     def drop(self, rows: int) -> None:
         """Lets the first so many rows go."""

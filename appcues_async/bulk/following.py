@@ -4,41 +4,21 @@ from __future__ import annotations
 
 import asyncio
 
-from attrs import define, evolve
+from attrs import evolve
 
+from appcues_async.bulk.chunks import Chunk
 from appcues_async.bulk.planner import PlannedChunk, RowCounts
 from appcues_async.bulk.progress import Progress
 from appcues_async.bulk.report import Outcome
+from appcues_async.bulk.retrying import Retrier
+from appcues_async.bulk.slots import Slot
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.clock import Clock
 from appcues_async.errors import AppcuesError, Delivery, JobFailed, OutcomeUnknown
-from appcues_async.rows.file_head import MEDIA
-from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.waiting.handle import JobHandle
-from appcues_async.wire.request import ChunkBody, Multipart
+from appcues_async.wire.request import Blocks, ChunkBody
 
-__all__ = ["Slot", "Upload"]
-
-
-@define
-class Slot:
-    """A place among the uploads at a time, or among the chunks that are held in memory."""
-
-    room: asyncio.Semaphore
-    taken: bool = True
-
-    async def move_to(self, room: asyncio.Semaphore) -> None:
-        """Changes it for one elsewhere."""
-        if room is not self.room:
-            self.leave()
-            await room.acquire()
-            self.room, self.taken = room, True
-
-    def leave(self) -> None:
-        """Gives it to the next, if it was not given already."""
-        if self.taken:
-            self.taken = False
-            self.room.release()
+__all__ = ["Upload"]
 
 
 class Upload:
@@ -49,8 +29,9 @@ class Upload:
         planned: PlannedChunk,
         slot: Slot,
         *,
-        kind: str,
         uploader: ChunkUploader,
+        retrier: Retrier,
+        retry_failed: bool,
         counts: RowCounts,
         progress: Progress,
         clock: Clock,
@@ -59,21 +40,26 @@ class Upload:
 
         Args:
             planned: The chunk.
-            slot: Its place; it is left with the server's 202.
-            kind: What the rows are.
+            slot: Its place; left with the server's 202, save where rows in memory may be sent again.
             uploader: Sends it.
+            retrier: Sends its rows again.
+            retry_failed: Whether that is done where its job fails.
             counts: Holds its row count until it is settled.
             progress: Keeps what is known of it.
             clock: What to measure by.
         """
-        chunk = planned.chunk
-        self._record = planned.record
+        chunk, record = planned.chunk, planned.record
+        self._record = record
         self._slot = slot
         self._uploader = uploader
+        self._retrier = retrier
         self._counts = counts
         self._progress = progress
         self._clock = clock
-        self._body: ChunkBody | Multipart | None = _body_of(chunk.body, kind)
+        self._body: ChunkBody | None = chunk.body
+        may_read_again = retry_failed or (record is not None and record.rejected is not None)
+        self._chunk: Chunk | None = chunk if may_read_again else None
+        slot.kept = may_read_again and isinstance(chunk.body, Blocks)
         self.outcome: Outcome = Outcome(
             chunk=planned.number,
             source=chunk.source,
@@ -95,23 +81,25 @@ class Upload:
         try:
             handle = await self._sent(room)
             if wait or handle.done():
-                await handle.wait()
-                self.outcome = evolve(self.outcome, status="completed")
-                await self._uploader.end(self.outcome.chunk, handle)
+                await self._end(handle)
         except AppcuesError as error:
-            await self._fail(error)
+            if self.outcome.handle is None and error.delivery is not Delivery.UNKNOWN:
+                self.outcome = evolve(self.outcome, status="refused")
+            self._add(error)
         except asyncio.CancelledError:
             if self.outcome.handle is None:
                 self._add(OutcomeUnknown("the run was cancelled while this chunk was being sent"))
             raise
         finally:
+            self._slot.end()
+            self._chunk = None
             self.outcome = evolve(self.outcome, seconds=self._clock.time() - began)
             self._progress.end(self.outcome)
         return self.outcome
 
     async def _sent(self, room: asyncio.Semaphore) -> JobHandle:
         number, rows, record, body = self.outcome.chunk, self.outcome.rows, self._record, self._body
-        # From here on the bytes belong to the request alone.
+        # From here on the bytes belong to the request alone, save where they may be sent again.
         self._body = None
         assert body is not None  # noqa: S101 - a chunk is followed once
         try:
@@ -128,14 +116,37 @@ class Upload:
         self._progress.keep(self.outcome)
         return handle
 
-    async def _fail(self, error: AppcuesError) -> None:
-        handle = self.outcome.handle
-        if handle is None and error.delivery is not Delivery.UNKNOWN:
-            self.outcome = evolve(self.outcome, status="refused")
-        elif handle is not None and isinstance(error, JobFailed):
+    async def _end(self, handle: JobHandle) -> None:
+        """Waits for the job, retries what it has not taken, and writes down what came of it."""
+        try:
+            await handle.wait()
+        except JobFailed as error:
             self.outcome = evolve(self.outcome, status="failed")
-            await self._uploader.end(self.outcome.chunk, handle, error)
-        self._add(error)
+            self._add(error)
+        else:
+            self.outcome = evolve(self.outcome, status="completed")
+        await self._retry()
+        await self._uploader.end(self.outcome)
+
+    async def _retry(self) -> None:
+        chunk, record, failure = self._chunk, self._record, self.outcome.failure
+        if chunk is None:
+            return
+        if record is not None and record.rejected is not None:
+            retried = await self._retrier.put_aside_again(chunk, record.rejected)
+            self.outcome = evolve(self.outcome, retried=retried)
+            return
+        if failure is None:
+            return
+        retried, ended_by = await self._retrier.retry(self.outcome.chunk, chunk, self._slot)
+        self.outcome = evolve(self.outcome, retried=retried)
+        if not retried.left:
+            self.outcome = evolve(self.outcome, status="completed", error=None)
+            return
+        why = "" if ended_by is None else f": {ended_by}"
+        failure.add_note(f"{retried.jobs} more jobs did not find all rows that are at fault{why}")
+        if self.outcome.error is None:
+            self._add(failure)
 
     def _add(self, error: AppcuesError) -> None:
         """Puts an error beside the outcome, and says on it which rows it is about."""
@@ -146,10 +157,3 @@ class Upload:
             f"chunk {outcome.chunk}, rows {outcome.first:,} to {outcome.last:,} of {outcome.source}"
         )
         self.outcome = evolve(outcome, error=error)
-
-
-def _body_of(body: ChunkBody, kind: str) -> ChunkBody | Multipart:
-    if body.size <= POST_LIMIT:
-        return body
-    suffix = "csv" if body.content_type == MEDIA["csv"] else "ndjson"
-    return Multipart(body, f"{kind.replace(' ', '-')}.{suffix}")

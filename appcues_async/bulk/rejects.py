@@ -65,12 +65,12 @@ REJECT_FIELDS: Final = ("source", "number", "line", "reason", "row")
 
 @frozen(kw_only=True)
 class Reject:
-    """A row that was not sent.
+    """A row that was not sent, or that the server did not take.
 
     Attributes:
         source: Where it is from.
         number: Its number among the rows of its source, from 1.
-        line: The line of the file that it begins on, from 1, if it is from a file.
+        line: The line of the file that it begins on, from 1, if it is from a file and was not sent.
         reason: What is wrong with it, and what to do.
         row: The row itself; text where it could not be read as one.
     """
@@ -246,7 +246,10 @@ class RejectsFile:
 
 
 class RowCounter:
-    """Counts what is read; of one run, written by the one thread that reads at a time."""
+    """Counts what is read and what is rejected in one run.
+
+    One thread reads at a time; others may put rows aside beside it.
+    """
 
     def __init__(self, *, stop_at_reject: bool = False) -> None:
         """Begins at nothing.
@@ -261,6 +264,7 @@ class RowCounter:
         self.rejects: list[Reject] = []
         self.file: RejectsFile | None = None
         self._stop_at_reject = stop_at_reject
+        self._mutex = threading.Lock()
 
     def go_on(self) -> None:
         """Is called now and then by whatever reads.
@@ -277,19 +281,28 @@ class RowCounter:
         self.bytes += size
 
     def reject(self, reject: Reject) -> None:
-        """Puts a row aside.
+        """Puts a row aside that is not to be sent.
 
         Raises:
             Stopped: One is enough to end the run.
             InvalidInput: It cannot be written down.
         """
-        self.rejected += 1
-        if len(self.rejects) < REJECTS_KEPT:
-            self.rejects.append(reject)
-        if self.file is not None:
-            self.file.write(reject)
+        self.put_aside(reject)
         if self._stop_at_reject:
             raise Stopped
+
+    def put_aside(self, reject: Reject) -> None:
+        """Counts and keeps a rejected row, whoever rejected it.
+
+        Raises:
+            InvalidInput: It cannot be written down.
+        """
+        with self._mutex:
+            self.rejected += 1
+            if len(self.rejects) < REJECTS_KEPT:
+                self.rejects.append(reject)
+        if self.file is not None:
+            self.file.write(reject)
 
     def begin_again(self) -> None:
         """Forgets what was read ahead."""

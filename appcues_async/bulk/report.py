@@ -12,7 +12,7 @@ from appcues_async.errors import AppcuesError, BulkFailed, RowsFailed
 from appcues_async.models import Job
 from appcues_async.waiting.handle import JobHandle
 
-__all__ = ["Outcome", "Report", "Status"]
+__all__ = ["Outcome", "Report", "Retried", "Status", "failure_of"]
 
 Status = Literal["completed", "accepted", "refused", "failed", "unknown"]
 """How a chunk ended, or how far it got.
@@ -24,6 +24,21 @@ nothing says whether it was accepted.
 
 _SHOWN: Final = 5
 """Chunks, and rejected rows, whose reasons a summary gives."""
+
+
+@frozen(kw_only=True)
+class Retried:
+    """What came of sending the rows of a failed chunk again, in parts (`retry_failed`).
+
+    Attributes:
+        jobs: How many more jobs that took.
+        rejected: The numbers of the rows that the server rejected, each by a job of it alone.
+        left: Rows that were not seen to be taken, of which nobody knows which are at fault.
+    """
+
+    jobs: int = 0
+    rejected: tuple[int, ...] = ()
+    left: int = 0
 
 
 @frozen(kw_only=True)
@@ -42,6 +57,7 @@ class Outcome:
         error: What went wrong, if something did.
         seconds: From its turn to its end.
         resumed: Whether it was sent in an earlier run of the same journal, and not in this one.
+        retried: What came of sending its rows again, where its job failed and that was asked for.
     """
 
     chunk: int
@@ -55,6 +71,7 @@ class Outcome:
     error: AppcuesError | None = None
     seconds: float = 0
     resumed: bool = False
+    retried: Retried | None = None
 
     @property
     def job(self) -> Job | None:
@@ -63,22 +80,31 @@ class Outcome:
 
     @property
     def ingested(self) -> int:
-        """Rows that its job says it has taken."""
+        """Rows that its jobs say they have taken."""
         job = self.job
         if job is None or self.status not in {"completed", "failed"}:
             return 0
+        taken = self.rows if self.status == "completed" else 0
         if job.ingestions_completed is not None:
-            return job.ingestions_completed
-        return self.rows if self.status == "completed" else 0
+            taken = job.ingestions_completed
+        if self.retried is None:
+            return taken
+        sent_again = self.rows - self.rejected - self.retried.left
+        return max(sent_again, min(taken, self.rows - self.rejected))
+
+    @property
+    def rejected(self) -> int:
+        """Rows that the server is known to reject; see `Retried`."""
+        return 0 if self.retried is None else len(self.retried.rejected)
 
     @property
     def lost(self) -> int:
-        """Rows that are known not to have been taken."""
+        """Rows that are known not to have been taken, those that are `rejected` not among them."""
         match self.status:
             case "refused":
                 return self.rows
             case "failed" | "completed":
-                return max(0, self.rows - self.ingested)
+                return max(0, self.rows - self.rejected - self.ingested)
             case _:
                 return 0
 
@@ -87,17 +113,31 @@ class Outcome:
         """Why not every row of it was taken; None where all were, or may yet be."""
         if self.error is not None or self.handle is None or self.status != "completed":
             return self.error
-        try:
-            self.handle.raise_for_failures()
-        except AppcuesError as error:
-            return error
-        if self.lost and self.job is not None:
-            return RowsFailed(
-                f"job {self.job.id} ({self.job.name}) completed, and {self.lost:,} of {self.rows:,} "
-                "rows are not among those that it says it took",
-                self.job,
-            )
+        if self.retried is not None and not self.retried.left:
+            return None
+        return failure_of(self.handle, self.rows)
+
+
+def failure_of(handle: JobHandle, rows: int) -> AppcuesError | None:
+    """Why a job that has ended has not taken all of its rows; None if it has.
+
+    Args:
+        handle: The job.
+        rows: How many rows it was sent.
+    """
+    try:
+        handle.raise_for_failures()
+    except AppcuesError as error:
+        return error
+    job = handle.job
+    if job is None or job.ingestions_completed is None or job.ingestions_completed >= rows:
         return None
+    missing = rows - job.ingestions_completed
+    return RowsFailed(
+        f"job {job.id} ({job.name}) completed, and {missing:,} of {rows:,} rows are not among those "
+        "that it says it took",
+        job,
+    )
 
 
 @define(kw_only=True)
@@ -108,7 +148,8 @@ class Report:
         kind: What the rows are.
         rows: Rows read, the rejected ones included.
         bytes: Bytes sent and accepted.
-        rejected: Rows that were not sent because something is wrong with them.
+        rejected: Rows that were not sent because something is wrong with them, and those of which a
+            run with `retry_failed` has found that the server rejects them.
         rejects: The first 1,000 of these.
         outcomes: The chunks in their order, save those that had not been sent when a run was cancelled.
         seconds: How long the run took.
@@ -208,6 +249,10 @@ class Report:
         ]
         if self.resumed:
             lines.append(f"{self.resumed:,} of them had been sent in an earlier run")
+        retried = [one.retried for one in self.outcomes if one.retried is not None]
+        if jobs := sum(one.jobs for one in retried):
+            found = sum(len(one.rejected) for one in retried)
+            lines.append(f"{jobs:,} more jobs found {found:,} rows that the server rejects")
         if self.cancelled or not self.read_to_end:
             rest = "all its jobs had ended" if self.read_to_end else "the end of the source"
             lines.append(f"stopped before {rest}")

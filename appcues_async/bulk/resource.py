@@ -87,6 +87,10 @@ class BulkOptions(TypedDict, total=False):
             come back as they were; a row that has something else there is rejected.
         format: How a file is written, when its name or content does not show it.
         allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
+        retry_failed: Where a job fails, or takes only part of its rows, send them again by halves until
+            those are found that the server rejects: at most 20 more jobs a chunk. Not for events, which
+            would be recorded twice, and not with `wait=False`. Rows that are not in a file stay in
+            memory until their job has ended.
         on_unknown: What to do when nothing says whether a chunk was accepted; what the client does when
             left out.
         on_notice: Is told how far the run is.
@@ -105,6 +109,7 @@ class BulkOptions(TypedDict, total=False):
     types: Literal["infer"] | None
     format: Format | None
     allow_ids: Iterable[UserId]
+    retry_failed: bool
     on_unknown: OnUnknown | None
     on_notice: Listener | None
     workers: Workers | None
@@ -278,12 +283,14 @@ class Bulk:
                 "ordered is True and wait is False; a chunk that is sent after the job of the one "
                 "before has ended has to wait for it: leave one of them out"
             )
+        retry_failed = options.get("retry_failed", False)
+        _check_retry(retry_failed, kind, wait=wait)
         chunk_bytes = options.get("chunk_bytes")
         if chunk_bytes is not None:
             chunk_bytes = whole_number(chunk_bytes, "chunk_bytes", 1, FILE_LIMIT)
         endpoint.request(**ids)
         uploader = ChunkUploader(
-            self._starter_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown
+            self._starter_of(on_unknown), endpoint, ids, on_unknown or self._on_unknown, kind.name
         )
         journal, rejects = options.get("journal"), options.get("rejects")
         counter = RowCounter(stop_at_reject=on_failure == "stop")
@@ -306,6 +313,7 @@ class Bulk:
                 wait=wait,
                 ordered=ordered,
                 on_failure=on_failure,
+                retry_failed=retry_failed,
                 listeners=[one for one in listeners if one is not None],
                 workers=workers,
                 on_step=self._on_step,
@@ -313,6 +321,19 @@ class Bulk:
         )
         self._runs.add(run)
         return run
+
+
+def _check_retry(retry_failed: bool, kind: Kind, *, wait: bool) -> None:
+    if retry_failed and kind.is_events:
+        raise InvalidInput(
+            "retry_failed is True, and events that a failed job has recorded would be recorded twice; "
+            "leave it out"
+        )
+    if retry_failed and not wait:
+        raise InvalidInput(
+            "retry_failed is True and wait is False; only a job that is waited for is seen to fail: "
+            "leave one of them out"
+        )
 
 
 def with_steps(bulk: Bulk, on_step: OnStep) -> Bulk:

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
 from appcues_async.bulk.chunks import ChunkBuilder
-from appcues_async.bulk.following import Slot, Upload
+from appcues_async.bulk.following import Upload
 from appcues_async.bulk.journal.run_journal import RunJournal
 from appcues_async.bulk.planner import ChunkPlanner, PlannedChunk, RowCounts
 from appcues_async.bulk.progress import Progress
@@ -23,6 +23,8 @@ from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import is_path
 from appcues_async.bulk.rejects import RejectsFile, Stopped, check_rejects_file
 from appcues_async.bulk.report import Outcome, Report
+from appcues_async.bulk.retrying import Retrier
+from appcues_async.bulk.slots import Slot
 from appcues_async.bulk.spec import RunSpec
 from appcues_async.bulk.workers import Assignment, Crew, Reader, Workers
 from appcues_async.rows.sources import FILE_LIMIT
@@ -58,6 +60,7 @@ class BulkRun:
         self._limits: Sequence[int] = ()
         self._room = asyncio.Semaphore(spec.concurrency)
         self._held = asyncio.Semaphore(spec.concurrency)
+        self._retrier = Retrier(spec.uploader, spec.reading, spec.counter, self._room)
         self._number = 0
         self._closing = False
 
@@ -299,8 +302,9 @@ class BulkRun:
             upload = Upload(
                 planned,
                 slot,
-                kind=self._report.kind,
                 uploader=spec.uploader,
+                retrier=self._retrier,
+                retry_failed=spec.retry_failed,
                 counts=counts,
                 progress=self._progress,
                 clock=self._clock,

@@ -65,6 +65,7 @@ class RunSpec:
         wait: Whether to wait for the jobs.
         ordered: Whether each chunk waits for the job of the one before.
         on_failure: What becomes of failures.
+        retry_failed: Whether rows that jobs have not taken are sent again.
         workers: Read and send for it, if they do.
         listeners: Are told how far it is.
         on_step: Is called at each step of a chunk that is written down, if anything is.
@@ -83,6 +84,7 @@ class RunSpec:
     wait: bool
     ordered: bool
     on_failure: OnFailure
+    retry_failed: bool
     listeners: Sequence[Listener]
     workers: Workers | None = None
     on_step: OnStep | None = None

@@ -12,15 +12,18 @@ from appcues_async.bulk.journal.records import ChunkRecord
 from appcues_async.bulk.journal.run_journal import RunJournal
 from appcues_async.bulk.journal.settling import BY_HAND
 from appcues_async.bulk.memory import memory_of
-from appcues_async.errors import AppcuesError, Delivery, InvalidInput, JobFailed, OutcomeUnknown
+from appcues_async.bulk.report import Outcome
+from appcues_async.errors import AppcuesError, Delivery, InvalidInput, OutcomeUnknown
 from appcues_async.models import COMPLETED, FAILED, Job, JobEvent
 from appcues_async.recovery.evidence import Claim
 from appcues_async.recovery.ownership import LocalOwners
 from appcues_async.recovery.starting import Starter
+from appcues_async.rows.file_head import MEDIA
+from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.settings import OnUnknown
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.waiting.lookup import list_summaries
-from appcues_async.wire.request import ChunkBody, Endpoint, Multipart, Repeat
+from appcues_async.wire.request import ChunkBody, Endpoint, Multipart, Repeat, Request
 from appcues_async.wire.sender import Transport
 
 __all__ = ["ChunkUploader"]
@@ -36,7 +39,12 @@ class ChunkUploader:
     """Sends the chunks of one run, and takes up what was sent of it before."""
 
     def __init__(
-        self, starter: Starter, endpoint: Endpoint, ids: Mapping[str, str], on_unknown: OnUnknown
+        self,
+        starter: Starter,
+        endpoint: Endpoint,
+        ids: Mapping[str, str],
+        on_unknown: OnUnknown,
+        name: str,
     ) -> None:
         """Sends nothing yet.
 
@@ -45,7 +53,9 @@ class ChunkUploader:
             endpoint: Where the chunks go.
             ids: The ids in its route.
             on_unknown: What to do when nothing says whether a chunk was accepted.
+            name: What the rows are, for the names of large uploads.
         """
+        self._name = name
         self._starter = starter
         self._endpoint = endpoint
         self._ids = ids
@@ -124,7 +134,7 @@ class ChunkUploader:
         self,
         number: int,
         rows: int,
-        body: ChunkBody | Multipart,
+        body: ChunkBody,
         record: ChunkRecord | None,
     ) -> JobHandle:
         """Sends a chunk.
@@ -139,20 +149,14 @@ class ChunkUploader:
             AppcuesError: It was not accepted, or nothing says whether it was.
         """
         before = await self._listed_before()
-        asked = self._endpoint.request(body, **self._ids)  # type: ignore[arg-type]
-        request = evolve(asked, retry_through_outage=True)
-        journal = self.journal
-        claim = evolve(
-            self._starter.claim(self.kind, rows=rows),
-            before=before,
-            linger=self.transport.linger(request),
-        )
+        request, journal = self._request(body), self.journal
+        claim = evolve(self._claim(request, rows), before=before)
         if journal is None or record is None:
             return await self._starter.start(request, claim=claim)
         if record.status in {"intent", "unknown"} and number not in self._settling:
             # It is sent once more without anybody knowing what became of the first time.
             past = await journal.claim_before(record)
-            await journal.lose(number, past)
+            await journal.add_request(number, past)
         claim = evolve(claim, id=journal.claim_id(number))
         await journal.intend(number, claim)
         try:
@@ -165,14 +169,41 @@ class ChunkUploader:
         await self._accepted(journal, claim, number, handle)
         return handle
 
-    async def end(self, number: int, handle: JobHandle, error: JobFailed | None = None) -> None:
-        """Writes down how a chunk's job has ended, if that is not known yet."""
-        journal, job = self.journal, handle.job
-        if journal is None or job is None:
+    async def send_part(self, number: int, rows: int, body: ChunkBody) -> JobHandle:
+        """Sends rows of a chunk once more, beside the chunk's own job.
+
+        Args:
+            number: The chunk's number in the run.
+            rows: How many rows these are.
+            body: What is sent.
+
+        Raises:
+            AppcuesError: It was not accepted, or nothing says whether it was.
+        """
+        request, journal = self._request(body), self.journal
+        claim = self._claim(request, rows)
+        if journal is None:
+            return await self._starter.start(request, claim=claim)
+        known = await journal.add_request(number, claim)
+        try:
+            handle = await self._starter.start(request, claim=claim, owners=journal)
+        except AppcuesError as error:
+            if error.delivery is not Delivery.UNKNOWN:
+                await self._written(journal.end_request(known, None))
+            raise
+        await self._written(journal.end_request(known, handle.id))
+        await self._keep_unsettled(journal, claim, number)
+        return handle
+
+    async def end(self, outcome: Outcome) -> None:
+        """Writes down how a chunk has ended, if that is not known yet."""
+        journal = self.journal
+        if journal is None:
             return
-        record = journal.records.get(number)
-        if record is None or record.status not in {"completed", "failed"}:
-            await self._written(journal.end(number, job, error))
+        record = journal.records.get(outcome.chunk)
+        ended = record is not None and record.status in {"completed", "failed"}
+        if not ended or (outcome.retried is not None and outcome.retried.jobs):
+            await self._written(journal.end(outcome))
 
     @property
     def is_unsafe(self) -> bool:
@@ -223,9 +254,7 @@ class ChunkUploader:
         heard = evolve(claim, ended=self._starter.now()) if certain else claim
         if await self._written(journal.accept(number, handle.id, heard, certain=certain)):
             del self._memory.unwritten[claim.id]
-        if (lost := owners.unsettled(claim.id)) is not None:
-            # An earlier attempt may have started a job as well, which is nobody's.
-            await self._written(journal.lose(number, lost))
+        await self._keep_unsettled(journal, claim, number)
 
     async def _not_accepted(
         self, journal: RunJournal, claim: Claim, number: int, error: AppcuesError
@@ -237,10 +266,26 @@ class ChunkUploader:
             await self._written(journal.give_up(number, error, lost or claim))
             return
         await self._written(journal.refuse(number, error))
-        if lost is not None:
-            await self._written(journal.lose(number, lost))
+        await self._keep_unsettled(journal, claim, number)
 
-    async def _written(self, writing: Coroutine[Any, Any, None]) -> bool:
+    async def _keep_unsettled(self, journal: RunJournal, claim: Claim, number: int) -> None:
+        """Keeps in mind that an earlier attempt may have started a job as well, which is nobody's."""
+        if (lost := self._starter.owners.unsettled(claim.id)) is not None:
+            await self._written(journal.add_request(number, lost))
+
+    def _claim(self, request: Request, rows: int) -> Claim:
+        claim = self._starter.claim(self.kind, rows=rows)
+        return evolve(claim, linger=self.transport.linger(request))
+
+    def _request(self, body: ChunkBody) -> Request:
+        whole: ChunkBody | Multipart = body
+        if body.size > POST_LIMIT:
+            suffix = "csv" if body.content_type == MEDIA["csv"] else "ndjson"
+            whole = Multipart(body, f"{self._name.replace(' ', '-')}.{suffix}")
+        asked = self._endpoint.request(whole, **self._ids)  # type: ignore[arg-type]
+        return evolve(asked, retry_through_outage=True)
+
+    async def _written(self, writing: Coroutine[Any, Any, object]) -> bool:
         """Writes down what has happened already; says whether it could.
 
         If that cannot be done the journal says so to whoever wants to send more; what has happened is

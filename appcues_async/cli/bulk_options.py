@@ -31,6 +31,7 @@ class BulkOptions:
         on_failure: What becomes of failures.
         concurrency: Uploads at a time.
         chunk_bytes: The most bytes of an upload.
+        retry_failed: Whether rows that jobs have not taken are sent again.
         ordered: Whether each chunk waits for the job of the one before.
         wait: Whether to wait for the jobs.
         timeout: How long to wait for each.
@@ -62,6 +63,14 @@ class BulkOptions:
     chunk_bytes: Annotated[
         str | None, Parameter(help="The most bytes of an upload, such as 500kB, 20MB or 200MB.")
     ] = None
+    retry_failed: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Send rows of failed jobs again, by halves, until the bad ones are found. Not events.",
+        ),
+    ] = False
     ordered: Annotated[
         bool,
         Parameter(
@@ -93,6 +102,7 @@ class BulkOptions:
             "concurrency": self.concurrency,
             "chunk_bytes": bytes_of(self.chunk_bytes),
             "ordered": self.ordered,
+            "retry_failed": self.retry_failed and not dry_run,
             "wait": self.wait and not dry_run,
             "journal": None if dry_run else self.journal,
         }

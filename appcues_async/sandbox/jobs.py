@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from attrs import define, evolve, field, frozen
-from attrs.validators import ge, optional
 
 from appcues_async.sandbox.clock import SandboxClock
 
@@ -62,7 +61,7 @@ class JobPlan:
     ingestions_failed: int | None = None
     requests_failed: int = 0
     refuses: Callable[[Any], bool] | None = None
-    jobs: int | None = field(default=1, validator=optional(ge(1)))
+    jobs: int | None = 1
 
     def judge(self, work: Work) -> tuple[Work, JobPlan]:
         """Leaves the rows out that are refused; says how the job ends without them."""

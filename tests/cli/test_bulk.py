@@ -149,6 +149,19 @@ def test_stop_at_a_rejected_row_sends_nothing(
     assert account.requests == []
 
 
+def test_rows_that_the_server_rejects_are_found_on_request(
+    command: Command, account: Sandbox, many: Path
+) -> None:
+    account.plan_next_job(
+        JobPlan(status="FAILED", refuses=lambda row: row["user_id"] == "0500", jobs=None)
+    )
+    ran = command("import", "profiles", many, "--retry-failed", "--rejects", "bad.ndjson")
+    assert (ran.code, ran.error["type"]) == (6, "RowsFailed")
+    assert "row 501: the server rejects it" in ran.error["message"]
+    assert json.loads(Path("bad.ndjson").read_text(encoding="utf-8"))["row"]["user_id"] == "0500"
+    assert len(account.profiles) == 999
+
+
 def test_what_was_accepted_before_the_source_broke_is_told(
     command: Command, account: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,12 +83,13 @@ class Claims:
             yield claim
 
     def lost(self) -> Iterator[Claim]:
-        """The claims of requests whose outcome can no longer be determined."""
+        """The claims of requests beside those of the chunks, of which no job is known."""
         found = self._db.execute(
-            "SELECT l.id, l.run, l.rows, l.times, r.kind FROM lost l JOIN runs r ON r.id = l.run"
+            "SELECT q.id, q.run, q.rows, q.times, r.kind FROM requests q JOIN runs r ON r.id = q.run "
+            "WHERE q.job IS NULL"
         )
         for number, run, rows, times, kind in found:
-            claim_id = f"{self._id}/{run}/lost/{number}"
+            claim_id = f"{self._id}/{run}/request/{number}"
             claim = Claim(kind=kind, began=0, rows=rows, id=claim_id, answerable=False)
             yield claim.with_times(times)
 

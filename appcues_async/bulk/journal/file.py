@@ -55,15 +55,16 @@ CREATE TABLE chunks (
     last INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, digest TEXT,
     status TEXT NOT NULL, stint INTEGER, intent_at REAL, times TEXT, job TEXT,
     certain INTEGER NOT NULL, completed INTEGER, failed INTEGER, requests_failed INTEGER, error TEXT,
-    candidates TEXT,
+    candidates TEXT, rejected TEXT,
     PRIMARY KEY (run, number)
 ) WITHOUT ROWID;
 CREATE INDEX chunks_by_job ON chunks (job);
 CREATE INDEX chunks_by_status ON chunks (status, rows);
-CREATE TABLE lost (
+CREATE TABLE requests (
     id INTEGER PRIMARY KEY, run INTEGER NOT NULL, number INTEGER NOT NULL, rows INTEGER NOT NULL,
-    times TEXT NOT NULL
+    times TEXT NOT NULL, job TEXT
 );
+CREATE INDEX requests_by_job ON requests (job);
 """
 
 

@@ -16,8 +16,9 @@ it was accepted; or it was not."""
 ALLOWED_FROM: Final[Mapping[str, frozenset[str]]] = {
     "intent": frozenset({"planned", "refused", "intent", "unknown"}),
     "accepted": frozenset({"intent", "unknown"}),
-    "completed": frozenset({"accepted"}),
-    "failed": frozenset({"accepted"}),
+    # A job that failed, or took only part of its rows, may be tried again in parts.
+    "completed": frozenset({"accepted", "completed", "failed"}),
+    "failed": frozenset({"accepted", "failed"}),
     "refused": frozenset({"intent"}),
     "unknown": frozenset({"intent", "unknown"}),
 }
@@ -90,6 +91,7 @@ class ChunkRecord:
         requests_failed: Requests inside Appcues that failed.
         error: What went wrong, without a word of anybody's data.
         candidates: The jobs that may be its own, as JSON, where that is unknown.
+        rejected: The numbers of its rows that the server rejected, as JSON, where that was found out.
     """
 
     number: int
@@ -110,3 +112,4 @@ class ChunkRecord:
     requests_failed: int | None = None
     error: str | None = None
     candidates: str | None = None
+    rejected: str | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -20,9 +21,9 @@ from appcues_async.bulk.journal.claims import HEARTBEAT
 from appcues_async.bulk.journal.records import ChunkRecord, ChunkState, Run, RunKey
 from appcues_async.bulk.journal.settling import candidates_text
 from appcues_async.bulk.journal.store import Journal
+from appcues_async.bulk.report import Outcome
 from appcues_async.clock import Clock, sleep_on
 from appcues_async.errors import AppcuesError, InvalidInput
-from appcues_async.models import Job
 from appcues_async.recovery.evidence import Claim, Owned
 from appcues_async.wire.request import Blocks, ChunkBody, FilePieces, HeldRows
 
@@ -221,9 +222,13 @@ class RunJournal:
         """Keeps which jobs were listed before anything was sent."""
         await self._call(self._journal.note_jobs, self.run, before, self.now())
 
-    async def lose(self, number: int, claim: Claim) -> None:
-        """Remembers a request of a chunk of which nobody will find out any more what it started."""
-        await self._call(self._journal.lose, self.run, number, claim, self.now())
+    async def add_request(self, number: int, claim: Claim) -> int:
+        """Keeps a request of a chunk beside the chunk's own; see `Journal.add_request`."""
+        return await self._call(self._journal.add_request, self.run, number, claim, self.now())
+
+    async def end_request(self, request: int, job: str | None) -> None:
+        """Keeps the job of such a request; None where it has started none."""
+        await self._call(self._journal.end_request, request, job, self.now())
 
     async def intend(self, number: int, claim: Claim) -> None:
         """Writes down that a chunk is about to be sent; only then may it be.
@@ -262,17 +267,23 @@ class RunJournal:
         values = {"times": claim.times_text(), "candidates": candidates_text(error)}
         await self._move(number, "unknown", **values, error=_in_short(error))
 
-    async def end(self, number: int, job: Job, error: AppcuesError | None) -> None:
-        """Writes down how the job of a chunk has ended."""
-        await self._move(
-            number,
-            "completed" if error is None else "failed",
-            completed=job.ingestions_completed,
-            failed=job.ingestions_failed,
-            requests_failed=job.requests_failed,
-            error=None if error is None else _in_short(error),
-        )
-        self.step("completed", number)
+    async def end(self, outcome: Outcome) -> None:
+        """Writes down how a chunk has ended."""
+        job, error, retried = outcome.job, outcome.error, outcome.retried
+        values: dict[str, Any] = {"rejected": None}
+        if retried is not None and not retried.left:
+            values = {"rejected": json.dumps(retried.rejected), "completed": outcome.ingested}
+            values |= {"failed": 0, "requests_failed": 0}
+        elif job is not None:
+            values |= {
+                "completed": job.ingestions_completed,
+                "failed": job.ingestions_failed,
+                "requests_failed": job.requests_failed,
+            }
+        status: ChunkState = "completed" if outcome.status == "completed" else "failed"
+        in_short = None if error is None else _in_short(error)
+        await self._move(outcome.chunk, status, **values, error=in_short)
+        self.step("completed", outcome.chunk)
 
     async def whose(self, listed: Collection[str]) -> Owned:
         """Says whose the listed jobs are, as far as the journal knows (see `Owners`).

@@ -117,7 +117,7 @@ def prune_journal(path: Path, before: float) -> list[int]:
         settled = [run for (run,) in found if not locks.is_held(run)]
         with db:
             for run in settled:
-                for table in ("chunks", "lost", "stints"):
+                for table in ("chunks", "requests", "stints"):
                     db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
                 db.execute("DELETE FROM runs WHERE id = ?", (run,))
         if settled:

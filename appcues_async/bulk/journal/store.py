@@ -13,7 +13,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -31,6 +31,7 @@ from appcues_async.bulk.journal.records import (
     Run,
     RunKey,
 )
+from appcues_async.bulk.journal.same_run import differences, moved_source
 from appcues_async.clock import Clock, SystemClock
 from appcues_async.errors import InvalidInput
 from appcues_async.recovery.evidence import Claim, Owned
@@ -43,7 +44,8 @@ _STATES: Final = ", ".join(f"'{status}'" for status in UNSETTLED)
 _TAKEN: Final = f"""
     SELECT c.rows AS rows, c.run AS run, c.status IN ('planned', 'intent') AS moves, r.unsafe AS unsafe
     FROM chunks c JOIN runs r ON r.id = c.run WHERE c.status IN ({_STATES})
-    UNION ALL SELECT l.rows, l.run, 0, r.unsafe FROM lost l JOIN runs r ON r.id = l.run
+    UNION ALL SELECT q.rows, q.run, 0, r.unsafe FROM requests q JOIN runs r ON r.id = q.run
+    WHERE q.job IS NULL
 """  # noqa: S608
 """The row counts of unsettled chunks. Two that are safe may share one; see `RowCounts`."""
 _IS_TAKEN: Final = f"SELECT EXISTS (SELECT 1 FROM ({_TAKEN}) WHERE rows = ? AND (unsafe OR ?))"  # noqa: S608
@@ -101,7 +103,12 @@ class Journal:
             found = db.execute(
                 "SELECT fingerprint, options, limits, chunks FROM runs WHERE id = ?", (run_id,)
             ).fetchone()
-            self._compare(plan, json.loads(found[0]), json.loads(found[1]))
+            if differs := differences(plan, json.loads(found[0]), json.loads(found[1])):
+                raise InvalidInput(
+                    f"the journal {self.path} has these sources with other content or options: "
+                    f"{'; '.join(differs)}. Give them as they were to go on with that run, or name "
+                    "another journal to upload all of it afresh"
+                )
             alive = self._clock.time()
             mine = (run_id, os.getpid(), socket.gethostname(), now, now, alive, "[]")
             stint = db.execute(
@@ -210,13 +217,28 @@ class Journal:
                 )
             self._beat(now)
 
-    def lose(self, run: Run, number: int, claim: Claim, now: float) -> None:
-        """Remembers a request of which nobody will find out any more what it has started."""
+    def add_request(self, run: Run, number: int, claim: Claim, now: float) -> int:
+        """Keeps a request of a chunk beside the chunk's own; until its job is known, it may be any.
+
+        Returns:
+            The request's number.
+        """
         with self._change() as db:
-            db.execute(
-                "INSERT INTO lost (run, number, rows, times) VALUES (?, ?, ?, ?)",
+            added = db.execute(
+                "INSERT INTO requests (run, number, rows, times) VALUES (?, ?, ?, ?)",
                 (run.id, number, claim.rows, claim.times_text()),
-            )
+            ).lastrowid
+            self._beat(now)
+        assert added is not None  # noqa: S101 - SQLite numbers what it takes in
+        return added
+
+    def end_request(self, number: int, job: str | None, now: float) -> None:
+        """Keeps the job of such a request; None where it has started none."""
+        with self._change() as db:
+            if job is None:
+                db.execute("DELETE FROM requests WHERE id = ?", (number,))
+            else:
+                db.execute("UPDATE requests SET job = ? WHERE id = ?", (job, number))
             self._beat(now)
 
     def beat(self, now: float) -> None:
@@ -234,7 +256,9 @@ class Journal:
         with told(self.path):
             jobs = self._db.execute(
                 "SELECT c.job, r.kind, c.certain, c.times FROM chunks c JOIN runs r ON r.id = c.run "
-                "WHERE c.job IN (SELECT value FROM json_each(?))",
+                "WHERE c.job IN (SELECT value FROM json_each(?1)) UNION ALL "
+                "SELECT q.job, r.kind, 1, NULL FROM requests q JOIN runs r ON r.id = q.run "
+                "WHERE q.job IN (SELECT value FROM json_each(?1))",
                 (json.dumps(list(listed)),),
             ).fetchall()
             claims = [*self._claims.open(), *self._claims.lost()]
@@ -295,7 +319,7 @@ class Journal:
             sources = json.loads(text)
             if sources == list(plan.sources):
                 return int(run_id)
-            moved = moved or _moved_source(plan, run_id, sources, json.loads(stamps))
+            moved = moved or moved_source(plan, run_id, sources, json.loads(stamps))
             if both := [name for name in plan.sources if name in sources]:
                 raise InvalidInput(
                     f"the journal {self.path} has {both[0]} in run {run_id}, whose sources are "
@@ -343,26 +367,6 @@ class Journal:
             "wait for it to end, or end it"
         )
 
-    def _compare(
-        self, plan: RunKey, fingerprint: Sequence[Any], options: Mapping[str, Any]
-    ) -> None:
-        differs = [
-            f"{name} has changed: it had {_stamp_text(was)}, and has {_stamp_text(now)}"
-            for name, was, now in zip(plan.sources, fingerprint, plan.fingerprint, strict=True)
-            if (None if was is None else tuple(was)) != now
-        ]
-        differs += [
-            f"{name} was {options.get(name)!r}, and is {now!r}"
-            for name, now in plan.options.items()
-            if options.get(name) != now
-        ]
-        if differs:
-            raise InvalidInput(
-                f"the journal {self.path} has these sources with other content or options: "
-                f"{'; '.join(differs)}. Give them as they were to go on with that run, or name "
-                "another journal to upload all of it afresh"
-            )
-
 
 def _records(db: sqlite3.Connection, run: int) -> list[ChunkRecord]:
     found = db.execute(
@@ -371,25 +375,3 @@ def _records(db: sqlite3.Connection, run: int) -> list[ChunkRecord]:
     )
     records = [ChunkRecord(**dict(zip(_RECORD, row, strict=True))) for row in found]
     return [attrs.evolve(record, certain=bool(record.certain)) for record in records]
-
-
-def _moved_source(
-    plan: RunKey, run: int, sources: Sequence[str], stamps: Sequence[Sequence[int] | None]
-) -> str | None:
-    """Says which source of another run has come under another name, if one seems to."""
-    for was, stamp in zip(sources, stamps, strict=True):
-        for name, now in zip(plan.sources, plan.fingerprint, strict=True):
-            if was == name or stamp is None or tuple(stamp) != now or not Path(name).exists():
-                continue
-            if not Path(was).exists():
-                return f"{was} in run {run}, which is gone, and {name} looks like it"
-            if Path(was).samefile(name):
-                return f"{was} in run {run}, which is the same file as {name}"
-    return None
-
-
-def _stamp_text(stamp: Sequence[int] | None) -> str:
-    """Size and time of change, as people read them."""
-    if stamp is None:
-        return "no file"
-    return f"{stamp[0]:,} bytes of {moment_text(stamp[1] / 1e9)}"

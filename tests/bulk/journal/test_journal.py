@@ -146,7 +146,7 @@ def test_a_row_count_is_left_behind_by_a_process_that_is_no_more(path: Path) -> 
     one, two = opened(path), opened(path)
     first = one.begin(PLAN, 1000)
     one.plan(first, entry(0, rows=33), 1000, unsafe=True)
-    one.lose(first, 0, Claim(kind="import/events", began=1000, rows=44), 1000)
+    one.add_request(first, 0, Claim(kind="import/events", began=1000, rows=44), 1000)
     assert two.row_counts(unsafe=True) == (frozenset({33}), frozenset({44}))
     one.close(1000)
     assert two.row_counts(unsafe=True) == (frozenset(), frozenset({33, 44}))
@@ -420,7 +420,7 @@ def test_a_claim_of_a_process_that_is_no_more_ends_with_its_last_sign_of_life(pa
 def test_a_request_that_nobody_will_settle_stays_a_rival(journal: Journal) -> None:
     run = journal.begin(PLAN, 1000)
     claim = Claim(kind="import/events", began=1001, ended=1005, rows=17)
-    journal.lose(run, 3, claim, 2000)
+    journal.add_request(run, 3, claim, 2000)
     (claim,) = journal.whose([]).claims
     assert (claim.kind, claim.rows, claim.began, claim.ended) == ("import/events", 17, 1001, 1005)
     assert claim.id != journal.claim_id(run, 3)
