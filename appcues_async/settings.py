@@ -54,7 +54,7 @@ _ACTIVITY_ORIGINS: Final[Mapping[str, str]] = {
     # The EU host of the v1 activity endpoint is another one (the vendor's mobile SDKs use it).
     ORIGINS["eu"]: "https://api.eu.appcues.net",
 }
-_ENVIRONMENTS: Final[Mapping[str, Region]] = {"prod": "us", "prod-eu": "eu"}
+ENVIRONMENTS: Final[Mapping[str, Region]] = {"prod": "us", "prod-eu": "eu"}
 PROFILES: Final = Path("~/.config/appcues/config.toml")
 _SECRETS: Final = frozenset({"api_key", "api_secret"})
 _KNOWN: Final = ("account_id", "api_key", "api_secret", "base_url", "env", "profile")
@@ -297,7 +297,7 @@ class Credentials:
     def _from_parts(cls, given: Mapping[str, Any]) -> Credentials:
         env = given["env"] or "prod"
         # The vendor's command takes the variable in any case.
-        region = _ENVIRONMENTS.get(env.lower()) if isinstance(env, str) else None
+        region = ENVIRONMENTS.get(env.lower()) if isinstance(env, str) else None
         if region is None:
             raise InvalidInput(f"the Appcues environment is {env!r}; it must be prod or prod-eu")
         return cls.of(

@@ -80,7 +80,7 @@ class Ended:
 
 
 async def run_bulk(
-    files: Sequence[Path],
+    source: Sequence[Path | str],
     kind: Kind,
     start: Callable[[Bulk], Start],
     bulk: BulkOptions,
@@ -88,10 +88,10 @@ async def run_bulk(
     *,
     segment_id: str | None = None,
 ) -> None:
-    """Sends files, follows their jobs, shows the report, and fails if not every row has made it.
+    """Sends files or ids, follows their jobs, shows the report, and fails unless every row was taken.
 
     Args:
-        files: What to send; `-` is stdin.
+        source: Files, of which `-` is stdin; or ids.
         kind: What its rows are.
         start: Chooses the method that starts the run.
         bulk: How to send it.
@@ -104,7 +104,9 @@ async def run_bulk(
     """
     arguments = bulk.arguments(dry_run=options.dry_run)
     seconds = seconds_of(bulk.timeout)
-    await asyncio.to_thread(_check_files, files, kind, bulk)
+    files = [one for one in source if isinstance(one, Path)]
+    if len(files) == len(source):
+        await asyncio.to_thread(_check_files, files, kind, bulk)
     rehearsal = Rehearsal(accepts=True) if options.dry_run else None
     display = Silent() if rehearsal else open_stages(options.quiet, options.output)
     async with open_client(options, display, segment_id=segment_id, rehearsal=rehearsal) as client:
@@ -113,7 +115,7 @@ async def run_bulk(
             waits = attrs.evolve(Timeouts(), wait=max(seconds, LEAST))
             client = client.with_options(timeouts=waits)  # noqa: PLW2901
         segment = () if segment_id is None else (segment_id,)
-        run = start(client.bulk)(*segment, list(files), **arguments)
+        run = start(client.bulk)(*segment, list(source), **arguments)
         (ended,) = await follow_runs([run], display, options)
         report = ended.report
         if rehearsal is not None:

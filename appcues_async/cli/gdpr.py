@@ -46,7 +46,7 @@ async def delete(
             kind="InvalidInput",
             exit_code=CONFIGURATION,
         )
-    confirm(f"erase {len(ids):,} users for good", yes or options.dry_run)
+    confirm(f"erase {len(ids):,} users for good", options, yes=yes)
     async with open_account(options) as (client, sandbox):
         secret = Secret(key if sandbox is None else sandbox.legacy_api_key)
         said = await client.gdpr.delete(ids, legacy_api_key=secret)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from cyclopts import App
+from typing import Annotated
 
-from appcues_async.cli.inputs import attributes_of, ids_of
+from cyclopts import App, Parameter
+
+from appcues_async.cli.inputs import attributes_of, ids_of, split_ids
 from appcues_async.cli.options import (
     DEFAULTS,
     AllowIds,
@@ -13,6 +15,7 @@ from appcues_async.cli.options import (
     JsonFile,
     Options,
     Pairs,
+    UserIds,
     open_client,
 )
 from appcues_async.cli.output import show_one
@@ -57,7 +60,8 @@ async def update_profile(
 async def add_users(
     group_id: Id,
     /,
-    *user_ids: Id,
+    *ids: Annotated[Id, Parameter(help="Ids of users.")],
+    user_ids: UserIds = (),
     file: IdsFile = None,
     allow_id: AllowIds = (),
     options: Options = DEFAULTS,
@@ -66,7 +70,7 @@ async def add_users(
 
     Example: appcues-async groups add-users acme 007 008
     """
-    ids = await ids_of(user_ids, file, id_rule(allow_id))
+    users = await ids_of((*ids, *split_ids(user_ids)), file, id_rule(allow_id))
     async with open_client(options) as client:
-        await client.groups.add_users(group_id, ids, allow_ids=allow_id)
-        show_one({"id": group_id, "ids": len(ids)}, options.output)
+        await client.groups.add_users(group_id, users, allow_ids=allow_id)
+        show_one({"id": group_id, "ids": len(users)}, options.output)

@@ -11,14 +11,23 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.ids import IdRule, check_user_ids
 from appcues_async.rows.inputs import ids_of_text, path_errors
 from appcues_async.rows.kinds import USER_ID
 
-__all__ = ["attributes_of", "ids_of", "interruptible", "json_of", "object_of", "pairs_of"]
+__all__ = [
+    "attributes_of",
+    "ids_of",
+    "interruptible",
+    "json_of",
+    "object_of",
+    "one_way",
+    "pairs_of",
+    "split_ids",
+]
 
 
 @contextmanager
@@ -102,6 +111,28 @@ def attributes_of(pairs: Sequence[str], file: str | None) -> dict[str, Any]:
     """
     given: Mapping[str, Any] = {} if file is None else object_of(file)
     return {**given, **pairs_of(pairs)}
+
+
+T = TypeVar("T")
+
+
+def one_way(what: str, first: T | None, option: str, second: T | None) -> T:
+    """The one of two ways to give something that was taken.
+
+    Raises:
+        InvalidInput: Both were taken, or neither.
+    """
+    if (first is None) == (second is None):
+        how = "given twice" if first is not None else "missing"
+        raise InvalidInput(f"{what} is {how}; give it once, in its place or as {option}")
+    given = second if first is None else first
+    assert given is not None  # noqa: S101 - one of them is not
+    return given
+
+
+def split_ids(texts: Sequence[str]) -> list[str]:
+    """The ids of lists with commas between them; an id that holds one is given another way."""
+    return [one for text in texts for one in text.split(",")]
 
 
 async def ids_of(ids: Sequence[str], file: str | None, rule: IdRule) -> list[str]:

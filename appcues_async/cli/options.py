@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from collections.abc import AsyncIterator, Callable
@@ -15,11 +16,14 @@ from cyclopts import Parameter
 
 from appcues_async.cli.dry_run import Rehearsal, rehearsed
 from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed
+from appcues_async.cli.limits import LimitsEcho
 from appcues_async.cli.output import Form
+from appcues_async.cli.profile_file import saved_profiles
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import InvalidInput
 from appcues_async.logs import log_to_stderr
 from appcues_async.notices import Listener
+from appcues_async.settings import Credentials
 
 if TYPE_CHECKING:
     from appcues_async.sandbox import Sandbox
@@ -30,16 +34,20 @@ __all__ = [
     "Id",
     "IdsFile",
     "InputFile",
+    "Interactive",
     "JsonFile",
     "Options",
     "Output",
     "Pairs",
     "Quiet",
     "Timeout",
+    "UserIds",
     "Wait",
     "Yes",
+    "asks_first",
     "at_least",
     "bytes_of",
+    "credentials_of",
     "open_account",
     "open_client",
     "resume_command",
@@ -107,6 +115,26 @@ AllowIds: TypeAlias = Annotated[
     ),
 ]
 Yes: TypeAlias = Annotated[bool, Parameter(negative="", show_default=False, help="Do not ask.")]
+Interactive: TypeAlias = Annotated[
+    bool,
+    Parameter(
+        name=("--interactive", "-i"),
+        negative="",
+        show_default=False,
+        help="Ask before anything is deleted or removed.",
+    ),
+]
+UserIds: TypeAlias = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--user-ids",
+        negative="",
+        show_default=False,
+        allow_leading_hyphen=True,
+        consume_multiple=False,
+        help="Ids with commas between them, such as 007,008; may be repeated.",
+    ),
+]
 Output: TypeAlias = Annotated[
     Form, Parameter(name=("--output", "-o"), help="How results are written to stdout.")
 ]
@@ -127,6 +155,7 @@ class Options:
         dry_run: Whether to show what would be sent instead of sending it.
         proxy: A proxy to go through, or `env`.
         output: How results are written.
+        interactive: Whether to ask before anything is deleted or removed.
         quiet: Whether to leave out progress.
         verbose: 1 logs to stderr, 2 logs each attempt as well.
     """
@@ -156,6 +185,7 @@ class Options:
         ),
     ] = None
     output: Output = "table"
+    interactive: Interactive = False
     quiet: Quiet = False
     verbose: Annotated[
         int,
@@ -234,7 +264,17 @@ async def open_account(
             session = opened.enter_context(rehearsed(options.output, rehearsal))
         # A rehearsal connects to nothing.
         proxy = None if options.dry_run else options.proxy
-        client = _client(options.profile, sandbox, session=session, proxy=proxy, on_notice=listener)
+        echo = opened.enter_context(LimitsEcho(listener, quiet=options.quiet))
+        credentials = credentials_of(options, sandbox)
+        client = AppcuesClient(
+            credentials.account_id,
+            credentials.api_key,
+            credentials.api_secret,
+            base_url=credentials.origin,
+            session=session,
+            proxy=proxy,
+            on_notice=echo,
+        )
         yield await opened.enter_async_context(client), sandbox
 
 
@@ -256,17 +296,46 @@ def _sandbox(segment_id: str | None) -> Sandbox:
     return sandbox
 
 
-def _client(profile: str | None, sandbox: Sandbox | None, **others: Any) -> AppcuesClient:
+def credentials_of(options: Options, sandbox: Sandbox | None) -> Credentials:
+    """Finds the credentials that the options stand for.
+
+    Args:
+        options: Which account.
+        sandbox: The sandbox, where it is one.
+
+    Raises:
+        CommandFailed: There are none, or they are malformed.
+    """
     if sandbox is not None:
-        return AppcuesClient(**sandbox.credentials, **others)
+        return Credentials.of(**sandbox.credentials)
     try:
-        if profile is None:
-            return AppcuesClient.from_env(**others)
-        return AppcuesClient.from_profile(profile, **others)
+        if options.profile is None:
+            return Credentials.from_env()
+        return Credentials.from_profile(options.profile)
     except InvalidInput as error:
         raise CommandFailed(
             f"{error}; or try --sandbox", kind="InvalidInput", exit_code=CONFIGURATION
         ) from None
+
+
+def asks_first(options: Options) -> bool:
+    """Whether to ask before users are removed from a segment, which is done without asking otherwise.
+
+    As in the vendor's command, `--interactive` says so, or else the variable APPCUES_INTERACTIVE, or
+    else `interactive` in the profile.
+
+    Raises:
+        InvalidInput: The variable is neither true nor false, or the profiles cannot be read.
+    """
+    if options.interactive:
+        return True
+    said = os.environ.get("APPCUES_INTERACTIVE")
+    if said is None:
+        name = options.profile or os.environ.get("APPCUES_PROFILE") or "default"
+        return saved_profiles().get(name, {}).get("interactive") is True
+    if said not in {"true", "false"}:
+        raise InvalidInput(f"APPCUES_INTERACTIVE is {said!r}; it must be true or false")
+    return said == "true"
 
 
 def resume_command(options: Options) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -10,7 +12,17 @@ from cyclopts import App, Parameter
 from appcues_async.cli.bulk import run_bulk
 from appcues_async.cli.bulk_options import BULK_DEFAULTS, BulkOptions
 from appcues_async.cli.confirm import confirm
-from appcues_async.cli.options import DEFAULTS, Id, InputFile, Options, Yes, open_client
+from appcues_async.cli.inputs import one_way, split_ids
+from appcues_async.cli.options import (
+    DEFAULTS,
+    Id,
+    InputFile,
+    Options,
+    UserIds,
+    Yes,
+    asks_first,
+    open_client,
+)
 from appcues_async.cli.output import as_row, show, show_one
 from appcues_async.rows.kinds import USER_IDS
 
@@ -48,14 +60,22 @@ async def get(segment_id: SegmentId, /, *, options: Options = DEFAULTS) -> None:
 
 @app.command
 async def create(
-    name: str, /, *, description: str | None = None, options: Options = DEFAULTS
+    name: Annotated[str | None, Parameter(help="Its name.")] = None,
+    /,
+    *,
+    named: Annotated[
+        str | None, Parameter(name="--name", help="Its name, where it is not given before.")
+    ] = None,
+    description: str | None = None,
+    options: Options = DEFAULTS,
 ) -> None:
     """Make a segment.
 
     Example: appcues-async segments create "Beta testers" --description "All of them"
     """
+    title = one_way("the name", name, "--name", named)
     async with open_client(options) as client:
-        show_one(as_row(await client.segments.create(name, description)), options.output)
+        show_one(as_row(await client.segments.create(title, description)), options.output)
 
 
 @app.command
@@ -88,7 +108,7 @@ def delete(
 
     Example: appcues-async segments delete SEGMENT_ID --yes
     """
-    confirm(f"delete segment {segment_id} for good", yes or options.dry_run)
+    confirm(f"delete segment {segment_id} for good", options, yes=yes)
     asyncio.run(_delete(segment_id, options))
 
 
@@ -101,29 +121,37 @@ async def _delete(segment_id: str, options: Options) -> None:
 @app.command
 async def add_users(
     segment_id: SegmentId,
-    file: IdsFile,
+    file: IdsFile | None = None,
     /,
     *,
+    user_ids: UserIds = (),
     bulk: BulkOptions = BULK_DEFAULTS,
     options: Options = DEFAULTS,
 ) -> None:
-    """Add the users of a file to a segment.
+    """Add the users of a file, or those that are named, to a segment.
 
     The file is a CSV of one column, or NDJSON with each id in double quotes.
 
     Example: appcues-async segments add-users SEGMENT_ID ids.csv
     """
     await run_bulk(
-        (file,), USER_IDS, lambda made: made.add_user_ids, bulk, options, segment_id=segment_id
+        _source_of(file, user_ids),
+        USER_IDS,
+        lambda made: made.add_user_ids,
+        bulk,
+        options,
+        segment_id=segment_id,
     )
 
 
 @app.command
-async def remove_users(
+def remove_users(
     segment_id: SegmentId,
-    file: IdsFile,
+    file: IdsFile | None = None,
     /,
     *,
+    user_ids: UserIds = (),
+    yes: Yes = False,
     bulk: BulkOptions = BULK_DEFAULTS,
     options: Options = DEFAULTS,
 ) -> None:
@@ -131,6 +159,27 @@ async def remove_users(
 
     Example: appcues-async segments remove-users SEGMENT_ID ids.csv
     """
-    await run_bulk(
-        (file,), USER_IDS, lambda made: made.remove_user_ids, bulk, options, segment_id=segment_id
+    source = _source_of(file, user_ids)
+    if asks_first(options):
+        confirm(f"remove users from segment {segment_id}", options, yes=yes)
+    asyncio.run(
+        run_bulk(
+            source,
+            USER_IDS,
+            lambda made: made.remove_user_ids,
+            bulk,
+            options,
+            segment_id=segment_id,
+        )
     )
+
+
+def _source_of(file: Path | None, user_ids: Sequence[str]) -> Sequence[Path | str]:
+    """The file, or the ids that are named.
+
+    Raises:
+        InvalidInput: Both are given, or neither.
+    """
+    files: Sequence[Path | str] | None = None if file is None else [file]
+    ids: Sequence[Path | str] | None = split_ids(user_ids) or None
+    return one_way("the source of ids", files, "--user-ids", ids)

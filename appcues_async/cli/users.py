@@ -81,7 +81,7 @@ async def delete_profile(
     Example: appcues-async users delete-profile 007 --yes
     """
     seconds = seconds_of(timeout)
-    confirm(f"delete the profile of user {user_id} for good", yes or options.dry_run)
+    confirm(f"delete the profile of user {user_id} for good", options, yes=yes)
     display = open_display(options.quiet, options.output)
     async with open_client(options, display) as client:
         handle = await client.users.delete_profile(user_id)
