@@ -54,6 +54,9 @@ def served() -> Iterator[Sandbox]:
 @pytest.fixture
 def page(browser: Chrome, served: Sandbox) -> Iterator[Chrome]:
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    # The page of the test before asks a sandbox that is gone, until it is left.
+    browser.get("about:blank")
+    log(browser)
     browser.get(served.inspector_url)
     wait(browser, lambda: text(browser, "connection") == "Live")
     yield browser
@@ -84,6 +87,11 @@ def shows(browser: Chrome, name: str, *parts: str) -> None:
         return all(part in found for part in parts)
 
     wait(browser, shown)
+
+
+def set_width(browser: Chrome, width: int) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
 def use(sandbox: Sandbox) -> str:
@@ -122,13 +130,25 @@ def test_retries_and_lost_answers_are_shown(page: Chrome, served: Sandbox) -> No
     served.faults.add(Reset(applied=True), path="add_user_ids")
     use(served)
     shows(page, "request-rows", "503 retry 1", "202 retry 2", "cut, applied", "202 retry 1")
+    shows(page, "faults", "answer 2 of 2, over", "reset 1 of 1, over")
+    set_width(page, 360)
+    shows(page, "request-rows", "202 retry 1")
+
+
+def test_a_failed_jobs_bar_is_red(page: Chrome, served: Sandbox) -> None:
+    served.fail_next_job()
+    use(served)
+    served.advance(30)
+    shows(page, "jobs", "FAILED", "COMPLETED")
+    bars = "return [...document.querySelectorAll('progress')].map((one) => one.className)"
+    assert page.execute_script(bars) == ["", "failed"]
 
 
 def test_the_chart_counts_requests_against_the_limit(page: Chrome, served: Sandbox) -> None:
     shows(page, "limit", "no limit")
     use(served)
     served.rate_limit = 9
-    shows(page, "limit", "limit 9")
+    shows(page, "limit", "last minute: ", " at most, limit 9")
     title = "return document.getElementById('chart-title').textContent"
     wait(page, lambda: page.execute_script(title).startswith("4 requests in the last minute"))
     assert page.execute_script("return document.querySelectorAll('#chart rect.ok').length") >= 1
@@ -201,8 +221,7 @@ def test_a_sandbox_that_is_gone_is_said(page: Chrome, served: Sandbox) -> None:
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_it_fits_the_screen(page: Chrome, served: Sandbox, width: int) -> None:
     use(served)
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    set_width(page, width)
     shows(page, "totals", "4 requests")
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
 

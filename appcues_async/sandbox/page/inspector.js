@@ -79,8 +79,9 @@ function show(live) {
 function showRate(live) {
   const seconds = live.per_second;
   const limit = live.rate_limit;
-  find("limit").textContent = limit === null ? "no limit, last minute" : `limit ${limit}, last minute`;
-  const most = Math.max(5, (limit || 0) * 1.15, ...seconds.map((one) => one.requests));
+  const peak = Math.max(0, ...seconds.map((one) => one.requests));
+  find("limit").textContent = `last minute: ${count(peak)} at most, ${limit === null ? "no limit" : `limit ${limit}`}`;
+  const most = Math.max(5, (limit || 0) * 1.15, peak);
   const chart = find("chart");
   const drawn = [];
   const draw = (tag, attributes) => {
@@ -144,7 +145,7 @@ function jobCard(job) {
   const top = make("div", undefined, "top");
   const name = { COMPLETED: "s-ok", FAILED: "s-failed" }[job.status] || "";
   top.append(make("b", job.name), make("span", job.status, name));
-  const bar = make("progress");
+  const bar = make("progress", undefined, job.status === "FAILED" ? "failed" : "");
   bar.setAttribute("aria-label", `Progress of ${job.name}`);
   if (job.progress !== null) bar.value = job.progress;
   const left = job.seconds_left === null ? "" : `, ${job.seconds_left.toFixed(1)} s left`;
@@ -158,9 +159,11 @@ function faultCard(fault) {
   if (more.after === "body") delete more.after;
   const said = Object.entries(more).filter(([, value]) => value !== null && value !== false
     && !(typeof value === "object" && !Object.keys(value).length)).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
-  const card = make("li");
+  const over = times !== null && hits >= times;
+  const card = make("li", undefined, over ? "over" : "");
   const top = make("div", undefined, "top");
-  top.append(make("b", kind), make("span", `${count(hits)} of ${times === null ? "all" : count(times)}`));
+  const happened = `${count(hits)} of ${times === null ? "all" : count(times)}`;
+  top.append(make("b", kind), make("span", over ? `${happened}, over` : happened));
   const where = `${method || "any method"} ${path || "any path"}${skip ? `, after ${skip}` : ""}${probability < 1 ? `, chance ${probability}` : ""}`;
   card.append(top, make("div", [where, ...said].join(" · "), "mono faint"));
   return card;
