@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from attrs import evolve, field, frozen
+from attrs import AttrsInstance, evolve, field, fields, frozen
 
 from appcues_async.text import guard_links, hide_links, remove_links
 
@@ -26,6 +26,7 @@ __all__ = [
     "Rows",
     "Segment",
     "Tag",
+    "as_row",
     "without_links",
 ]
 
@@ -117,6 +118,18 @@ def without_links(job: Job) -> Job:
     )
     told = evolve(job, events=events, extra=remove_links(job.extra))
     return job if told == job else told
+
+
+def as_row(model: AttrsInstance) -> dict[str, Any]:
+    """Makes a row of a model: values by name, those that the documents do not name last."""
+    row = {
+        field.name: getattr(model, field.name)
+        for field in fields(type(model))
+        if field.name != "extra"
+    }
+    # The id and the name come first, wherever the model has them.
+    named = {name: row[name] for name in ("id", "name") if name in row}
+    return {**named, **row, **getattr(model, "extra", {})}
 
 
 @frozen(kw_only=True)

@@ -20,7 +20,6 @@ from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
 from appcues_async.cli.bulk_options import BulkOptions
 from appcues_async.cli.bulk_progress import open_stages
-from appcues_async.cli.dry_run import Rehearsal
 from appcues_async.cli.failures import (
     CommandFailed,
     exit_code_of,
@@ -42,6 +41,7 @@ from appcues_async.rows.kinds import Kind
 from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.settings import Timeouts
 from appcues_async.waiting.handle import JobHandle
+from appcues_async.wire.rehearsal import Rehearsal
 
 __all__ = [
     "Ended",

@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from appcues_async.cli.dry_run import NothingSent
 from appcues_async.cli.failures import failure_of, message_of
 from appcues_async.cli.options import Options, resume_command
 from appcues_async.cli.output import print_lines, say, show, show_each, show_one
 from appcues_async.cli.progress import UPLOADING, Display, Label
 from appcues_async.errors import AppcuesError, InvalidInput, JobPending
 from appcues_async.waiting.handle import JobHandle
+from appcues_async.wire.rehearsal import NothingSent
 
 __all__ = [
     "COLUMNS",

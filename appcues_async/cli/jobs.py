@@ -12,10 +12,10 @@ from cyclopts import App, Parameter
 from appcues_async.cli.follow import Followed, follow
 from appcues_async.cli.job_table import JobTable, open_job_table
 from appcues_async.cli.options import DEFAULTS, Id, Options, Timeout, open_client, seconds_of
-from appcues_async.cli.output import as_row, show, show_one
+from appcues_async.cli.output import show, show_one
 from appcues_async.cli.progress import open_display
 from appcues_async.errors import InvalidInput
-from appcues_async.models import Job, without_links
+from appcues_async.models import Job, as_row, without_links
 from appcues_async.notices import JobChanged
 
 __all__ = ["app"]

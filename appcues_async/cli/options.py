@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 from attrs import frozen
 from cyclopts import Parameter
 
-from appcues_async.cli.dry_run import Rehearsal, rehearsed
+from appcues_async.cli.dry_run import rehearsed
 from appcues_async.cli.failures import CONFIGURATION, USAGE, CommandFailed
 from appcues_async.cli.limits import LimitsEcho
 from appcues_async.cli.output import Form
@@ -24,6 +24,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.logs import log_to_stderr
 from appcues_async.notices import Listener
 from appcues_async.settings import Credentials
+from appcues_async.wire.rehearsal import Rehearsal
 
 if TYPE_CHECKING:
     from appcues_async.sandbox import Sandbox

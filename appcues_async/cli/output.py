@@ -20,12 +20,12 @@ from rich.table import Table
 from rich.text import Text
 
 from appcues_async.cli.failures import UNEXPECTED, CommandFailed
+from appcues_async.models import as_row
 from appcues_async.text import printable
 
 __all__ = [
     "Form",
     "Row",
-    "as_row",
     "json_text",
     "print_lines",
     "say",
@@ -54,18 +54,6 @@ _STEERING: Final = re.compile(
     "[\x7f-\x9f\xad\u061c\u200b\u200e-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
 """What steers a terminal, of the characters that JSON does not escape by itself."""
-
-
-def as_row(model: attrs.AttrsInstance) -> dict[str, Any]:
-    """Makes a row of a model; fields that the documents do not name follow those that they do."""
-    row = {
-        field.name: getattr(model, field.name)
-        for field in attrs.fields(type(model))
-        if field.name != "extra"
-    }
-    # The id and the name come first, wherever the model has them.
-    named = {name: row[name] for name in ("id", "name") if name in row}
-    return {**named, **row, **getattr(model, "extra", {})}
 
 
 def show(

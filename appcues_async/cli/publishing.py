@@ -10,8 +10,9 @@ from cyclopts import App, Parameter
 
 from appcues_async.api.publishing import Collection, ExperienceType, Publishable
 from appcues_async.cli.options import DEFAULTS, Id, Options, open_client
-from appcues_async.cli.output import as_row, show, show_one
+from appcues_async.cli.output import show, show_one
 from appcues_async.client import AppcuesClient
+from appcues_async.models import as_row
 
 __all__ = ["CHECKLISTS", "EXPERIENCES", "FLOWS", "TAGS"]
 

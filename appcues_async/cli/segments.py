@@ -23,7 +23,8 @@ from appcues_async.cli.options import (
     asks_first,
     open_client,
 )
-from appcues_async.cli.output import as_row, show, show_one
+from appcues_async.cli.output import show, show_one
+from appcues_async.models import as_row
 from appcues_async.rows.kinds import USER_IDS
 
 __all__ = ["app"]

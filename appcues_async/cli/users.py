@@ -22,8 +22,9 @@ from appcues_async.cli.options import (
     open_client,
     seconds_of,
 )
-from appcues_async.cli.output import as_row, show, show_one
+from appcues_async.cli.output import show, show_one
 from appcues_async.cli.progress import open_display
+from appcues_async.models import as_row
 
 __all__ = ["app"]
 

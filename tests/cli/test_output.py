@@ -15,8 +15,8 @@ import pytest
 from rich.cells import cell_len
 
 from appcues_async.cli.failures import CommandFailed
-from appcues_async.cli.output import Form, as_row, print_lines, show, show_each, show_one
-from appcues_async.models import JobEvent, Segment
+from appcues_async.cli.output import Form, print_lines, show, show_each, show_one
+from appcues_async.models import JobEvent, Segment, as_row
 
 ID = "75d59048-7961-419b-95e2-018c708bdfe5"
 ROWS: list[dict[str, Any]] = [
