@@ -10,7 +10,6 @@ Standard logging is always among the listeners (see `logs`).
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -334,6 +333,8 @@ def notify(listener: Listener | None, notice: Notice) -> None:
         return
     try:
         listener(notice)
-    except (Exception, asyncio.CancelledError):
-        # Nobody is cancelled by what a listener raises.
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        # Nobody is cancelled, or left half way, by what a listener raises.
         log.exception("the on_notice listener failed on a %s", type(notice).__name__)

@@ -92,16 +92,17 @@ def test_what_ends_a_program_passes_through(error: type[BaseException]) -> None:
         notify(stop, PauseEnded())
 
 
-def test_a_cancellation_that_a_listener_raises_is_an_error_of_its_own(
-    caplog: pytest.LogCaptureFixture,
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, BaseException])
+def test_what_a_listener_raises_besides_is_an_error_of_its_own(
+    error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
     def stop(notice: Notice) -> None:
-        raise asyncio.CancelledError
+        raise error
 
     notify(stop, PauseEnded())
     (record,) = caplog.records
     assert record.exc_info is not None
-    assert record.exc_info[0] is asyncio.CancelledError
+    assert record.exc_info[0] is error
 
 
 def test_every_notice_is_part_of_what_can_be_told() -> None:

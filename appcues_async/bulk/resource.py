@@ -6,7 +6,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, MutableSet, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import (
     Any,
     Final,
@@ -34,7 +33,7 @@ from appcues_async.recovery.starting import Starter
 from appcues_async.rows.file_head import MEDIA, Format
 from appcues_async.rows.frames import Frame
 from appcues_async.rows.ids import ANY_ID, UserId, id_rule
-from appcues_async.rows.inputs import check_source
+from appcues_async.rows.inputs import check_source, file_option
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.rows.values import shown, whole_number
@@ -249,7 +248,7 @@ class Bulk:
         """
         number = whole_number(chunk, "chunk", 0)
         await asyncio.to_thread(
-            settle_chunk, Path(journal), number, applied=applied, run=run, job=job
+            settle_chunk, file_option(journal, "journal"), number, applied=applied, run=run, job=job
         )
 
     def _run(
@@ -307,8 +306,8 @@ class Bulk:
                 uploader=uploader,
                 concurrency=concurrency,
                 chunk_bytes=chunk_bytes,
-                journal=None if journal is None else Path(journal),
-                rejects=None if rejects is None else Path(rejects),
+                journal=None if journal is None else file_option(journal, "journal"),
+                rejects=None if rejects is None else file_option(rejects, "rejects"),
                 account=self._account,
                 wait=wait,
                 ordered=ordered,

@@ -21,6 +21,7 @@ from collections.abc import (
 )
 from contextlib import contextmanager
 from itertools import groupby, islice
+from pathlib import Path
 from typing import Any, Final, TextIO
 
 import msgspec
@@ -34,6 +35,7 @@ from appcues_async.rows.values import shown
 __all__ = [
     "batches_of",
     "check_source",
+    "file_option",
     "ids_of_text",
     "path_errors",
     "reads_as_header",
@@ -74,6 +76,28 @@ def text_of_path(path: str | os.PathLike[str]) -> str:
     except UnicodeEncodeError:
         # No file can be called that.
         return text.encode("utf-8", "backslashreplace").decode()
+
+
+def file_option(value: object, name: str) -> Path:
+    """Takes an option that names a file.
+
+    Args:
+        value: The option.
+        name: What the option is called.
+
+    Raises:
+        InvalidInput: It cannot be the name of a file.
+    """
+    if not isinstance(value, str | os.PathLike) or isinstance(os.fspath(value), bytes):
+        raise InvalidInput(f"{name} is {shown(value)}; it must be the path of a file")
+    text = os.fspath(value)
+    try:
+        fit = bool(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        fit = False
+    if not fit:
+        raise InvalidInput(f"{name} is {text!r}, which no file can be called; name another file")
+    return Path(text)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
 from appcues_async.api.imports import IMPORT_PROFILES
@@ -18,6 +17,7 @@ from appcues_async.bulk.spec import Account, OnFailure
 from appcues_async.notices import Listener
 from appcues_async.rows.file_head import MEDIA, Format
 from appcues_async.rows.ids import UserId, id_rule
+from appcues_async.rows.inputs import file_option
 from appcues_async.rows.kinds import PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.rows.values import whole_number
@@ -185,7 +185,7 @@ class Sync:
         check_names(method, options, SyncOptions)
         types, written = options.get("types"), options.get("format")
         on_failure, given = options.get("on_failure", "raise"), options.get("rejects")
-        rejects = None if given is None else Path(given)
+        rejects = None if given is None else file_option(given, "rejects")
         one_of("types", types, (None, "infer"))
         one_of("format", written, (None, *MEDIA))
         one_of("on_failure", on_failure, get_args(OnFailure))
@@ -197,7 +197,7 @@ class Sync:
         kind = kind.with_ids(id_rule(options.get("allow_ids", ())))
         return SyncSpec(
             target=Target(account.origin, account.id, target),
-            state=Path(state).absolute(),
+            state=file_option(state, "state").absolute(),
             sources=parts_of(source, kind),
             reading=Reading(kind, "full", types, written),
             counter=RowCounter(),

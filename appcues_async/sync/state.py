@@ -17,6 +17,7 @@ from typing import Final, Self
 
 from attrs import frozen
 
+from appcues_async.bulk.journal.file import keep_from_others
 from appcues_async.errors import InvalidInput
 
 __all__ = ["MEMBER", "StateFile", "Target", "Upload"]
@@ -216,6 +217,7 @@ def _connect(path: Path, *, make: bool) -> sqlite3.Connection:
         with suppress(FileExistsError):
             # Made here for the sake of its mode; SQLite gives the same to the files beside it.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        keep_from_others(path)
     elif not path.exists():
         name = ":memory:"
     return sqlite3.connect(name, timeout=0, isolation_level=None, check_same_thread=False)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final, TypeVar
 
 from attrs import frozen
 
@@ -21,12 +24,16 @@ __all__ = [
     "VERSION",
     "Shown",
     "connect",
+    "keep_from_others",
     "locks_of",
     "moment_text",
     "open_existing",
     "read_journal",
+    "stored",
     "told",
 ]
+
+T = TypeVar("T")
 
 VERSION: Final = 2
 """The version of the tables below."""
@@ -91,8 +98,10 @@ def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.
             release, or belongs to another account.
     """
     with told(path):
-        if path.is_dir():
-            raise InvalidInput(f"the journal {path} cannot be opened: it is a folder; name a file")
+        if path.exists() and not path.is_file():
+            what = "folder" if path.is_dir() else "device"
+            raise InvalidInput(f"the journal {path} cannot be opened: it is a {what}; name a file")
+        _check_names(path)
         existed = True
         with suppress(FileExistsError):
             # Made here, for the sake of its mode; SQLite gives the same to the files beside it. One
@@ -100,6 +109,8 @@ def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.
             # hold on it in this process.
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             existed = False
+        if existed:
+            keep_from_others(path)
         # Locks are made after the journal: where there were some, an empty file has been a journal.
         was_made = existed and locks_of(path).exists()
         db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
@@ -113,6 +124,35 @@ def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.
             db.close()
             raise
     return db
+
+
+def keep_from_others(path: Path) -> None:
+    """Takes a file from everybody but its owner and group.
+
+    Raises:
+        InvalidInput: It is another user's, and everybody may read or write it.
+    """
+    mode = path.stat().st_mode
+    # A device is everybody's.
+    if os.name == "nt" or not stat.S_ISREG(mode) or not mode & 0o007:
+        return
+    try:
+        path.chmod(stat.S_IMODE(mode) & ~0o007)
+    except PermissionError:
+        raise InvalidInput(
+            f"{path} is another user's file, which everybody may read or write; name a file of your own"
+        ) from None
+
+
+def _check_names(path: Path) -> None:
+    """Makes sure that the files beside a journal can have their names.
+
+    Raises:
+        OSError: They cannot.
+    """
+    # The longest; SQLite would speak of a folder that may not be written to.
+    with suppress(FileNotFoundError):
+        path.with_name(f"{path.name}-journal").lstat()
 
 
 def locks_of(path: Path) -> Path:
@@ -142,9 +182,9 @@ def read_journal(path: Path) -> Shown:
     Raises:
         InvalidInput: It cannot be read, is damaged, or no journal.
     """
-    with told(path):
+    with told(path), TemporaryDirectory(prefix="appcues-journal-") as folder:
         path.stat()
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(_open_to_read(path, Path(folder))) as db:
             _check_is_journal(path, db)
             db.row_factory = sqlite3.Row
             about, *_ = _read(db, "SELECT id, origin, account, made FROM journal")
@@ -161,11 +201,32 @@ def read_journal(path: Path) -> Shown:
                 "job, completed, failed, error, candidates FROM chunks ORDER BY run, number",
             )
     for run in runs:
-        run["sources"], run["options"] = json.loads(run["sources"]), json.loads(run["options"])
+        run["sources"] = stored(path, run["sources"], list)
+        run["options"] = stored(path, run["options"], dict)
         run["read_to_end"] = bool(run["read_to_end"])
     for chunk in chunks:
-        chunk["candidates"] = json.loads(chunk["candidates"] or "[]")
+        chunk["candidates"] = stored(path, chunk["candidates"] or "[]", list)
     return Shown(about, runs, chunks)
+
+
+def stored(path: Path, text: Any, kind: type[T]) -> T:
+    """Reads what a column of a journal holds as JSON.
+
+    Args:
+        path: The journal.
+        text: What the column holds.
+        kind: What it must be.
+
+    Raises:
+        InvalidInput: It is something else, so that the journal is damaged.
+    """
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError, RecursionError):
+        value = None
+    if not isinstance(value, kind):
+        raise InvalidInput(_damaged(path))
+    return value
 
 
 @contextmanager
@@ -179,6 +240,8 @@ def told(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise InvalidInput(_words_for(path, error)) from None
+    except json.JSONDecodeError:
+        raise InvalidInput(_damaged(path)) from None
     except FileNotFoundError:
         raise InvalidInput(
             f"the journal {path} cannot be opened: there is no such file or folder"
@@ -305,6 +368,31 @@ def _check_version(path: Path, db: sqlite3.Connection) -> None:
             f"the journal {path} is of version {version}, and this release knows {VERSION}; use the "
             "release that made it, or a newer one"
         )
+
+
+def _open_to_read(path: Path, folder: Path) -> sqlite3.Connection:
+    """Opens a journal without changing it.
+
+    Args:
+        path: Its file.
+        folder: Where a copy of it may be kept.
+    """
+    db = None
+    try:
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        if db is not None:
+            db.close()
+        if error.sqlite_errorcode & 0xFF not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+            raise
+        # Readers share memory through a file beside it, which a disk that is only read does not take.
+        # Nobody else writes there.
+        for ending in ("", "-wal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(path.with_name(f"{path.name}{ending}"), folder / f"copy{ending}")
+        db = sqlite3.connect(folder / "copy")
+    return db
 
 
 def _read(db: sqlite3.Connection, question: str) -> list[dict[str, Any]]:

@@ -110,14 +110,16 @@ class Locks:
 
 def _open(path: Path) -> tuple[tuple[int, int], _Opened]:
     try:
-        seen = path.stat()
+        seen = path.lstat()
     except FileNotFoundError:
         pass
     else:
         key = (seen.st_dev, seen.st_ino)
         if key in _opened:
             return key, _opened[key]
-    file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    # What lies beside a journal is its own: a link there leads to somebody else's file.
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+    file = os.open(path, flags, 0o600)
     seen = os.fstat(file)
     key = (seen.st_dev, seen.st_ino)
     _opened[key] = _Opened(file)

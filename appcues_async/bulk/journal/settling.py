@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from appcues_async.bulk.journal.file import locks_of, open_existing, told
+from appcues_async.bulk.journal.file import locks_of, open_existing, stored, told
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.errors import AppcuesError, InvalidInput, OutcomeUnknown
 from appcues_async.models import Job
@@ -72,7 +73,7 @@ def settle_chunk(
             raise InvalidInput(_not_one(path, number, [one for one, _, _ in found]))
         run_id, candidates, rows = found[0]
         _check_idle(path, locks, run_id)
-        known = [one["job"] for one in json.loads(candidates or "[]")]
+        known = [one["job"] for one in stored(path, candidates or "[]", list)]
         if job is None and applied and len(known) == 1:
             job = known[0]
         if job is not None and (owner := _owner_of(db, job)) is not None:
@@ -129,6 +130,8 @@ def prune_journal(path: Path, before: float) -> list[int]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[sqlite3.Connection, Locks]]:
+    # The locks are beside what a link leads to, as for those who write it.
+    path = Path(os.path.realpath(path))
     with told(path):
         path.stat()
         db = open_existing(path)

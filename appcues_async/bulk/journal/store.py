@@ -21,7 +21,7 @@ from typing import Any, Final
 import attrs
 
 from appcues_async.bulk.journal.claims import Claims
-from appcues_async.bulk.journal.file import connect, locks_of, moment_text, told
+from appcues_async.bulk.journal.file import connect, locks_of, moment_text, stored, told
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.bulk.journal.records import (
     ALLOWED_FROM,
@@ -103,7 +103,9 @@ class Journal:
             found = db.execute(
                 "SELECT fingerprint, options, limits, chunks FROM runs WHERE id = ?", (run_id,)
             ).fetchone()
-            if differs := differences(plan, json.loads(found[0]), json.loads(found[1])):
+            if differs := differences(
+                plan, stored(self.path, found[0], list), stored(self.path, found[1], dict)
+            ):
                 raise InvalidInput(
                     f"the journal {self.path} has these sources with other content or options: "
                     f"{'; '.join(differs)}. Give them as they were to go on with that run, or name "
@@ -116,9 +118,10 @@ class Journal:
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 mine,
             ).lastrowid
+            limits = stored(self.path, found[2], list)
         assert stint is not None  # noqa: S101 - SQLite numbers what it takes in
         self._stint = stint
-        return Run(id=run_id, stint=stint, limits=json.loads(found[2]), chunks=found[3])
+        return Run(id=run_id, stint=stint, limits=limits, chunks=found[3])
 
     def records(self, run: Run) -> list[ChunkRecord]:
         """The chunks of a run so far, in order."""
@@ -316,10 +319,11 @@ class Journal:
         ).fetchall()
         moved: str | None = None
         for run_id, text, stamps in runs:
-            sources = json.loads(text)
+            sources = stored(self.path, text, list)
             if sources == list(plan.sources):
                 return int(run_id)
-            moved = moved or moved_source(plan, run_id, sources, json.loads(stamps))
+            stamped = stored(self.path, stamps, list)
+            moved = moved or moved_source(plan, run_id, sources, stamped)
             if both := [name for name in plan.sources if name in sources]:
                 raise InvalidInput(
                     f"the journal {self.path} has {both[0]} in run {run_id}, whose sources are "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -32,6 +33,11 @@ _OFTEN: Final = 4_000_000
 
 _READY: Final = b"appcues"
 """The first that it says, so that nothing else is taken for it."""
+_PASSED_ON: Final = re.compile(
+    r"PATH|HOME|LANG|LC_\w+|TZ|TEMP|TMP|TMPDIR|SYSTEMROOT|(DY)?LD_LIBRARY_PATH|MALLOC_\w+|OMP_\w+",
+    re.IGNORECASE,
+)
+"""The variables of the environment that reading a file may depend on."""
 
 # The package itself is left out: what it imports, aiohttp above all, would take three times as long.
 _BEGIN: Final = """
@@ -157,8 +163,8 @@ class ReaderProcess:
 def _begin() -> subprocess.Popen[bytes]:
     here = Path(__file__).parents[2]
     code = _BEGIN.format(path=sys.path, package=[str(here)])
-    # It needs nothing of the account's, and is not to be interrupted by the keyboard before us.
-    environment = {name: value for name, value in os.environ.items() if "APPCUES" not in name}
+    # It gets no secret, whatever that is called, and is not to be interrupted by the keyboard before us.
+    environment = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
     return subprocess.Popen(  # noqa: S603 - our own code
         [sys.executable, "-I", "-S", "-c", code],
         stdin=subprocess.PIPE,
