@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         NoDownload,
         NotFound,
         NoTurn,
+        OutboxFull,
+        OutboxPending,
         OutcomeUnknown,
         ReplyError,
         RowsFailed,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
         Segment,
         Tag,
     )
+    from appcues_async.outbox.outbox import Outbox
     from appcues_async.settings import Pace, PollPolicy, RetryPolicy, Timeouts
     from appcues_async.sync.report import SyncReport
     from appcues_async.waiting.handle import JobHandle
@@ -79,6 +82,9 @@ __all__ = [
     "NoDownload",
     "NoTurn",
     "NotFound",
+    "Outbox",
+    "OutboxFull",
+    "OutboxPending",
     "Outcome",
     "OutcomeUnknown",
     "Pace",
@@ -112,11 +118,12 @@ _ROOMS = {
     "client": "AppcuesClient",
     "errors": (
         "AppcuesError Attempt BadRequest BulkFailed ConnectionFailed Delivery Forbidden "
-        "InvalidInput JobError JobFailed JobPending NoDownload NotFound NoTurn OutcomeUnknown "
-        "ReplyError RowsFailed ServerError Throttled Unauthorized UnexpectedReply "
-        "UnsupportedMediaType"
+        "InvalidInput JobError JobFailed JobPending NoDownload NotFound NoTurn OutboxFull "
+        "OutboxPending OutcomeUnknown ReplyError RowsFailed ServerError Throttled Unauthorized "
+        "UnexpectedReply UnsupportedMediaType"
     ),
     "models": "Checklist Event Experience Flow Job JobEvent Rows Segment Tag",
+    "outbox.outbox": "Outbox",
     "settings": "Pace PollPolicy RetryPolicy Timeouts",
     "sync.report": "SyncReport",
     "waiting.handle": "JobHandle",

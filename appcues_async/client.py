@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 from weakref import WeakSet
 
 from appcues_async.api.activity import Activity
@@ -25,6 +26,7 @@ from appcues_async.bulk.spec import Account
 from appcues_async.clock import Clock
 from appcues_async.models import Checklist, Flow, Job, Tag
 from appcues_async.notices import Listener
+from appcues_async.outbox.outbox import Outbox, OutboxOptions, Wiring
 from appcues_async.recovery.inquiry import Inquiries
 from appcues_async.recovery.ownership import LocalOwners, of_this_process
 from appcues_async.recovery.starting import Starter
@@ -330,6 +332,36 @@ class AppcuesClient(Openable["_Opened"]):
         # It may start a job, which then is no other request's.
         return await self._starter.request(request, path)
 
+    def outbox(
+        self, path: str | os.PathLike[str] | None = None, **options: Unpack[OutboxOptions]
+    ) -> Outbox:
+        """Makes an outbox: events and profile updates that are taken at once, and sent in batches.
+
+        Use it in `async with`, within that of the client.
+
+        Args:
+            path: A file (SQLite) that keeps what was put until it is done; any number of processes may
+                share it. Without one, rows are in memory.
+            options: See `OutboxOptions`.
+
+        Raises:
+            InvalidInput: An option is malformed.
+            TypeError: There is no such option.
+        """
+        return Outbox(self._wiring, path, options)
+
+    def _wiring(self) -> Wiring:
+        opened = self._hold()
+        return Wiring(
+            starter=self._starter,
+            account=self._account,
+            on_unknown=self._on_unknown,
+            listener=self._sender.listener,
+            budget=self._timeouts.budget,
+            wait=self._timeouts.wait,
+            keep=opened.outboxes.add,
+        )
+
     def _hand_out(self, opened: _Opened, sender: Sender) -> None:
         def starter_of(on_unknown: OnUnknown | None) -> Starter:
             opened.sender.connections.check()
@@ -356,7 +388,7 @@ class AppcuesClient(Openable["_Opened"]):
         self.tags = Collection(sender, Tag, "tags", "tag_id")
         self.users = Users(sender, starter)
         credentials = self._credentials
-        account = Account(credentials.origin, credentials.account_id, sender.clock)
+        self._account = account = Account(credentials.origin, credentials.account_id, sender.clock)
         self.bulk = Bulk(
             starter_of,
             account,
@@ -396,9 +428,12 @@ class _Opened(Opened):
         self.owners = owners
         self.inquiries = inquiries
         self.runs: WeakSet[BulkRun] = WeakSet()
+        self.outboxes: WeakSet[Outbox] = WeakSet()
 
     async def close(self) -> None:
         try:
+            for outbox in list(self.outboxes):
+                await outbox.aclose()
             for run in [run for run in self.runs if run.is_running]:
                 await run.cancel()
         finally:

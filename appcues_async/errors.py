@@ -6,6 +6,8 @@
     ├── InvalidInput (also ValueError)   refused here, before anything was sent
     ├── ConnectionFailed                 no connection: the request was never sent
     ├── NoTurn (also TimeoutError)       no turn at the throttle in time: the request was never sent
+    ├── OutboxFull                       an outbox has no room: the row was not taken
+    ├── OutboxPending (also TimeoutError) the wait for an outbox is over, its rows are kept
     ├── OutcomeUnknown                   sent, and no answer that says whether it was applied
     ├── ReplyError                       the server answered with an error
     │   ├── BadRequest                   400
@@ -55,6 +57,8 @@ __all__ = [
     "NoDownload",
     "NoTurn",
     "NotFound",
+    "OutboxFull",
+    "OutboxPending",
     "OutcomeUnknown",
     "ReplyError",
     "RowsFailed",
@@ -179,6 +183,14 @@ class NoTurn(AppcuesError, TimeoutError):  # noqa: N818
 
     `Timeouts.turn` was over, or no request was answered for `Timeouts.budget` seconds while it waited.
     """
+
+
+class OutboxFull(AppcuesError):  # noqa: N818
+    """An outbox holds all that it may, and did not take the row."""
+
+
+class OutboxPending(AppcuesError, TimeoutError):  # noqa: N818
+    """The time to wait for an outbox is over; its rows are kept, and sent as soon as they can be."""
 
 
 class OutcomeUnknown(AppcuesError):  # noqa: N818

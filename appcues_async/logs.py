@@ -100,6 +100,16 @@ def _run(notice: notices.RunEnded) -> Record:
     return WARNING if notice.rejected else INFO, text, notice.kind, notice.seconds, *counts
 
 
+def _left_outbox(notice: notices.OutboxClosed) -> Record:
+    rows = notice.waiting + notice.failed
+    text = (
+        "outbox closed: %d rows not sent, %d kept aside, %d accepted whose jobs still run; all of them "
+        + ("stay on disk" if notice.on_disk else "were in memory only")
+    )
+    level = WARNING if rows and not notice.on_disk else INFO
+    return level, text, notice.waiting, notice.failed, notice.accepted
+
+
 _RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
     notices.ReplyReceived: (
         DEBUG,
@@ -140,5 +150,27 @@ _RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
     notices.ChunkEnded: (WARNING, _chunk),
     notices.RunStarted: (INFO, lambda one: (INFO, "run of %s started", one.kind)),
     notices.RunEnded: (WARNING, _run),
+    notices.OutboxSends: (INFO, lambda _: (INFO, "this process sends what the outbox holds")),
+    notices.OutboxStalled: (
+        WARNING,
+        lambda one: (WARNING, "the sender of the outbox failed (%s); it tries again", one.error),
+    ),
+    notices.OutboxKeptAside: (
+        WARNING,
+        lambda one: (
+            WARNING,
+            "outbox: %d rows of %s are kept aside, batch %d (%s)",
+            *(one.rows, one.kind, one.batch, one.error),
+        ),
+    ),
+    notices.OutboxFilled: (
+        WARNING,
+        lambda one: (
+            WARNING,
+            "the outbox is full (on_full=%s): %d rows dropped since the last line",
+            *(one.on_full, one.dropped),
+        ),
+    ),
+    notices.OutboxClosed: (WARNING, _left_outbox),
 }
 """By the kind of a notice, the highest level that it is logged at, and what its record is made by."""

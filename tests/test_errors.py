@@ -27,6 +27,8 @@ from appcues_async.errors import (
     NoDownload,
     NotFound,
     NoTurn,
+    OutboxFull,
+    OutboxPending,
     OutcomeUnknown,
     ReplyError,
     RowsFailed,
@@ -63,6 +65,8 @@ def one_of_each() -> Iterator[AppcuesError]:
     yield NoDownload("it", JOB)
     yield BulkFailed("it", Report(kind="profiles"))
     yield NoTurn("it")
+    yield OutboxFull("it")
+    yield OutboxPending("it")
 
 
 EACH = list(one_of_each())
@@ -94,6 +98,8 @@ KINDS = [type(error).__name__ for error in EACH]
         (RowsFailed, (JobError,)),
         (NoDownload, (JobError,)),
         (NoTurn, (AppcuesError, TimeoutError)),
+        (OutboxFull, (AppcuesError,)),
+        (OutboxPending, (AppcuesError, TimeoutError)),
     ],
 )
 def test_each_error_stands_where_the_tree_shows_it(

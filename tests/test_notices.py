@@ -21,6 +21,11 @@ from appcues_async.notices import (
     JobChanged,
     JobStarted,
     Notice,
+    OutboxClosed,
+    OutboxFilled,
+    OutboxKeptAside,
+    OutboxSends,
+    OutboxStalled,
     PauseBegan,
     PauseEnded,
     PollFailed,
@@ -54,6 +59,11 @@ EACH: list[Notice] = [
     PollFailed(None, "ServerError"),
     RunStarted("profiles"),
     RunEnded(kind="profiles", rows=9, rejected=1, chunks=1, accepted=8, ingested=7, seconds=0.5),
+    OutboxSends(),
+    OutboxStalled("InvalidInput"),
+    OutboxKeptAside(7, "events", 9, "BadRequest"),
+    OutboxFilled("drop", 9),
+    OutboxClosed(waiting=1, accepted=2, failed=3, on_disk=True),
 ]
 
 
@@ -145,4 +155,9 @@ def test_what_a_notice_may_hold_is_on_this_list_and_nothing_else() -> None:
         "PollFailed": ["id", "error"],
         "RunStarted": ["kind"],
         "RunEnded": ["kind", "rows", "rejected", "chunks", "accepted", "ingested", "seconds"],
+        "OutboxSends": [],
+        "OutboxStalled": ["error"],
+        "OutboxKeptAside": ["batch", "kind", "rows", "error"],
+        "OutboxFilled": ["on_full", "dropped"],
+        "OutboxClosed": ["waiting", "accepted", "failed", "on_disk"],
     }

@@ -18,7 +18,7 @@ from appcues_async.bulk.reading.blocks import GoodRows, Span, row_ends
 from appcues_async.bulk.reading.prepare import PreparedSource
 from appcues_async.wire.request import Blocks, ChunkBody
 
-__all__ = ["Chunk", "ChunkBuilder", "draw"]
+__all__ = ["Chunk", "ChunkBuilder", "RequestRows", "draw"]
 
 _PIECES: Final = 10_000
 """Stretches of one file in a chunk; a file with more bad rows than that is sent in more chunks."""
@@ -27,7 +27,7 @@ _DRAWS: Final = 20
 
 
 @frozen
-class Chunk:
+class RequestRows:
     """Rows that go out in one request.
 
     Attributes:
@@ -36,8 +36,6 @@ class Chunk:
         last: The number of the last.
         rows: How many there are; those in between that were rejected are not among them.
         body: The recipe of what is sent.
-        prepared: The source itself.
-        blocks: The rows of the chunk.
     """
 
     source: str
@@ -45,6 +43,17 @@ class Chunk:
     last: int
     rows: int
     body: ChunkBody = field(repr=False)
+
+
+@frozen
+class Chunk(RequestRows):
+    """Rows of a source, of which parts can be sent again.
+
+    Attributes:
+        prepared: The source itself.
+        blocks: The rows of the chunk.
+    """
+
     prepared: PreparedSource = field(repr=False)
     blocks: Sequence[GoodRows] = field(repr=False)
 

@@ -30,8 +30,8 @@ class Upload:
         slot: Slot,
         *,
         uploader: ChunkUploader,
-        retrier: Retrier,
-        retry_failed: bool,
+        retrier: Retrier | None = None,
+        retry_failed: bool = False,
         counts: RowCounts,
         progress: Progress,
         clock: Clock,
@@ -42,7 +42,7 @@ class Upload:
             planned: The chunk.
             slot: Its place; left with the server's 202, save where rows in memory may be sent again.
             uploader: Sends it.
-            retrier: Sends its rows again.
+            retrier: Sends its rows again, if that can be done.
             retry_failed: Whether that is done where its job fails.
             counts: Holds its row count until it is settled.
             progress: Keeps what is known of it.
@@ -58,7 +58,7 @@ class Upload:
         self._clock = clock
         self._body: ChunkBody | None = chunk.body
         may_read_again = retry_failed or (record is not None and record.rejected is not None)
-        self._chunk: Chunk | None = chunk if may_read_again else None
+        self._chunk = chunk if may_read_again and isinstance(chunk, Chunk) else None
         slot.kept = may_read_again and isinstance(chunk.body, Blocks)
         self.outcome: Outcome = Outcome(
             chunk=planned.number,
@@ -130,7 +130,7 @@ class Upload:
 
     async def _retry(self) -> None:
         chunk, record, failure = self._chunk, self._record, self.outcome.failure
-        if chunk is None:
+        if chunk is None or self._retrier is None:
             return
         if record is not None and record.rejected is not None:
             retried = await self._retrier.put_aside_again(chunk, record.rejected)

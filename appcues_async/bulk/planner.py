@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
-from appcues_async.bulk.chunks import Chunk, ChunkBuilder, draw
+from appcues_async.bulk.chunks import ChunkBuilder, RequestRows, draw
 from appcues_async.bulk.journal.records import ChunkRecord
 from appcues_async.bulk.journal.run_journal import RunJournal
 from appcues_async.bulk.memory import BulkMemory, memory_of
@@ -104,7 +104,7 @@ class PlannedChunk:
     """
 
     number: int
-    chunk: Chunk
+    chunk: RequestRows
     record: ChunkRecord | None
 
 

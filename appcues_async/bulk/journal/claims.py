@@ -43,6 +43,10 @@ class Claims:
         self._locks = locks
         self._before: dict[int, frozenset[str]] = {}
 
+    def read_with(self, db: sqlite3.Connection) -> None:
+        """Reads with another connection from now on."""
+        self._db = db
+
     def id_of(self, run: int, number: int) -> str:
         """The id of the claim of a chunk."""
         return f"{self._id}/{run}/{number}"

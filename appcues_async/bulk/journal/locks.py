@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -27,6 +30,15 @@ except ImportError:  # pragma: no cover - Windows
         os.lseek(file, offset, os.SEEK_SET)
         msvcrt.locking(file, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined,unused-ignore]
 
+    def _wait_for(file: int, offset: int) -> None:
+        while True:
+            try:
+                _lock(file, offset)
+            except OSError:
+                time.sleep(0.001)
+            else:
+                return
+
 else:
 
     def _lock(file: int, offset: int) -> None:
@@ -35,6 +47,9 @@ else:
 
     def _unlock(file: int, offset: int) -> None:
         fcntl.lockf(file, fcntl.LOCK_UN, 1, offset)
+
+    def _wait_for(file: int, offset: int) -> None:
+        fcntl.lockf(file, fcntl.LOCK_EX, 1, offset)
 
 
 __all__ = ["Locks"]
@@ -47,10 +62,27 @@ class _Opened:
     file: int
     users: int = 0
     held: set[int] = field(factory=set)
+    turn: threading.Lock = field(factory=threading.Lock)
 
 
+_TURN: Final = (1 << 30) + 1
+"""The byte of the turn to write, beyond those of all runs."""
 _opened: Final[dict[tuple[int, int], _Opened]] = {}
-_mutex: Final = threading.Lock()
+_mutex = threading.Lock()
+
+
+def _forget() -> None:
+    """A forked child holds none of its parent's locks, and must not take them for its own."""
+    global _mutex  # noqa: PLW0603 - another thread of the parent may have had it
+    _mutex = threading.Lock()
+    _inherited.append(dict(_opened))
+    _opened.clear()
+
+
+_inherited: Final[list[object]] = []
+"""What a forked child has of its parent, kept so that nothing of it is closed."""
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 class Locks:
@@ -94,6 +126,20 @@ class Locks:
                 return True
             _unlock(self._locks.file, number)
             return False
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Waits for the one turn to write that all processes and threads share, and holds it.
+
+        SQLite itself looks for its lock again after ever longer pauses; here the kernel wakes up
+        whoever is next.
+        """
+        with self._locks.turn:
+            _wait_for(self._locks.file, _TURN)
+            try:
+                yield
+            finally:
+                _unlock(self._locks.file, _TURN)
 
     def close(self) -> None:
         """Gives up what was taken here."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, Self, TypeAlias, TypeVar
 
 from appcues_async.bulk.chunks import Chunk
 from appcues_async.bulk.journal.claims import HEARTBEAT
@@ -27,7 +27,7 @@ from appcues_async.errors import AppcuesError, InvalidInput
 from appcues_async.recovery.evidence import Claim, Owned
 from appcues_async.wire.request import Blocks, ChunkBody, FilePieces, HeldRows
 
-__all__ = ["OnStep", "RunJournal", "Step"]
+__all__ = ["OnStep", "RunJournal", "Step", "end_of"]
 
 _AT_ONCE: Final = 1 << 16
 """Bytes whose digest is made on the loop."""
@@ -44,6 +44,9 @@ T = TypeVar("T")
 
 class RunJournal:
     """One run in an open journal."""
+
+    journal_type: type[Journal] = Journal
+    """Opens the file."""
 
     def __init__(
         self,
@@ -76,7 +79,7 @@ class RunJournal:
         account_id: str,
         clock: Clock,
         on_step: OnStep | None = None,
-    ) -> RunJournal:
+    ) -> Self:
         """Opens a journal for one run, which no other process may have at the same time.
 
         Args:
@@ -97,7 +100,9 @@ class RunJournal:
         opened: list[Journal] = []
 
         def begin() -> tuple[Journal, Run, list[ChunkRecord]]:
-            journal = Journal(path, origin=origin, account_id=account_id, now=now, clock=clock)
+            journal = cls.journal_type(
+                path, origin=origin, account_id=account_id, now=now, clock=clock
+            )
             opened.append(journal)
             run = journal.begin(key, now)
             return journal, run, journal.records(run)
@@ -269,20 +274,8 @@ class RunJournal:
 
     async def end(self, outcome: Outcome) -> None:
         """Writes down how a chunk has ended."""
-        job, error, retried = outcome.job, outcome.error, outcome.retried
-        values: dict[str, Any] = {"rejected": None}
-        if retried is not None and not retried.left:
-            values = {"rejected": json.dumps(retried.rejected), "completed": outcome.ingested}
-            values |= {"failed": 0, "requests_failed": 0}
-        elif job is not None:
-            values |= {
-                "completed": job.ingestions_completed,
-                "failed": job.ingestions_failed,
-                "requests_failed": job.requests_failed,
-            }
-        status: ChunkState = "completed" if outcome.status == "completed" else "failed"
-        in_short = None if error is None else _in_short(error)
-        await self._move(outcome.chunk, status, **values, error=in_short)
+        status, values = end_of(outcome)
+        await self._move(outcome.chunk, status, **values)
         self.step("completed", outcome.chunk)
 
     async def whose(self, listed: Collection[str]) -> Owned:
@@ -340,6 +333,25 @@ class RunJournal:
             f"{names} {what}, says the journal {self.path}. Give what it was (with the release that "
             "began it) to go on, or name another journal to upload all of it afresh"
         )
+
+
+def end_of(outcome: Outcome) -> tuple[ChunkState, dict[str, Any]]:
+    """What a chunk becomes by its end, and what is known of it then."""
+    job, error, retried = outcome.job, outcome.error, outcome.retried
+    values: dict[str, Any] = {
+        "rejected": None,
+        "error": None if error is None else _in_short(error),
+    }
+    if retried is not None and not retried.left:
+        values |= {"rejected": json.dumps(retried.rejected), "completed": outcome.ingested}
+        values |= {"failed": 0, "requests_failed": 0}
+    elif job is not None:
+        values |= {
+            "completed": job.ingestions_completed,
+            "failed": job.ingestions_failed,
+            "requests_failed": job.requests_failed,
+        }
+    return "completed" if outcome.status == "completed" else "failed", values
 
 
 async def _digest_of(body: ChunkBody) -> str | None:

@@ -96,7 +96,7 @@ class Journal:
         Raises:
             InvalidInput: Another process has it, or its sources or options are not what they were.
         """
-        with self._change() as db:
+        with self.change() as db:
             run_id = self._found(plan) or self._made(plan, now)
             if not self._acquired(run_id):
                 raise InvalidInput(self._held_by(run_id))
@@ -139,7 +139,7 @@ class Journal:
 
     def note_jobs(self, run: Run, before: Collection[str], now: float) -> None:
         """Keeps which jobs were listed before anything was sent."""
-        with self._change() as db:
+        with self.change() as db:
             db.execute(
                 "UPDATE stints SET before = ? WHERE id = ?",
                 (json.dumps(sorted(before)), run.stint),
@@ -163,7 +163,7 @@ class Journal:
         """
         values = (run.id, *(getattr(record, name) for name in _RECORD))
         marks = ", ".join("?" * len(values))
-        with self._change() as db:
+        with self.change() as db:
             if not shared and db.execute(_IS_TAKEN, (record.rows, unsafe)).fetchone()[0]:
                 return False
             db.execute(
@@ -208,7 +208,7 @@ class Journal:
         changes = {"status": status, **values}
         named = ", ".join(f"{name} = ?" for name in changes)
         marks = ", ".join("?" * len(before))
-        with self._change() as db:
+        with self.change() as db:
             moved = db.execute(
                 f"UPDATE chunks SET {named} WHERE run = ? AND number = ? AND status IN ({marks})",  # noqa: S608
                 (*changes.values(), run.id, number, *before),
@@ -220,13 +220,30 @@ class Journal:
                 )
             self._beat(now)
 
+    def drop(self, run: Run, number: int, *, lost: bool = False) -> None:
+        """Forgets a chunk.
+
+        Args:
+            run: Its run.
+            number: The chunk.
+            lost: Whether it may have started a job; its request is kept then, as by `add_request`.
+        """
+        with self.change() as db:
+            if lost:
+                db.execute(
+                    "INSERT INTO requests (run, number, rows, times) SELECT run, number, rows, times "
+                    "FROM chunks WHERE run = ? AND number = ? AND times IS NOT NULL",
+                    (run.id, number),
+                )
+            db.execute("DELETE FROM chunks WHERE run = ? AND number = ?", (run.id, number))
+
     def add_request(self, run: Run, number: int, claim: Claim, now: float) -> int:
         """Keeps a request of a chunk beside the chunk's own; until its job is known, it may be any.
 
         Returns:
             The request's number.
         """
-        with self._change() as db:
+        with self.change() as db:
             added = db.execute(
                 "INSERT INTO requests (run, number, rows, times) VALUES (?, ?, ?, ?)",
                 (run.id, number, claim.rows, claim.times_text()),
@@ -237,7 +254,7 @@ class Journal:
 
     def end_request(self, number: int, job: str | None, now: float) -> None:
         """Keeps the job of such a request; None where it has started none."""
-        with self._change() as db:
+        with self.change() as db:
             if job is None:
                 db.execute("DELETE FROM requests WHERE id = ?", (number,))
             else:
@@ -246,12 +263,12 @@ class Journal:
 
     def beat(self, now: float) -> None:
         """Shows that this process is alive."""
-        with self._change():
+        with self.change():
             self._beat(now)
 
     def finish(self, run: Run, chunks: int) -> None:
         """Notes that the sources have been read to their end."""
-        with self._change() as db:
+        with self.change() as db:
             db.execute("UPDATE runs SET chunks = ? WHERE id = ?", (chunks, run.id))
 
     def whose(self, listed: Collection[str]) -> Owned:
@@ -279,7 +296,7 @@ class Journal:
         """Ends this process's work on the run."""
         try:
             if self._stint is not None:
-                with self._change() as db:
+                with self.change() as db:
                     db.execute("UPDATE stints SET ended = ? WHERE id = ?", (now, self._stint))
                     self._beat(now)
         finally:
@@ -287,7 +304,8 @@ class Journal:
             self._db.close()
 
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """Makes one transaction of what is changed within."""
         with told(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:

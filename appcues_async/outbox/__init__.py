@@ -1,0 +1,1 @@
+"""An outbox: single events and profile updates, kept on disk and sent in batches."""

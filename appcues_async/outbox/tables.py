@@ -1,0 +1,318 @@
+"""The tables of an outbox, beside those of the journal in the same file (SQLite).
+
+Each function is one statement or a few of an open transaction, and blocks; who calls it does so in a
+thread of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple, cast
+
+import msgspec
+
+from appcues_async.outbox.rows import KINDS, Kept, KindName, Row
+from appcues_async.outbox.store import FailedBatch, FailedStatus, Pending, Waiting
+
+__all__ = [
+    "Counts",
+    "Held",
+    "add_rows",
+    "counts",
+    "delete_rows",
+    "failed_batches",
+    "held",
+    "kept_rows",
+    "look",
+    "make_tables",
+    "next_number",
+    "pending",
+    "rows_of_batch",
+    "send_again",
+    "set_aside",
+    "take_rows",
+    "urge",
+]
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS outbox (
+    last INTEGER NOT NULL, flush INTEGER NOT NULL, batch INTEGER NOT NULL, rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, waiting INTEGER NOT NULL, waiting_bytes INTEGER NOT NULL,
+    sent INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS rows (
+    seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, user TEXT NOT NULL, put REAL NOT NULL,
+    body BLOB NOT NULL, batch INTEGER
+);
+CREATE INDEX IF NOT EXISTS rows_waiting ON rows (kind, seq) WHERE batch IS NULL;
+CREATE TABLE IF NOT EXISTS batches (
+    number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS aside (
+    batch INTEGER PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL, job TEXT, at REAL NOT NULL
+);
+INSERT INTO outbox SELECT 0, 0, 0, 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox);
+"""
+SAMPLE: Final = 100
+"""Rows of a batch that is kept aside that are shown."""
+
+
+_IN_BATCH: Final = "seq BETWEEN ? AND ? AND batch = ?"
+_CHUNKS: Final = """(
+    SELECT c.status AS status, b.first AS first, b.rows AS put
+    FROM batches b JOIN chunks c ON c.number = b.number JOIN runs r ON r.id = c.run
+    WHERE r.sources = '["outbox"]' AND b.number NOT IN (SELECT batch FROM aside)
+)"""
+"""The batches on their way, with what the journal has of each; it may hold other runs."""
+
+
+class _Batch(NamedTuple):
+    """Where the rows of a batch are, and how much they are."""
+
+    rows: int
+    bytes: int
+    first: int
+    last: int
+
+
+class Counts(NamedTuple):
+    """How many rows there are: that wait, in all, their bytes, sent, kept aside, and accepted."""
+
+    waiting: int
+    rows: int
+    bytes: int
+    sent: int
+    aside: int
+    accepted: int
+
+
+class Held(NamedTuple):
+    """How much a store holds: its rows, and their bytes."""
+
+    rows: int
+    bytes: int
+
+
+def make_tables(db: sqlite3.Connection) -> None:
+    """Makes the tables where they are missing, within a transaction."""
+    for statement in filter(str.strip, _TABLES.split(";")):
+        db.execute(statement)
+
+
+def held(db: sqlite3.Connection) -> Held:
+    """How much there is, in whatever state."""
+    return Held(*db.execute("SELECT rows, bytes FROM outbox").fetchone())
+
+
+def add_rows(db: sqlite3.Connection, rows: Sequence[Row], now: float) -> None:
+    """Adds rows that wait."""
+    size = sum(len(row.body) for row in rows)
+    db.execute(
+        "UPDATE outbox SET last = last + ?1, rows = rows + ?1, bytes = bytes + ?2, "
+        "waiting = waiting + ?1, waiting_bytes = waiting_bytes + ?2",
+        (len(rows), size),
+    )
+    (last,) = db.execute("SELECT last FROM outbox").fetchone()
+    db.executemany(
+        "INSERT INTO rows VALUES (?, ?, ?, ?, ?, NULL)",
+        [
+            (seq, KINDS.index(row.kind), row.user, now, row.body)
+            for seq, row in enumerate(rows, last - len(rows) + 1)
+        ],
+    )
+
+
+def look(db: sqlite3.Connection) -> Waiting:
+    """What waits for a batch."""
+    rows, size, flush = db.execute("SELECT waiting, waiting_bytes, flush FROM outbox").fetchone()
+    # The index has an order for each kind.
+    found = [
+        db.execute(
+            "SELECT seq, put FROM rows WHERE kind = ? AND batch IS NULL ORDER BY seq LIMIT 1",
+            (kind,),
+        ).fetchone()
+        for kind in range(len(KINDS))
+    ]
+    first, oldest = min((one for one in found if one is not None), default=(0, None))
+    return Waiting(rows, first, size, oldest, flush)
+
+
+def urge(db: sqlite3.Connection) -> int:
+    """Asks for all rows to be sent now; returns the number of the last."""
+    db.execute("UPDATE outbox SET flush = last")
+    (last,) = db.execute("SELECT last FROM outbox").fetchone()
+    return int(last)
+
+
+def pending(db: sqlite3.Connection, last: int) -> Pending:
+    """What of the rows up to a number is not done."""
+    waits = [
+        db.execute(
+            "SELECT EXISTS (SELECT 1 FROM rows WHERE kind = ? AND batch IS NULL AND seq <= ?)",
+            (kind, last),
+        ).fetchone()[0]
+        for kind in range(len(KINDS))
+    ]
+    states = dict(
+        db.execute(
+            f"SELECT status, count(*) FROM {_CHUNKS} WHERE first <= ? GROUP BY status",  # noqa: S608
+            (last,),
+        ).fetchall()
+    )
+    running = states.pop("accepted", 0)
+    return Pending(any(waits) or bool(states), bool(running), failed_batches(db, last))
+
+
+def kept_rows(
+    db: sqlite3.Connection, kind: KindName, busy: Collection[str], most: int
+) -> list[Kept]:
+    """The rows that wait, in their order, up to so many bytes."""
+    found: list[Kept] = []
+    size = 0
+    for seq, user, body in db.execute(
+        "SELECT seq, user, body FROM rows WHERE kind = ? AND batch IS NULL ORDER BY seq",
+        (KINDS.index(kind),),
+    ):
+        if user in busy:
+            continue
+        size += len(body)
+        if found and size > most:
+            break
+        found.append(Kept(seq, user, body))
+    return found
+
+
+def next_number(db: sqlite3.Connection) -> int:
+    """Takes a number for a batch."""
+    db.execute("UPDATE outbox SET batch = batch + 1")
+    (number,) = db.execute("SELECT batch FROM outbox").fetchone()
+    return int(number)
+
+
+def take_rows(
+    db: sqlite3.Connection, number: int, kind: KindName, seqs: Sequence[int], size: int
+) -> None:
+    """Puts rows that wait into a new batch."""
+    db.execute(
+        "UPDATE outbox SET waiting = waiting - ?, waiting_bytes = waiting_bytes - ?",
+        (len(seqs), size),
+    )
+    span = (KINDS.index(kind), min(seqs), max(seqs))
+    db.execute(
+        "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)",
+        (number, span[0], len(seqs), size, span[1], span[2]),
+    )
+    where = "kind = ? AND batch IS NULL AND seq BETWEEN ? AND ?"
+    (between,) = db.execute(f"SELECT count(*) FROM rows WHERE {where}", span).fetchone()  # noqa: S608
+    if between == len(seqs):
+        # One statement takes half the time of many, and everybody waits for it.
+        db.execute(f"UPDATE rows SET batch = ? WHERE {where}", (number, *span))  # noqa: S608
+    else:
+        db.executemany("UPDATE rows SET batch = ? WHERE seq = ?", [(number, one) for one in seqs])
+
+
+def rows_of_batch(db: sqlite3.Connection, number: int) -> list[Kept]:
+    """The rows of a batch, in their order; none where they are done."""
+    if (batch := _batch(db, number)) is None:
+        return []
+    return [
+        Kept(*row)
+        for row in db.execute(
+            f"SELECT seq, user, body FROM rows WHERE {_IN_BATCH} ORDER BY seq",  # noqa: S608
+            (batch.first, batch.last, number),
+        )
+    ]
+
+
+def delete_rows(db: sqlite3.Connection, number: int) -> None:
+    """Deletes the rows of a batch, which are done."""
+    if (batch := _batch(db, number)) is None:
+        return
+    db.execute(f"DELETE FROM rows WHERE {_IN_BATCH}", (batch.first, batch.last, number))  # noqa: S608
+    db.execute(
+        "UPDATE outbox SET rows = rows - ?1, bytes = bytes - ?2, sent = sent + ?1",
+        (batch.rows, batch.bytes),
+    )
+    _forget(db, number)
+
+
+def send_again(db: sqlite3.Connection, number: int) -> None:
+    """Lets the rows of a batch wait for another one."""
+    if (batch := _batch(db, number)) is None:
+        return
+    db.execute(
+        f"UPDATE rows SET batch = NULL WHERE {_IN_BATCH}",  # noqa: S608
+        (batch.first, batch.last, number),
+    )
+    db.execute(
+        "UPDATE outbox SET waiting = waiting + ?, waiting_bytes = waiting_bytes + ?",
+        (batch.rows, batch.bytes),
+    )
+    _forget(db, number)
+
+
+def set_aside(db: sqlite3.Connection, failed: FailedBatch) -> None:
+    """Keeps the rows of a batch aside."""
+    db.execute(
+        "INSERT OR REPLACE INTO aside VALUES (?, ?, ?, ?, ?)",
+        (failed.batch, failed.status, failed.reason, failed.job, failed.at.timestamp()),
+    )
+
+
+def failed_batches(db: sqlite3.Connection, last: int | None = None) -> list[FailedBatch]:
+    """What is kept aside, of the rows up to a number where one is given."""
+    found = db.execute(
+        "SELECT batch, kind, status, reason, rows, first, last, job, at "
+        "FROM aside JOIN batches ON number = batch WHERE ?1 IS NULL OR first <= ?1 ORDER BY batch",
+        (last,),
+    ).fetchall()
+    return [
+        FailedBatch(
+            batch=batch,
+            kind=KINDS[kind],
+            status=cast("FailedStatus", status),
+            reason=reason,
+            rows=rows,
+            job=job,
+            at=datetime.fromtimestamp(at, UTC),
+            sample=_sample(db, batch, first, end),
+        )
+        for batch, kind, status, reason, rows, first, end, job, at in found
+    ]
+
+
+def counts(db: sqlite3.Connection) -> Counts:
+    """Counts the rows."""
+    waiting, rows, size, sent = db.execute(
+        "SELECT waiting, rows, bytes, sent FROM outbox"
+    ).fetchone()
+    (aside,) = db.execute(
+        "SELECT coalesce(sum(rows), 0) FROM aside JOIN batches ON number = batch"
+    ).fetchone()
+    (accepted,) = db.execute(
+        f"SELECT coalesce(sum(put), 0) FROM {_CHUNKS} WHERE status = 'accepted'"  # noqa: S608
+    ).fetchone()
+    return Counts(waiting, rows, size, sent, aside, accepted)
+
+
+def _batch(db: sqlite3.Connection, number: int) -> _Batch | None:
+    found = db.execute(
+        "SELECT rows, bytes, first, last FROM batches WHERE number = ?", (number,)
+    ).fetchone()
+    return None if found is None else _Batch(*found)
+
+
+def _forget(db: sqlite3.Connection, number: int) -> None:
+    db.execute("DELETE FROM batches WHERE number = ?", (number,))
+    db.execute("DELETE FROM aside WHERE batch = ?", (number,))
+
+
+def _sample(db: sqlite3.Connection, number: int, first: int, last: int) -> list[dict[str, Any]]:
+    found = db.execute(
+        f"SELECT body FROM rows WHERE {_IN_BATCH} ORDER BY seq LIMIT ?",  # noqa: S608
+        (first, last, number, SAMPLE),
+    )
+    return [msgspec.json.decode(body) for (body,) in found]
