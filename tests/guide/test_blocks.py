@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.guide.pages import PROGRAMS, PYTHON, TESTS, WEB_APPS, Block
+from tests.guide.pages import AIRFLOW, PROGRAMS, PYTHON, TESTS, WEB_APPS, Block
 from tests.pytest_plugin.conftest import PLUGIN
 
 pytest_plugins = ["pytester"]
 
 
-def test_every_block_is_a_program_a_web_app_or_tests() -> None:
-    run = [*PROGRAMS, *WEB_APPS, *TESTS]
+def test_every_block_is_of_a_kind_that_is_run() -> None:
+    run = [*PROGRAMS, *WEB_APPS, *TESTS, *AIRFLOW]
     assert [one for one in PYTHON if one not in run] == []
     assert len(run) == len(PYTHON)
 

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
+import yaml
 from cyclopts import CycloptsError
 
 from appcues_async.cli.app import app
@@ -35,7 +36,21 @@ def commands_of(line: str) -> Iterator[list[str]]:
             part.append(word)
 
 
-COMMANDS = [*shown()]
+def kubernetes() -> Iterator[list[str]]:
+    """The arguments of each `appcues-async` in a container of Kubernetes."""
+    for block in blocks("yaml"):
+        job = yaml.safe_load(block.text)
+        assert (job["apiVersion"], job["kind"]) == ("batch/v1", "CronJob")
+        pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        volumes = {one["name"] for one in pod["volumes"]}
+        for container in pod["containers"]:
+            assert {one["name"] for one in container["volumeMounts"]} == volumes
+            assert container["command"] == ["sh", "-c"]
+            (line,) = container["args"]
+            yield from commands_of(line)
+
+
+COMMANDS = [*shown(), *kubernetes()]
 
 
 def parse(words: list[str]) -> None:
@@ -50,6 +65,9 @@ def parse(words: list[str]) -> None:
 
 def test_commands_are_shown() -> None:
     assert len(COMMANDS) > 10
+    (nightly,) = kubernetes()
+    assert nightly[:2] == ["import", "events"]
+    assert nightly[nightly.index("--journal") + 1].startswith("/state/")
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
