@@ -7,11 +7,17 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 from appcues_async import AppcuesClient, PollPolicy, RetryPolicy
 from appcues_async.recovery import ownership
 from appcues_async.sandbox import Sandbox
 from tests.virtual_clock import VirtualClock
+
+# Every property test takes its number of examples from here. `--hypothesis-profile=deep` tries more.
+settings.register_profile("usual", max_examples=30, deadline=None)
+settings.register_profile("deep", max_examples=300, deadline=None)
+settings.load_profile("usual")
 
 SOON = RetryPolicy(base=0.001, cap=0.001, outage=0)
 """Repeats without a pause that anyone could notice."""

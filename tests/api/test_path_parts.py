@@ -27,9 +27,7 @@ ANY_ID = st.text(min_size=1, max_size=300)
 @example("{account_id}")
 @example("x" * 300)
 @example("é" * 300)
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_text_reaches_the_server_as_that_id(
     sandbox: Sandbox, client: AppcuesClient, user_id: str
 ) -> None:

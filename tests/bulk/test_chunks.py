@@ -95,7 +95,7 @@ FORMS = ["a file", "memory", "a stream"]
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("check", CHECKS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     table=TABLE,
     limit=LIMIT,
@@ -138,7 +138,7 @@ def test_all_rows_of_a_csv_come_out_of_its_chunks(
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("check", CHECKS)
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(
     values=st.lists(
         CELL | st.integers(-(2**53), 2**53) | st.none() | st.booleans(), min_size=1, max_size=60

@@ -125,6 +125,7 @@ def test_the_whole_table_holds(name: str, tmp_path: Path) -> None:
     assert find_misses(all_trials(FAULTS[name]), tmp_path) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", UPLOADS)
 def test_an_upload_that_is_under_way_ends_as_the_table_says(name: str, tmp_path: Path) -> None:
     fault = UPLOADS[name]

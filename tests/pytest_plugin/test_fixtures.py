@@ -89,7 +89,7 @@ def test_in_plain_tests(run_project: RunProject, arguments: Sequence[str]) -> No
     ("mode", "scope"),
     [
         ("auto", "function"),
-        ("strict", "session"),
+        pytest.param("strict", "session", marks=pytest.mark.long),
         pytest.param("auto", "module", marks=pytest.mark.long),
         pytest.param("auto", "session", marks=pytest.mark.long),
         pytest.param("strict", "function", marks=pytest.mark.long),
@@ -107,6 +107,7 @@ def test_with_pytest_asyncio(run_project: RunProject, mode: str, scope: str) -> 
     )
 
 
+@pytest.mark.long
 def test_with_anyio(run_project: RunProject) -> None:
     backend = "@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
     decorator = "@pytest.mark.anyio"
@@ -115,6 +116,7 @@ def test_with_anyio(run_project: RunProject) -> None:
     run_project(backend + tests + more, "-p", "no:asyncio").assert_outcomes(passed=5)
 
 
+@pytest.mark.long
 def test_retries_take_no_time(run_project: RunProject) -> None:
     tests = """
 from appcues_async.sandbox import Answer
@@ -145,6 +147,7 @@ def test_a_wrong_marker_is_said(run_project: RunProject, marker: str, message: s
     result.stdout.fnmatch_lines([message])
 
 
+@pytest.mark.long
 def test_the_closest_marker_counts(run_project: RunProject) -> None:
     tests = """
 pytestmark = pytest.mark.appcues(rate_limit=5, job_seconds=7)
@@ -179,6 +182,7 @@ def test_profiles(appcues_sandbox, appcues_client):
     )
 
 
+@pytest.mark.long
 def test_calls_get_through_where_a_marker_limits_them(run_project: RunProject) -> None:
     tests = """
 @pytest.mark.appcues(rate_limit=4)
@@ -192,6 +196,7 @@ async def test_it(appcues_client, appcues_sandbox):
     run_project(tests, "--asyncio-mode=auto").assert_outcomes(passed=1)
 
 
+@pytest.mark.long
 def test_aioresponses_works_and_sees_uploads_as_bytes(run_project: RunProject) -> None:
     tests = """
 from appcues_async import AppcuesClient

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appcues_async.errors import InvalidInput
@@ -239,7 +239,6 @@ def one_by_one(block: bytes, kind: Kind, header: Sequence[str]) -> list[tuple[in
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("reads", READERS)
-@settings(max_examples=150, deadline=None)
 @example(pieces=[b'a"\n"x\ny\nz"\nb"\n'])
 @example(pieces=[b"u1,Signed up,0000-01-01T00:00:00Z,\n"])
 @given(pieces=st.lists(PIECE, min_size=1, max_size=40))
@@ -254,7 +253,6 @@ def test_any_bytes_are_judged_by_columns_as_one_by_one(
 
 @pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("reads", READERS)
-@settings(max_examples=150, deadline=None)
 @given(data=st.data(), ending=st.sampled_from(["\n", "\r\n"]), all_quoted=st.booleans())
 def test_rows_that_are_written_well_are_judged_by_columns_as_one_by_one(
     name: str, reads: str, data: st.DataObject, ending: str, all_quoted: bool
@@ -273,7 +271,6 @@ def written(rows: Sequence[Sequence[str]], ending: str = "\n", quoting: Any = 0)
 
 
 @pytest.mark.parametrize("name", KINDS)
-@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_a_row_has_the_verdict_that_it_has_in_memory(name: str, data: st.DataObject) -> None:
     kind, header = KINDS[name], HEADERS[name]

@@ -351,7 +351,7 @@ ANY_BYTES = st.binary(max_size=200) | st.lists(FRAGMENTS, max_size=20).map(b"".j
 
 
 @given(ANY_BYTES, st.sampled_from([PROFILES, EVENTS, USER_IDS]), st.sampled_from(FORMATS))
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("look", [8, 1 << 20])
 def test_no_bytes_make_the_look_at_them_fail_otherwise(
     monkeypatch: pytest.MonkeyPatch,

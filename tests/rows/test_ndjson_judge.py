@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
@@ -140,7 +140,6 @@ def seen(verdict: Verdict) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-@settings(max_examples=250, deadline=None)
 @example(rows=[b'{"user_id":"1"}{"user_id":"2"}', b""], learn=b"")
 @example(rows=[b'{"user_id":"1","user\\u005fid":"2"}'], learn=b"")
 @given(

@@ -14,7 +14,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appcues_async.rows import sources
@@ -255,7 +255,6 @@ ROWS = st.builds(
 
 
 @given(st.lists(ROWS, min_size=1, max_size=5))
-@settings(deadline=None)
 def test_a_strict_reader_reads_back_the_rows_and_ids_stay_text(given_rows: list[Any]) -> None:
     body = asyncio.run(body_of(given_rows, PROFILES))
     lines = sent(body).decode("utf-8").removesuffix("\n").split("\n")
@@ -268,7 +267,6 @@ def test_a_strict_reader_reads_back_the_rows_and_ids_stay_text(given_rows: list[
 
 
 @given(st.lists(IDS, min_size=1))
-@settings(deadline=None)
 def test_a_strict_reader_reads_back_the_ids(ids: list[str]) -> None:
     lines = sent(asyncio.run(body_of(ids, USER_IDS))).decode("utf-8").removesuffix("\n").split("\n")
     assert [json.loads(line) for line in lines] == ids

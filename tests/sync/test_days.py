@@ -110,7 +110,7 @@ class World:
             assert self.sandbox.profiles == {**ever, **self.rows}
 
 
-@pytest.fixture(params=["segment", "profiles"])
+@pytest.fixture(params=["segment", pytest.param("profiles", marks=pytest.mark.long)])
 def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
     with Sandbox(rate_limit=None, job_seconds=0.05) as sandbox:
         add_segment(sandbox, "elsewhere")
@@ -142,6 +142,7 @@ def test_after_three_days_the_server_holds_what_the_source_does(world: World) ->
     assert world.posts() == before
 
 
+@pytest.mark.long
 def test_what_was_sent_before_a_kill_does_not_overtake_what_is_sent_after(world: World) -> None:
     world.change(added=300, removed=0, changed=0)
     assert world.sync() == 0

@@ -135,7 +135,7 @@ def test_a_mark_is_on_disk_before_anything_else_happens(state: StateFile) -> Non
     assert sqlite3.connect(copy).execute("SELECT id, digest FROM rows").fetchall() == [("u1", None)]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(before=ROWS, doubtful=st.sets(IDS), rows=ROWS, at_once=st.integers(1, 9), full=st.booleans())
 def test_the_difference_is_that_of_dicts(
     tmp_path: Path,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -275,7 +275,6 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(NAMES), JSON_VALUES), st.text())
-@settings(max_examples=50, deadline=None)
 def test_any_object_with_an_id_is_a_job_or_an_unexpected_reply(
     body: dict[str, Any], job_id: str
 ) -> None:

@@ -126,7 +126,10 @@ def simulate(
         due[number] = max(pacer.due(), free[number]) + chance.random() * 0.002
 
 
-@pytest.mark.parametrize("limit", [20, 40, 60, 200])
+@pytest.mark.parametrize(
+    "limit",
+    [20, 60, pytest.param(40, marks=pytest.mark.long), pytest.param(200, marks=pytest.mark.long)],
+)
 def test_the_limit_is_found_and_kept_to(limit: int) -> None:
     outcome = simulate(bucket(limit))
     assert outcome.goodput(100, HOUR) >= 0.98 * limit

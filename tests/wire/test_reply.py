@@ -6,7 +6,7 @@ import pickle
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appcues_async.errors import (
@@ -149,7 +149,6 @@ JSON_VALUES = st.recursive(
 
 
 @given(JSON_VALUES)
-@settings(max_examples=50)
 def test_no_json_makes_reading_a_problem_fail(body: Any) -> None:
     problem = Problem.of(reply(body, 400))
     assert problem.title is None or problem.title

@@ -504,7 +504,7 @@ class Chunks(RuleBasedStateMachine):
 
 TestChunks = Chunks.TestCase
 TestChunks.settings = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=settings().max_examples // 4, suppress_health_check=[HealthCheck.too_slow]
 )
 
 

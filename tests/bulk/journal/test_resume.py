@@ -663,7 +663,14 @@ def work(sandbox: Sandbox, events: Path, journal: Path, step: str = "none", chun
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("step", ["intent", "sent", "accepted"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("intent", marks=pytest.mark.long),
+        "sent",
+        pytest.param("accepted", marks=pytest.mark.long),
+    ],
+)
 def test_kill_9_loses_nothing_and_doubles_nothing(
     tmp_path: Path, events: Path, journal: Path, step: Step
 ) -> None:
@@ -676,7 +683,13 @@ def test_kill_9_loses_nothing_and_doubles_nothing(
         assert set(statuses(journal)) == {"completed"}
 
 
-@pytest.mark.parametrize("applied", [True, False], ids=["applied", "not applied"])
+@pytest.mark.parametrize(
+    "applied",
+    [
+        pytest.param(True, id="applied"),
+        pytest.param(False, id="not applied", marks=pytest.mark.long),
+    ],
+)
 def test_kill_9_while_the_server_holds_its_answer(
     events: Path, journal: Path, applied: bool
 ) -> None:

@@ -895,7 +895,7 @@ def explore(examples: int, steps: int) -> None:
 
 
 def test_each_row_is_applied_once_whatever_happens() -> None:
-    explore(25, 12)
+    explore(settings().max_examples // 5, 12)
 
 
 @pytest.mark.long

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appcues_async import InvalidInput
@@ -60,7 +60,6 @@ def one_by_one(rows: Sequence[Any], kind: Kind) -> list[Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
-@settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(ROW | GOOD | VALUE, min_size=1, max_size=6)
     | st.lists(GOOD, min_size=1, max_size=6)
@@ -104,7 +103,6 @@ PLAIN: dict[str, tuple[Kind, list[Any]]] = {
 
 
 @pytest.mark.parametrize("kind", [PROFILES, EVENTS], ids=["profiles", "events"])
-@settings(max_examples=300, deadline=None)
 @given(
     columns=st.dictionaries(
         NAME | st.sampled_from(['"', "\\", "\n", "ü"]),

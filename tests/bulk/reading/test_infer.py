@@ -7,7 +7,7 @@ import io
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from appcues_async import AppcuesClient, InvalidInput
@@ -97,7 +97,6 @@ CELL = st.sampled_from(
 @pytest.mark.parametrize("kind", [PROFILES, EVENTS], ids=["profiles", "events"])
 @pytest.mark.parametrize("more", ["plan", 'a "plan"', ""], ids=["a name", "quotes", "no name"])
 @pytest.mark.parametrize("infer", [True, False])
-@settings(max_examples=50, deadline=None)
 @given(rows=st.lists(st.lists(CELL, min_size=4, max_size=4), min_size=1, max_size=8))
 def test_columns_of_cells_are_encoded_as_their_rows_are(
     kind: Kind, more: str, infer: bool, rows: list[list[str]]
