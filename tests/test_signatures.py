@@ -56,11 +56,13 @@ from appcues_async.api.segments import Segments
         (
             Imports.profiles,
             "(self, source: 'Source', *, format: 'Format | None' = None, "
+            "storage_options: 'Mapping[str, Any] | None' = None, "
             "allow_ids: 'Iterable[UserId]' = ()) -> 'JobHandle'",
         ),
         (
             Imports.events,
             "(self, source: 'Source', *, format: 'Format | None' = None, "
+            "storage_options: 'Mapping[str, Any] | None' = None, "
             "allow_ids: 'Iterable[UserId]' = ()) -> 'JobHandle'",
         ),
         (Segments.list, "(self) -> 'list[M]'"),
@@ -78,11 +80,13 @@ from appcues_async.api.segments import Segments
         (
             Segments.add_user_ids,
             "(self, segment_id: 'str', source: 'Source', *, format: 'Format | None' = None, "
+            "storage_options: 'Mapping[str, Any] | None' = None, "
             "allow_ids: 'Iterable[UserId]' = ()) -> 'JobHandle'",
         ),
         (
             Segments.remove_user_ids,
-            "(self, segment_id: 'str', source: 'Source', *, format: 'Format | None' = None) "
+            "(self, segment_id: 'str', source: 'Source', *, format: 'Format | None' = None, "
+            "storage_options: 'Mapping[str, Any] | None' = None) "
             "-> 'JobHandle'",
         ),
         (Jobs.list, "(self) -> 'list[Job]'"),

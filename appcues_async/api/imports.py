@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from appcues_async.recovery.starting import Starter
 from appcues_async.rows.file_head import Format
@@ -32,6 +32,7 @@ class Imports:
         source: Source,
         *,
         format: Format | None = None,  # noqa: A002 - the public word
+        storage_options: Mapping[str, Any] | None = None,
         allow_ids: Iterable[UserId] = (),
     ) -> JobHandle:
         """Uploads profile updates.
@@ -39,8 +40,10 @@ class Imports:
         Every row needs `user_id` or `userId`; its other columns are attributes of that user.
 
         Args:
-            source: A path, bytes, rows (mappings), or a data frame, of up to 200,000,000 bytes.
+            source: A path, bytes, rows (mappings), or a data frame, of up to 200,000,000 bytes; or a
+                URL, of up to 20,000,000.
             format: How a file or bytes are written, when their name or content does not show it.
+            storage_options: What fsspec opens the store of a URL with.
             allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Returns:
@@ -50,7 +53,12 @@ class Imports:
             InvalidInput: The source is refused, before anything is sent.
             AppcuesError: It was not accepted.
         """
-        body = await body_of(source, PROFILES.with_ids(id_rule(allow_ids)), format=format)
+        body = await body_of(
+            source,
+            PROFILES.with_ids(id_rule(allow_ids)),
+            format=format,
+            storage_options=storage_options,
+        )
         return await self._starter.start(IMPORT_PROFILES.request(body))
 
     async def events(
@@ -58,6 +66,7 @@ class Imports:
         source: Source,
         *,
         format: Format | None = None,  # noqa: A002 - the public word
+        storage_options: Mapping[str, Any] | None = None,
         allow_ids: Iterable[UserId] = (),
     ) -> JobHandle:
         """Uploads events.
@@ -68,8 +77,10 @@ class Imports:
         that it was not applied.
 
         Args:
-            source: A path, bytes, rows (mappings), or a data frame, of up to 200,000,000 bytes.
+            source: A path, bytes, rows (mappings), or a data frame, of up to 200,000,000 bytes; or a
+                URL, of up to 20,000,000.
             format: How a file or bytes are written, when their name or content does not show it.
+            storage_options: What fsspec opens the store of a URL with.
             allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Returns:
@@ -80,7 +91,12 @@ class Imports:
             OutcomeUnknown: Nothing says whether it was accepted.
             AppcuesError: It was not accepted.
         """
-        body = await body_of(source, EVENTS.with_ids(id_rule(allow_ids)), format=format)
+        body = await body_of(
+            source,
+            EVENTS.with_ids(id_rule(allow_ids)),
+            format=format,
+            storage_options=storage_options,
+        )
         written_here = not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview)
         rows = await _lines_of(body) if written_here else None
         return await self._starter.start(IMPORT_EVENTS.request(body), rows=rows)

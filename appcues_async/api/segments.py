@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from attrs import define, field
@@ -120,6 +120,7 @@ class Segments(Collection[Segment]):
         source: Source,
         *,
         format: Format | None = None,  # noqa: A002 - the public word
+        storage_options: Mapping[str, Any] | None = None,
         allow_ids: Iterable[UserId] = (),
     ) -> JobHandle:
         """Adds users to a segment; adding one twice is harmless.
@@ -127,8 +128,10 @@ class Segments(Collection[Segment]):
         Args:
             segment_id: Which.
             source: Ids, a data frame or one column of it, or a path or bytes: a CSV of one
-                column, or NDJSON with each id in double quotes; up to 200,000,000 bytes.
+                column, or NDJSON with each id in double quotes; up to 200,000,000 bytes. Or a URL
+                of such a file, of up to 20,000,000.
             format: How a file or bytes are written, when their name or content does not show it.
+            storage_options: What fsspec opens the store of a URL with.
             allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
 
         Returns:
@@ -138,7 +141,12 @@ class Segments(Collection[Segment]):
             InvalidInput: The source is refused, before anything is sent.
             AppcuesError: It was not accepted.
         """
-        body = await body_of(source, USER_IDS.with_ids(id_rule(allow_ids)), format=format)
+        body = await body_of(
+            source,
+            USER_IDS.with_ids(id_rule(allow_ids)),
+            format=format,
+            storage_options=storage_options,
+        )
         return await self._starter.start(ADD.request(body, segment_id=segment_id))
 
     async def remove_user_ids(
@@ -147,6 +155,7 @@ class Segments(Collection[Segment]):
         source: Source,
         *,
         format: Format | None = None,  # noqa: A002 - the public word
+        storage_options: Mapping[str, Any] | None = None,
     ) -> JobHandle:
         """Removes users that were added with `add_user_ids`; removing one twice is harmless.
 
@@ -154,6 +163,7 @@ class Segments(Collection[Segment]):
             segment_id: Which.
             source: As for `add_user_ids`; any id is taken that is not empty.
             format: As for `add_user_ids`.
+            storage_options: As for `add_user_ids`.
 
         Returns:
             The job that removes them.
@@ -162,7 +172,9 @@ class Segments(Collection[Segment]):
             InvalidInput: The source is refused, before anything is sent.
             AppcuesError: It was not accepted.
         """
-        body = await body_of(source, USER_IDS.with_ids(ANY_ID), format=format)
+        body = await body_of(
+            source, USER_IDS.with_ids(ANY_ID), format=format, storage_options=storage_options
+        )
         return await self._starter.start(REMOVE.request(body, segment_id=segment_id))
 
 

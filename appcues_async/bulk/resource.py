@@ -60,7 +60,7 @@ BulkSource: TypeAlias = (
     | AsyncIterable[Any]
     | Frame
 )
-"""A path (`-` is the standard input) or many, bytes, rows, or a data frame."""
+"""A path (`-` is the standard input) or URL or many, bytes, rows, or a data frame."""
 
 
 class BulkOptions(TypedDict, total=False):
@@ -85,6 +85,8 @@ class BulkOptions(TypedDict, total=False):
         types: `infer` sends a column of CSV as numbers or booleans where all cells of the first block
             come back as they were; a row that has something else there is rejected.
         format: How a file is written, when its name or content does not show it.
+        storage_options: What fsspec opens the store of a URL with, such as `{"profile": "prod"}`; where
+            it is left out, what the store's own tools are set to.
         allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
         retry_failed: Where a job fails, or takes only part of its rows, send them again by halves until
             those are found that the server rejects: at most 20 more jobs a chunk. Not for events, which
@@ -107,6 +109,7 @@ class BulkOptions(TypedDict, total=False):
     ordered: bool
     types: Literal["infer"] | None
     format: Format | None
+    storage_options: Mapping[str, Any] | None
     allow_ids: Iterable[UserId]
     retry_failed: bool
     on_unknown: OnUnknown | None
@@ -152,9 +155,10 @@ class Bulk:
         """Updates profiles, any number of them (reference, "Import Bulk Profile Data").
 
         Args:
-            source: A path or a list of paths (CSV or NDJSON; gzip and zstd are unpacked; `-` is the
-                standard input), bytes, an iterable or async iterable of mappings or attrs objects, or
-                anything with `__arrow_c_stream__` (a polars, pandas, pyarrow or duckdb frame).
+            source: A path, a URL (`s3://bucket/users/*.csv`) or a list of them (CSV or NDJSON; gzip and
+                zstd are unpacked; `-` is the standard input), bytes, an iterable or async iterable of
+                mappings or attrs objects, or anything with `__arrow_c_stream__` (a polars, pandas,
+                pyarrow or duckdb frame).
             options: See `BulkOptions`.
 
         Returns:
@@ -298,7 +302,7 @@ class Bulk:
         run = BulkRun(
             RunSpec(
                 call=f"client.bulk.{method}()",
-                sources=parts_of(source, kind)
+                sources=parts_of(source, kind, options.get("storage_options"))
                 if workers is None
                 else workers.parts_of(source, kind),
                 reading=reading,

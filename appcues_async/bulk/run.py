@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from typing import Any
 
+from attrs import evolve
+
 from appcues_async.bulk.chunks import ChunkBuilder
 from appcues_async.bulk.following import Upload
 from appcues_async.bulk.journal.run_journal import RunJournal
@@ -20,7 +22,7 @@ from appcues_async.bulk.planner import ChunkPlanner, PlannedChunk, RowCounts
 from appcues_async.bulk.progress import Progress
 from appcues_async.bulk.reading.prepare import PreparedSource, prepare_all
 from appcues_async.bulk.reading.reader import SourceReader
-from appcues_async.bulk.reading.sources import is_path
+from appcues_async.bulk.reading.sources import is_path, list_objects
 from appcues_async.bulk.rejects import RejectsFile, Stopped, check_rejects_file
 from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.retrying import Retrier
@@ -182,8 +184,8 @@ class BulkRun:
 
     async def _open(self) -> None:
         """Looks at all sources and opens the journal, so that all of a run is refused or none."""
-        spec = self._spec
         await asyncio.to_thread(self._look_at_sources)
+        spec = self._spec
         sizes = [None if source is None else source.size for source in self._sources]
         self._progress.bytes_in_all = (
             None if None in sizes else sum(size for size in sizes if size is not None)
@@ -226,6 +228,7 @@ class BulkRun:
         spec, stop = self._spec, self._counter.stop
         if spec.rejects is not None:
             check_rejects_file(spec.rejects, filter(is_path, spec.sources), spec.journal)
+        spec = self._spec = evolve(spec, sources=list_objects(spec.sources, stop))
         limit = spec.chunk_bytes or FILE_LIMIT
         self._sources = prepare_all(spec.sources, spec.reading, limit, stop)
 

@@ -11,7 +11,7 @@ from attrs import frozen
 from appcues_async.bulk.journal.records import RunKey
 from appcues_async.bulk.journal.run_journal import OnStep
 from appcues_async.bulk.reading.prepare import PreparedSource, Reading
-from appcues_async.bulk.reading.sources import STDIN, Remote, is_path
+from appcues_async.bulk.reading.sources import STDIN, is_path
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.bulk.workers import Workers
@@ -100,12 +100,7 @@ class RunSpec:
         in_all = sum(source.size or 0 for source in sources if source is not None)
         share = in_all // (PARTS * self.concurrency)
         of_files = max(POST_LIMIT, min(FILE_LIMIT, share))
-        return [
-            of_files
-            if source is not None and (source.size is not None or isinstance(source.source, Remote))
-            else IN_MEMORY
-            for source in sources
-        ]
+        return [IN_MEMORY if source is None or source.is_held else of_files for source in sources]
 
     def key(self, sources: Sequence[PreparedSource | None]) -> RunKey:
         """The run as a journal knows it.
@@ -131,7 +126,7 @@ class RunSpec:
             unsafe=self.uploader.is_unsafe,
             endpoint=self.uploader.path,
             sources=[source.name for source in again],
-            fingerprint=[source.stamp for source in again],
+            fingerprint=[source.fingerprint for source in again],
             options={
                 "check": reading.check,
                 "types": reading.types,

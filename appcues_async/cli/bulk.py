@@ -28,6 +28,7 @@ from appcues_async.cli.failures import (
     message_of,
 )
 from appcues_async.cli.follow import follow_all, job_row, show_outcomes, tell_of_running
+from appcues_async.cli.inputs import InputSource
 from appcues_async.cli.options import (
     Options,
     bytes_of,
@@ -80,7 +81,7 @@ class Ended:
 
 
 async def run_bulk(
-    source: Sequence[Path | str],
+    source: Sequence[InputSource | str],
     kind: Kind,
     start: Callable[[Bulk], Start],
     bulk: BulkOptions,
@@ -91,7 +92,7 @@ async def run_bulk(
     """Sends files or ids, follows their jobs, shows the report, and fails unless every row was taken.
 
     Args:
-        source: Files, of which `-` is stdin; or ids.
+        source: Files and URLs, of which `-` is stdin; or ids.
         kind: What its rows are.
         start: Chooses the method that starts the run.
         bulk: How to send it.
@@ -104,7 +105,7 @@ async def run_bulk(
     """
     arguments = bulk.arguments(dry_run=options.dry_run)
     seconds = seconds_of(bulk.timeout)
-    files = [one for one in source if isinstance(one, Path)]
+    files = [one for one in source if not isinstance(one, str)]
     if len(files) == len(source):
         await asyncio.to_thread(_check_files, files, kind, bulk)
     rehearsal = Rehearsal(accepts=True) if options.dry_run else None
@@ -161,7 +162,7 @@ async def _to_end(run: BulkRun) -> Ended:
         return Ended(run.report, error)
 
 
-def _check_files(files: Sequence[Path], kind: Kind, bulk: BulkOptions) -> None:
+def _check_files(files: Sequence[InputSource], kind: Kind, bulk: BulkOptions) -> None:
     """Refuses what can be known to fail, before any file is sent.
 
     Raises:
@@ -177,10 +178,12 @@ def _check_files(files: Sequence[Path], kind: Kind, bulk: BulkOptions) -> None:
             raise InvalidInput(f"{name} is no option of this command; {meant}")
     if [str(file) for file in files].count(STDIN) > 1:
         raise InvalidInput("- is given more than once; stdin can be read once only")
+    # URLs are looked at when the run begins.
+    paths = [file for file in files if isinstance(file, Path)]
     if bulk.rejects is not None:
-        check_rejects_file(bulk.rejects, files)
+        check_rejects_file(bulk.rejects, paths)
     reading = Reading(kind, bulk.check, bulk.types, bulk.format)
-    prepare_all(files, reading, bytes_of(bulk.chunk_bytes) or FILE_LIMIT, Event())
+    prepare_all(paths, reading, bytes_of(bulk.chunk_bytes) or FILE_LIMIT, Event())
 
 
 def _accepted(report: Report) -> Iterator[tuple[Outcome, JobHandle]]:
@@ -228,7 +231,7 @@ def _name_of(outcome: Outcome) -> str:
     return f"chunk {outcome.chunk}, rows {outcome.first:,} to {outcome.last:,} of {outcome.source}"
 
 
-def _show(report: Report, files: Sequence[Path], options: Options, *, wait: bool) -> None:
+def _show(report: Report, files: Sequence[InputSource], options: Options, *, wait: bool) -> None:
     rejects = [
         {"source": one.source, "number": one.number, "line": one.line, "reason": one.reason}
         for one in report.rejects
@@ -241,7 +244,7 @@ def _show(report: Report, files: Sequence[Path], options: Options, *, wait: bool
 
 
 def rows_of(
-    outcomes: Iterable[Outcome], files: Iterable[Path], names: Sequence[str]
+    outcomes: Iterable[Outcome], files: Iterable[InputSource], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """What is shown of chunks.
 
@@ -250,7 +253,7 @@ def rows_of(
         files: What was sent, as it was typed.
         names: Which values.
     """
-    typed = {str(file.absolute()): str(file) for file in files}
+    typed = {str(file.absolute()): str(file) for file in files if isinstance(file, Path)}
     rows: list[dict[str, Any]] = []
     for one in outcomes:
         row = {

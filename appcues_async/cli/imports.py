@@ -8,6 +8,7 @@ from cyclopts import App, Parameter
 
 from appcues_async.cli.bulk import run_bulk
 from appcues_async.cli.bulk_options import BULK_DEFAULTS, BulkOptions
+from appcues_async.cli.inputs import source_of
 from appcues_async.cli.options import DEFAULTS, InputFile, Options
 from appcues_async.rows.kinds import EVENTS, PROFILES
 
@@ -16,7 +17,11 @@ __all__ = ["app"]
 app: App = App(name="import", help="Upload profiles or events in bulk, and wait for their jobs.")
 
 Files: TypeAlias = Annotated[
-    InputFile, Parameter(help="CSV or NDJSON of any size, plain, gzip or zstd; - is stdin.")
+    InputFile,
+    Parameter(
+        help="CSV or NDJSON of any size, plain, gzip or zstd: paths, or URLs of objects, globs and "
+        "folders; - is stdin."
+    ),
 ]
 
 
@@ -30,7 +35,9 @@ async def profiles(
 
     Example: appcues-async import profiles users.csv --rejects rejects.ndjson
     """
-    await run_bulk(files, PROFILES, lambda made: made.import_profiles, bulk, options)
+    await run_bulk(
+        [*map(source_of, files)], PROFILES, lambda made: made.import_profiles, bulk, options
+    )
 
 
 @app.command(usage="Usage: appcues-async import events FILE... [OPTIONS]")
@@ -43,4 +50,4 @@ async def events(
 
     Example: appcues-async import events events.ndjson.gz --timeout 30m
     """
-    await run_bulk(files, EVENTS, lambda made: made.import_events, bulk, options)
+    await run_bulk([*map(source_of, files)], EVENTS, lambda made: made.import_events, bulk, options)

@@ -11,14 +11,16 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.ids import IdRule, check_user_ids
 from appcues_async.rows.inputs import ids_of_text, path_errors
 from appcues_async.rows.kinds import USER_ID
+from appcues_async.rows.urls import UrlSource, is_url
 
 __all__ = [
+    "InputSource",
     "attributes_of",
     "ids_of",
     "interruptible",
@@ -26,8 +28,17 @@ __all__ = [
     "object_of",
     "one_way",
     "pairs_of",
+    "source_of",
     "split_ids",
 ]
+
+InputSource: TypeAlias = Path | UrlSource
+"""What a FILE of a command is."""
+
+
+def source_of(name: str) -> InputSource:
+    """Takes a FILE as the path or the URL that it is."""
+    return UrlSource(name) if is_url(name) else Path(name)
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import shlex
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeAlias
 
 from attrs import frozen
@@ -77,7 +76,7 @@ def at_least(low: float, high: float | None = None) -> Callable[[Any, Any], None
 
 # Ids of segments begin with a hyphen as often as not.
 Id: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_no_option)]
-InputFile: TypeAlias = Annotated[Path, Parameter(allow_leading_hyphen=True)]
+InputFile: TypeAlias = Annotated[str, Parameter(allow_leading_hyphen=True)]
 Pairs: TypeAlias = Annotated[
     str, Parameter(name="KEY=VALUE", help="An attribute; KEY:=VALUE where it is no text.")
 ]

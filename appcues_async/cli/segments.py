@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -12,7 +11,7 @@ from cyclopts import App, Parameter
 from appcues_async.cli.bulk import run_bulk
 from appcues_async.cli.bulk_options import BULK_DEFAULTS, BulkOptions
 from appcues_async.cli.confirm import confirm
-from appcues_async.cli.inputs import one_way, split_ids
+from appcues_async.cli.inputs import InputSource, one_way, source_of, split_ids
 from appcues_async.cli.options import (
     DEFAULTS,
     Id,
@@ -33,7 +32,10 @@ app: App = App(name="segments", help="Segments of users.")
 
 SegmentId = Annotated[Id, Parameter(help="The segment's id.")]
 IdsFile = Annotated[
-    InputFile, Parameter(help="User ids, CSV of one column or NDJSON, of any size; - is stdin.")
+    InputFile,
+    Parameter(
+        help="User ids, CSV of one column or NDJSON, of any size: paths or URLs; - is stdin."
+    ),
 ]
 
 COLUMNS = ("id", "name", "description", "updated_at")
@@ -175,12 +177,12 @@ def remove_users(
     )
 
 
-def _source_of(file: Path | None, user_ids: Sequence[str]) -> Sequence[Path | str]:
+def _source_of(file: str | None, user_ids: Sequence[str]) -> Sequence[InputSource | str]:
     """The file, or the ids that are named.
 
     Raises:
         InvalidInput: Both are given, or neither.
     """
-    files: Sequence[Path | str] | None = None if file is None else [file]
-    ids: Sequence[Path | str] | None = split_ids(user_ids) or None
+    files: Sequence[InputSource | str] | None = None if file is None else [source_of(file)]
+    ids: Sequence[InputSource | str] | None = split_ids(user_ids) or None
     return one_way("the source of ids", files, "--user-ids", ids)

@@ -19,6 +19,7 @@ from appcues_async.cli.failures import (
     gravest_of,
     message_of,
 )
+from appcues_async.cli.inputs import source_of
 from appcues_async.cli.options import (
     DEFAULTS,
     AllowIds,
@@ -48,7 +49,8 @@ SegmentId: TypeAlias = Annotated[
     Id, Parameter(name="SEGMENT_ID", help="The segment; `segments list` shows them.")
 ]
 File: TypeAlias = Annotated[
-    InputFile, Parameter(name="FILE", help="CSV or NDJSON, plain, gzip or zstd; - is stdin.")
+    InputFile,
+    Parameter(name="FILE", help="CSV or NDJSON, plain, gzip or zstd: a path or a URL; - is stdin."),
 ]
 State: TypeAlias = Annotated[
     Path,
@@ -155,10 +157,11 @@ async def segment(
 
     Example: appcues-async sync segment SEGMENT_ID ids.csv --state pros.db
     """
+    source: Any = source_of(file)
 
     def start(client: AppcuesClient, arguments: dict[str, Any]) -> Awaitable[SyncReport]:
         return client.sync.segment(
-            segment_id, file, state=state, allow_shrink=allow_shrink, **arguments
+            segment_id, source, state=state, allow_shrink=allow_shrink, **arguments
         )
 
     await _run(start, sync, options, segment_id=segment_id)
@@ -180,9 +183,10 @@ async def profiles(
 
     Example: appcues-async sync profiles users.csv --state users.db
     """
+    source: Any = source_of(file)
 
     def start(client: AppcuesClient, arguments: dict[str, Any]) -> Awaitable[SyncReport]:
-        return client.sync.profiles(file, state=state, missing=missing, **arguments)
+        return client.sync.profiles(source, state=state, missing=missing, **arguments)
 
     await _run(start, sync, options)
 

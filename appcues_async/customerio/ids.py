@@ -99,7 +99,7 @@ def _check_kind(source: Any) -> None:
     if hasattr(source, "columns"):
         # Iterating over a frame gives the names of its columns, which would pass for ids.
         raise InvalidInput(f"ids are a {type(source).__name__}; give its column of ids as a list")
-    check_source(source, "ids are")
+    check_source(source, "ids are", urls=False)
 
 
 async def _batches(source: Ids, id_type: IdType, rule: IdRule) -> AsyncGenerator[list[str]]:

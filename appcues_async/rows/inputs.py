@@ -30,6 +30,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import Frame, is_frame
 from appcues_async.rows.ids import IdRule
 from appcues_async.rows.records import own_copy
+from appcues_async.rows.urls import UrlSource, is_url, public_name
 from appcues_async.rows.values import shown
 
 __all__ = [
@@ -61,7 +62,6 @@ _HEADERS: Final = frozenset(
 """What columns of ids are called, in small letters alone."""
 _RULER: Final = re.compile(r"[\s|+-]*--[\s|+-]*")
 """The line that a terminal shows below a header."""
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\n]*")
 _PAGE: Final = re.compile(r"\s*<(!|\?xml|html|head|body)", re.IGNORECASE)
 
 
@@ -136,24 +136,27 @@ def _no_file(path: str | os.PathLike[str], hint: str) -> InvalidInput:
 # --- rows ----------------------------------------------------------------------------------------
 
 
-def check_source(source: object, what: str = "source is") -> None:
+def check_source(source: object, what: str = "source is", *, urls: bool = True) -> None:
     """Refuses at once what is no source of rows.
 
     Args:
-        source: A path, bytes, a frame, an iterable or an async iterable.
+        source: A path, a URL, bytes, a frame, an iterable or an async iterable.
         what: What it is, for the message.
+        urls: Whether it may be a URL.
 
     Raises:
         InvalidInput: It is none.
     """
     kind = type(source).__name__
-    if is_frame(source) or isinstance(source, os.PathLike | bytes | bytearray | memoryview):
+    if is_frame(source) or isinstance(
+        source, os.PathLike | UrlSource | bytes | bytearray | memoryview
+    ):
         return
     if isinstance(source, str):
-        if _ADDRESS.match(source):
+        if is_url(source) and not urls:
             raise InvalidInput(
-                f"{what} {shown(source, _NAME)}, an address; download it, and give "
-                "the path of the file"
+                f"{what} {shown(public_name(source), _NAME)}, an address; download it, and give the "
+                "path of the file"
             )
         return
     if isinstance(source, Mapping):

@@ -9,6 +9,7 @@ from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
     Iterable,
+    Mapping,
     Sequence,
 )
 from contextlib import aclosing
@@ -33,6 +34,8 @@ from appcues_async.rows.lines import encode_lines
 from appcues_async.rows.ndjson_judge import NdjsonJudge
 from appcues_async.rows.records import as_dicts
 from appcues_async.rows.row_blocks import LONGEST_ROW, Feed, judged_blocks
+from appcues_async.rows.store_reads import read_url
+from appcues_async.rows.urls import UrlSource, check_storage_options, is_url
 from appcues_async.rows.verdict import BadRow, Judge
 from appcues_async.wire.request import (
     CSV,
@@ -55,7 +58,7 @@ __all__ = [
 Source: TypeAlias = (
     str | os.PathLike[str] | bytes | bytearray | Iterable[Any] | AsyncIterable[Any] | Frame
 )
-"""A path (text is one too), the bytes of a file, rows one by one, or a data frame."""
+"""A path or URL (text is one too), the bytes of a file, rows one by one, or a data frame."""
 
 Part: TypeAlias = Blocks | FileRange | FilePieces
 """What goes out, as a plain POST or as a file upload."""
@@ -73,6 +76,7 @@ async def body_of(
     kind: Kind,
     *,
     format: Format | None = None,  # noqa: A002 - the public word
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Part | Multipart:
     """Makes the body of one upload.
 
@@ -83,6 +87,7 @@ async def body_of(
         source: What to upload.
         kind: What its rows are.
         format: How a file or bytes are written; without it, by the file's name or first character.
+        storage_options: What fsspec opens the store of a URL with.
 
     Raises:
         InvalidInput: There is nothing to send, it is too large for one upload, or a row is refused.
@@ -90,8 +95,11 @@ async def body_of(
     if format is not None and format not in MEDIA:
         raise InvalidInput(f"format is {format!r}; it must be 'csv' or 'ndjson'")
     check_source(source)
-    if isinstance(source, str | os.PathLike):
-        part: Part = await asyncio.to_thread(_of_file, Path(source), kind, format)
+    if is_url(source):
+        url = UrlSource(source, check_storage_options(storage_options))
+        part: Part = await asyncio.to_thread(_of_url, url, kind, format)
+    elif isinstance(source, str | os.PathLike):
+        part = await asyncio.to_thread(_of_file, Path(source), kind, format)
     elif isinstance(source, bytes | bytearray | memoryview):
         part = await asyncio.to_thread(_of_bytes, bytes(source), kind, format)
     else:
@@ -132,12 +140,18 @@ def _head_of(path: Path) -> bytes:
         return file.read(HEAD)
 
 
-def _of_bytes(data: bytes, kind: Kind, given: Format | None) -> Blocks:
+def _of_url(source: UrlSource, kind: Kind, given: Format | None) -> Part:
+    found, data = read_url(source, POST_LIMIT)
+    if isinstance(found, Path):
+        return _of_file(found, kind, given)
+    given = given or SUFFIXES.get(found.path.suffix.lower())
+    return _of_bytes(data, kind, given, found.name)
+
+
+def _of_bytes(data: bytes, kind: Kind, given: Format | None, name: str = "the data") -> Blocks:
     data = data.removeprefix(BOM)
-    found = check_head(
-        data[:HEAD], whole=len(data) <= HEAD, kind=kind, given=given, name="the data"
-    )
-    head, start = _check_rows(_File(io.BytesIO(data), "the data"), 0, kind, found)
+    found = check_head(data[:HEAD], whole=len(data) <= HEAD, kind=kind, given=given, name=name)
+    head, start = _check_rows(_File(io.BytesIO(data), name), 0, kind, found)
     return Blocks((data,) if head is None else (head, data[start:]), MEDIA[found])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Literal, TypedDict, Unpack, get_args
 
@@ -43,6 +43,7 @@ class SyncOptions(TypedDict, total=False):
         chunk_bytes: The most bytes of a chunk, up to 200,000,000.
         types: `infer` gives CSV cells the types that they look like.
         format: How a file is written, when its name or content does not show it.
+        storage_options: What fsspec opens the store of a URL with, as in `client.bulk`.
         allow_ids: Ids that are taken although they look like none.
         on_notice: Is told how far the sync is.
     """
@@ -55,6 +56,7 @@ class SyncOptions(TypedDict, total=False):
     chunk_bytes: int | None
     types: Literal["infer"] | None
     format: Format | None
+    storage_options: Mapping[str, Any] | None
     allow_ids: Iterable[UserId]
     on_notice: Listener | None
 
@@ -198,7 +200,7 @@ class Sync:
         return SyncSpec(
             target=Target(account.origin, account.id, target),
             state=file_option(state, "state").absolute(),
-            sources=parts_of(source, kind),
+            sources=parts_of(source, kind, options.get("storage_options")),
             reading=Reading(kind, "full", types, written),
             counter=RowCounter(),
             rejects=rejects,

@@ -113,10 +113,6 @@ class TestRows:
             "as bytes"
         )
 
-    async def test_an_address_is_refused_as_it_was_given(self) -> None:
-        message = await refusal_of("https://files.example.com/users.csv")
-        assert message.startswith("source is 'https://files.example.com/users.csv', an address")
-
     async def test_a_dataframe_is_not_taken_for_its_column_names(self) -> None:
         columns = ("user_id", "email")
         frame = type("DataFrame", (), {"columns": columns, "__iter__": lambda _: iter(columns)})

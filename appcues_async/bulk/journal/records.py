@@ -37,7 +37,8 @@ class RunKey:
         unsafe: Whether its chunks must not be applied twice.
         endpoint: The same with its ids.
         sources: The names of what it reads: absolute paths, or what is in memory.
-        fingerprint: Size and time of change of each source that is a file.
+        fingerprint: Size and time of change of each source that is a file, size and ETag of each that
+            is an object of a store.
         options: What decides which rows go into which chunk.
         limits: The most bytes of a chunk, for each source.
     """
@@ -46,7 +47,7 @@ class RunKey:
     unsafe: bool
     endpoint: str
     sources: Sequence[str]
-    fingerprint: Sequence[tuple[int, int] | None]
+    fingerprint: Sequence[tuple[int, int] | tuple[int, str] | None]
     options: Mapping[str, Any]
     limits: Sequence[int]
 

@@ -19,6 +19,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, TypeVar
 from appcues_async.bulk.chunks import Chunk
 from appcues_async.bulk.journal.claims import HEARTBEAT
 from appcues_async.bulk.journal.records import ChunkRecord, ChunkState, Run, RunKey
+from appcues_async.bulk.journal.same_run import names_of
 from appcues_async.bulk.journal.settling import candidates_text
 from appcues_async.bulk.journal.store import Journal
 from appcues_async.bulk.report import Outcome
@@ -328,7 +329,7 @@ class RunJournal:
             raise
 
     def _other_chunks(self, what: str) -> InvalidInput:
-        names = ", ".join(self._key.sources)
+        names = names_of(self._key.sources)
         return InvalidInput(
             f"{names} {what}, says the journal {self.path}. Give what it was (with the release that "
             "began it) to go on, or name another journal to upload all of it afresh"

@@ -31,7 +31,7 @@ from appcues_async.bulk.journal.records import (
     Run,
     RunKey,
 )
-from appcues_async.bulk.journal.same_run import differences, moved_source
+from appcues_async.bulk.journal.same_run import differences, moved_source, names_of
 from appcues_async.clock import Clock, SystemClock
 from appcues_async.errors import InvalidInput
 from appcues_async.recovery.evidence import Claim, Owned
@@ -342,10 +342,11 @@ class Journal:
                 return int(run_id)
             stamped = stored(self.path, stamps, list)
             moved = moved or moved_source(plan, run_id, sources, stamped)
-            if both := [name for name in plan.sources if name in sources]:
+            known = set(sources)
+            if both := [name for name in plan.sources if name in known]:
                 raise InvalidInput(
                     f"the journal {self.path} has {both[0]} in run {run_id}, whose sources are "
-                    f"{', '.join(sources)}; give exactly these, in this order, to go on with it, or "
+                    f"{names_of(sources)}; give exactly these, in this order, to go on with it, or "
                     "leave out what it has"
                 )
         if moved is not None:

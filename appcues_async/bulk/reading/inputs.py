@@ -102,6 +102,7 @@ class StreamFeed:
         buffered = io.BufferedReader(_Pipe(below, stop), _AT_ONCE)
         self._below = None if keep else below
         self._stream = _unpacked(buffered, name)
+        self.is_packed: bool = not isinstance(self._stream, _Plain)
         self._stop = stop
         self._at = 0
         self._held = b""
@@ -209,16 +210,17 @@ class _Pipe(io.RawIOBase):
         return True
 
     def readinto(self, into: Any) -> int:
-        while not self._has_more():
+        has_more = getattr(self._from, "has_more", self._can_be_read)
+        while not has_more(_PATIENCE):
             if self._stop.is_set():
                 raise Stopped
         block = self._from.read1(len(into))
         into[: len(block)] = block
         return len(block)
 
-    def _has_more(self) -> bool:
+    def _can_be_read(self, seconds: float) -> bool:
         try:
-            return bool(select.select([self._from], [], [], _PATIENCE)[0])
+            return bool(select.select([self._from], [], [], seconds)[0])
         except (OSError, TypeError, ValueError):
             # Not a thing to be waited for, such as bytes in memory.
             return True

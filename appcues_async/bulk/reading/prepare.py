@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any, Final, Literal
@@ -10,7 +11,7 @@ from typing import Any, Final, Literal
 from attrs import evolve, field, frozen
 
 from appcues_async.bulk.reading.blocks import ByteLayout, Span, SpanHolder, row_ends
-from appcues_async.bulk.reading.inputs import ByteSource, FileFeed
+from appcues_async.bulk.reading.inputs import ByteSource, FileFeed, StreamFeed
 from appcues_async.bulk.reading.sources import (
     Remote,
     can_be_read_twice,
@@ -27,13 +28,20 @@ from appcues_async.rows.file_head import BOM, HEAD, MEDIA, SUFFIXES, Format, che
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.ndjson_judge import NdjsonJudge
+from appcues_async.rows.store_reads import FIRST
+from appcues_async.rows.urls import StoredObject
 from appcues_async.rows.verdict import Check, Judge
 from appcues_async.wire.request import NDJSON, ChunkBody, FilePieces, stamp_of
 
 __all__ = ["PreparedSource", "Reading", "Way", "prepare", "prepare_all"]
 
+_AT_ONCE: Final = 16
+"""Objects of a store that are looked at at a time."""
 _NAMED: Final = 5
 """How many refused files one message explains."""
+
+_LOOK: Final = FIRST // 2
+"""Bytes of an object that show how it is written; a million of each would be too many of thousands."""
 
 Way = Literal["bytes", "cells", "rejects", "rows"]
 """How a source becomes chunks; see `PreparedSource`."""
@@ -67,7 +75,7 @@ class PreparedSource:
     """A source that is ready to be read.
 
     Attributes:
-        source: What was given: a path, `-`, bytes, a frame, or rows.
+        source: What was given: a path, `-`, an object of a store, bytes, a frame, or rows.
         name: What it is called, for people.
         way: How it becomes chunks: its `bytes` are sent as they are, or rows are encoded, which are its
             `cells`, the `rejects` of an earlier run, or `rows` from the start.
@@ -96,6 +104,18 @@ class PreparedSource:
     again: bool = False
     spans: SpanHolder | None = None
     feed: ByteSource | None = field(default=None, repr=False)
+
+    @property
+    def fingerprint(self) -> tuple[int, int] | tuple[int, str] | None:
+        """What a journal knows its content by: that of a file, or of an object of a store."""
+        return self.source.stamp if isinstance(self.source, StoredObject) else self.stamp
+
+    @property
+    def is_held(self) -> bool:
+        """Whether its chunks are held in memory until they are sent, however large it is."""
+        if isinstance(self.source, Remote):
+            return False
+        return self.size is None or isinstance(self.source, StoredObject)
 
     def opened(self, stop: Event) -> PreparedSource:
         """The same with its bytes open, if it has any.
@@ -158,16 +178,21 @@ def prepare_all(
     Raises:
         InvalidInput: One of them is refused, or several are.
     """
-    prepared: list[PreparedSource | None] = []
-    refused: list[InvalidInput] = []
-    for source in sources:
+
+    def look_at(source: Any) -> PreparedSource | InvalidInput | None:
         try:
-            later = is_pipe(source)
-            prepared.append(None if later else prepare(source, reading, limit, stop))
+            return None if is_pipe(source) else prepare(source, reading, limit, stop)
         except InvalidInput as error:
-            refused.append(error)
+            return error
+
+    if any(isinstance(source, StoredObject) for source in sources):
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="appcues-look") as threads:
+            found = list(threads.map(look_at, sources))
+    else:
+        found = [look_at(source) for source in sources]
+    refused = [one for one in found if isinstance(one, InvalidInput)]
     if not refused:
-        return prepared
+        return [one for one in found if not isinstance(one, InvalidInput)]
     if len(sources) == 1:
         raise refused[0]
     reasons = "; ".join(str(error) for error in refused[:_NAMED])
@@ -181,7 +206,7 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
     """Looks at the beginning of a source; it is not read any further.
 
     Args:
-        source: A path, `-`, bytes, a frame, or rows.
+        source: A path, `-`, an object of a store, bytes, a frame, or rows.
         reading: How it is to be read.
         limit: The most bytes of a chunk.
         stop: Ends the reading when it is set.
@@ -205,8 +230,10 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
     return prepared
 
 
-def _size_of(source: Any, stamp: tuple[int, int] | None) -> int | None:
+def _size_of(source: Any, feed: ByteSource, stamp: tuple[int, int] | None) -> int | None:
     """The bytes of a source, where that is known before it is read."""
+    if isinstance(source, StoredObject):
+        return source.size if isinstance(feed, StreamFeed) and not feed.is_packed else None
     if isinstance(source, bytes | bytearray | memoryview):
         return len(source)
     return None if stamp is None else stamp[0]
@@ -236,7 +263,7 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
         name=feed.name,
         way=way,
         layout=layout,
-        size=_size_of(source, stamp if plain else None),
+        size=_size_of(source, feed, stamp if plain else None),
         stamp=stamp,
         again=again,
         feed=None if again else feed,
@@ -254,19 +281,23 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
 
 def _layout_of(feed: ByteSource, source: Any, reading: Reading) -> tuple[ByteLayout, bytes, Format]:
     """How the bytes are laid out, the bytes of the header, and the format."""
-    text = feed.read(0, HEAD)
+    most, given = HEAD, reading.format
+    if isinstance(source, StoredObject):
+        most, given = _LOOK, given or _format_of(source.path)
+    elif is_path(source):
+        given = given or _format_of(Path(source))
+    text = feed.read(0, most)
     start = len(BOM) if text.startswith(BOM) else 0
-    given = reading.format or (_format_of(Path(source)) if is_path(source) else None)
     found = check_head(
         text[start:],
-        whole=len(text) < HEAD,
+        whole=len(text) < most,
         kind=reading.kind,
         given=given,
         name=feed.name,
         first_row=False,
     )
     if found == "csv":
-        whole = len(text) < HEAD
+        whole = len(text) < most
         header = read_header(text[start:], reading.kind, feed.name, whole=whole)
         begin = start + header.begin
         lines = text.count(b"\n", 0, begin)

@@ -1,9 +1,9 @@
-"""What a run can read: paths, the standard input, bytes, frames and rows."""
+"""What a run can read: paths, URLs, the standard input, bytes, frames and rows."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import Event
@@ -11,11 +11,27 @@ from typing import Any, Final, TypeGuard
 
 from attrs import frozen
 
-from appcues_async.bulk.reading.inputs import ByteSource, FileFeed, MemoryFeed, open_stream
+from appcues_async.bulk.reading.inputs import (
+    ByteSource,
+    FileFeed,
+    MemoryFeed,
+    StreamFeed,
+    open_stream,
+)
+from appcues_async.bulk.rejects import Stopped
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.inputs import path_errors, text_of_path
 from appcues_async.rows.kinds import Kind
+from appcues_async.rows.store_reads import ObjectStream
+from appcues_async.rows.urls import (
+    StoredObject,
+    Stores,
+    UrlSource,
+    check_storage_options,
+    is_store_url,
+    is_url,
+)
 
 __all__ = [
     "STDIN",
@@ -24,6 +40,7 @@ __all__ = [
     "has_bytes",
     "is_path",
     "is_pipe",
+    "list_objects",
     "open_feed",
     "parts_of",
 ]
@@ -44,45 +61,80 @@ STDIN: Final = "-"
 """The path that means the standard input."""
 
 
-def parts_of(source: Any, kind: Kind) -> list[Any]:
-    """A source as a list of sources; only a list of paths is more than one.
+def parts_of(
+    source: Any, kind: Kind, storage_options: Mapping[str, Any] | None = None
+) -> list[Any]:
+    """A source as a list of sources; only a list of paths and URLs is more than one.
+
+    Args:
+        source: What was given.
+        kind: What its rows are.
+        storage_options: What fsspec opens the stores of URLs with.
 
     Raises:
-        InvalidInput: A file comes twice.
+        InvalidInput: A file comes twice, or the options are none.
     """
+    if isinstance(source, UrlSource):
+        return [source]
+    if is_url(source):
+        return [UrlSource(source, check_storage_options(storage_options))]
     if is_path(source) and str(source) != STDIN:
         # It stays the same file, whatever becomes of the folder that this process is in.
         return [Path(source).absolute()]
-    if isinstance(source, list | tuple) and source and all(map(is_path, source)):
+    if isinstance(source, list | tuple) and source and all(map(_is_named, source)):
         paths = [str(one) for one in source]
         # Ids are text as well, so text is a path only where it can be nothing else.
         if (
             not kind.is_list
-            or all(isinstance(one, os.PathLike) for one in source)
+            or all(not isinstance(one, str) or is_store_url(one) for one in source)
             or all(path == STDIN or Path(path).is_file() for path in paths)
         ):
-            parts = [part for one in source for part in parts_of(one, kind)]
+            parts = [part for one in source for part in parts_of(one, kind, storage_options)]
             _refuse_same(parts)
             return parts
     return [source]
 
 
-def _refuse_same(paths: Iterable[str | Path]) -> None:
+def list_objects(sources: Sequence[Any], stop: Event) -> list[Any]:
+    """Sources, with the objects that URLs stand for in the place of the URLs.
+
+    Args:
+        sources: What was given.
+        stop: Ends the listing when it is set.
+
+    Raises:
+        InvalidInput: A URL stands for nothing, cannot be listed, or an object comes twice.
+    """
+    if not any(isinstance(one, UrlSource) for one in sources):
+        return list(sources)
+    stores, found = Stores(), list[Any]()
+    for one in sources:
+        found += one.objects(stores, stop.wait) if isinstance(one, UrlSource) else [one]
+        if stop.is_set():
+            raise Stopped
+    _refuse_same(found)
+    return found
+
+
+def _refuse_same(sources: Iterable[Any]) -> None:
     """Refuses a file that comes twice, under whatever names: its events would be recorded twice.
 
     Raises:
         InvalidInput: One does.
     """
-    seen: dict[object, str | Path] = {}
-    for path in paths:
-        found: object = path
-        # What is not there is refused by whoever opens it.
-        with suppress(OSError, ValueError):
-            stat = os.stat(path)  # noqa: PTH116 - `-` is text
-            found = (stat.st_dev, stat.st_ino)
-        other = seen.setdefault(found, path)
-        if other is not path:
-            first, second = text_of_path(other), text_of_path(path)
+    seen: dict[object, Any] = {}
+    for source in sources:
+        found: object = source
+        if isinstance(source, StoredObject):
+            found = (source.store, source.key)
+        elif is_path(source):
+            # What is not there is refused by whoever opens it.
+            with suppress(OSError, ValueError):
+                stat = os.stat(source)  # noqa: PTH116 - `-` is text
+                found = (stat.st_dev, stat.st_ino)
+        other = seen.setdefault(found, source)
+        if other is not source:
+            first, second = _name_of(other), _name_of(source)
             both = (
                 f"{first} is given twice"
                 if first == second
@@ -91,14 +143,22 @@ def _refuse_same(paths: Iterable[str | Path]) -> None:
             raise InvalidInput(f"{both}; name it once")
 
 
+def _is_named(one: object) -> bool:
+    return is_path(one) or isinstance(one, UrlSource)
+
+
+def _name_of(source: Any) -> str:
+    return text_of_path(source) if is_path(source) else str(source.name)
+
+
 def is_path(one: object) -> TypeGuard[str | os.PathLike[str]]:
     """Whether a source is a path, or `-`."""
     return isinstance(one, str | os.PathLike)
 
 
 def has_bytes(source: object) -> bool:
-    """Whether a source consists of bytes: a path, `-`, or bytes."""
-    return is_path(source) or isinstance(source, bytes | bytearray | memoryview)
+    """Whether a source consists of bytes: a path, `-`, an object of a store, or bytes."""
+    return is_path(source) or isinstance(source, bytes | bytearray | memoryview | StoredObject)
 
 
 def is_pipe(source: object) -> bool:
@@ -115,11 +175,11 @@ def can_be_read_twice(source: Any) -> bool:
     if is_frame(source):
         # A reader of batches hands each of them out once.
         return not hasattr(source, "read_next_batch")
-    return isinstance(source, bytes | bytearray | memoryview | list | tuple)
+    return isinstance(source, bytes | bytearray | memoryview | list | tuple | StoredObject)
 
 
 def open_feed(source: Any, stop: Event) -> ByteSource:
-    """Opens a path, `-` or bytes.
+    """Opens a path, `-`, an object of a store, or bytes.
 
     Args:
         source: What to open.
@@ -128,6 +188,8 @@ def open_feed(source: Any, stop: Event) -> ByteSource:
     Raises:
         InvalidInput: It cannot be opened.
     """
+    if isinstance(source, StoredObject):
+        return StreamFeed(ObjectStream(source, stop), source.name, stop)
     if not is_path(source):
         return MemoryFeed(memoryview(source), "the data", stop)
     if str(source) == STDIN:
