@@ -211,7 +211,7 @@ def read_summaries(reply: Reply) -> dict[str, JobSummary]:
     """
     try:
         summaries = _summaries.decode(reply.body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         summaries = [
             JobSummary(job.id, job.status, job.name, url=job.url)
             for job in reader_of_list(Job)(reply)

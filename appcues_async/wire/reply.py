@@ -155,7 +155,7 @@ class Problem:
             case {"message": {**message}}:
                 return cls(_text(message.get("title")), _text(message.get("description")))
             case {"meta": {"errors": [*errors]}}:
-                return cls(None, _text("; ".join(map(str, errors))))
+                return cls(None, "; ".join(filter(None, map(_text, errors))) or None)
             case {"title": _} | {"detail": _}:
                 return cls(_text(content.get("title")), _text(content.get("detail")))
             case _:
@@ -163,7 +163,11 @@ class Problem:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None or value == "" else hide_links(str(value))
+    try:
+        return None if value is None or value == "" else hide_links(str(value))
+    except RecursionError:
+        # JSON may be read to a depth at which it can no longer be shown.
+        return None
 
 
 def excerpt(reply: Reply) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -19,6 +20,7 @@ from appcues_async.wire.codec import (
     expect_success,
     read_object,
     read_objects,
+    read_summaries,
     reader,
     reader_of_list,
 )
@@ -355,3 +357,11 @@ def test_a_success_that_says_no_more_is_nothing(body: object) -> None:
 
 def test_json_is_written_in_utf_8_without_blanks() -> None:
     assert encode({"name": "é", "n": 1}) == '{"name":"é","n":1}'.encode()
+
+
+@pytest.mark.parametrize("depth", [500, 990, 1_000, 100_000])
+def test_json_of_any_depth_is_read_or_an_unexpected_reply(depth: int) -> None:
+    body = '[{"id":"1","attributes":' * depth + "1" + "}]" * depth
+    for read in (read_summaries, reader_of_list(Job), read_object):
+        with suppress(UnexpectedReply):
+            read(Reply(200, CIMultiDictProxy(CIMultiDict()), body.encode()))
