@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from appcues_async.sandbox import Sandbox
 from tests.guide.pages import WEB_APPS
 
 
-def app_of(framework: str) -> Any:
-    (block,) = [one for one in WEB_APPS if framework in one.text and one.page == "guide/web-apps"]
+def app_of(framework: str, page: str = "guide/web-apps") -> Any:
+    (block,) = [one for one in WEB_APPS if framework in one.text and one.page == page]
     names: dict[str, Any] = {"__name__": "guide"}
     exec(compile(block.text, str(block), "exec"), names)
     return names["app"]
@@ -49,6 +50,25 @@ async def test_a_fastapi_app_answers() -> None:
         AsyncClient(transport=_WithState(app, state), base_url="http://app") as browser,
     ):
         assert (await browser.get("/segments")).json() == ["Beta testers"]
+
+
+async def test_the_readmes_app_puts_into_its_outbox(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in sandbox.environment.items():
+        monkeypatch.setenv(name, value)
+    app = app_of("from fastapi import", "README")
+    async with (
+        app.router.lifespan_context(app) as state,
+        AsyncClient(transport=_WithState(app, state), base_url="http://app") as browser,
+    ):
+        assert (await browser.post("/signup/007")).json() == {"ok": True}
+        assert sandbox.requests == []
+        await state["outbox"].flush(wait=True)
+    assert sandbox.sent.profiles == {"007": {"plan": "free"}}
+    (event,) = sandbox.sent.events
+    assert event["attributes"] == {"source": "web"}
 
 
 class _WithState(ASGITransport):

@@ -1,0 +1,37 @@
+"""`python -m tests.guide.llms` writes appcues_async/guide/llms.txt anew, from the README and the guide.
+
+Its form is that of llmstxt.org: what the package is, and a list of links that says what each page tells.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from tests.guide.pages import GUIDE, ROOT, text_of
+
+PATH: Final = GUIDE / "llms.txt"
+
+
+def write_llms() -> str:
+    """Makes the text of llms.txt."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    title, about = readme.split("\n\n")[:2]
+    pages = re.findall(r"^- \[.*", text_of("README"), flags=re.MULTILINE)
+    sections = [f"{page}\n{headings_of(page)}" for page in pages]
+    return (
+        f"{title}\n\n> {' '.join(about.split())}\n\n"
+        f"Programs in these pages run as they stand.\n\n## Guide\n\n{''.join(sections)}"
+    )
+
+
+def headings_of(page: str) -> str:
+    """The headings of the page that a line of the index links, as a list below it."""
+    found = re.search(r"\((\S+)\.md\)", page)
+    assert found is not None, page
+    headings = re.findall(r"^## (.*)", text_of(found[1]), flags=re.MULTILINE)
+    return "".join(f"  - {heading}\n" for heading in headings)
+
+
+if __name__ == "__main__":
+    PATH.write_text(write_llms(), encoding="utf-8")
