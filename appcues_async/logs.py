@@ -110,6 +110,14 @@ def _left_outbox(notice: notices.OutboxClosed) -> Record:
     return level, text, notice.waiting, notice.failed, notice.accepted
 
 
+def _worker(notice: notices.WorkerChanged) -> Record:
+    if notice.gone:
+        return WARNING, "worker %s is gone; %d chunks came from it", notice.worker, notice.chunks
+    text = "worker %s: %d of %d threads send; %d chunks, %d bytes accepted from it"
+    counts = (notice.sending, notice.threads, notice.chunks, notice.bytes_sent)
+    return DEBUG, text, notice.worker, *counts
+
+
 _RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
     notices.ReplyReceived: (
         DEBUG,
@@ -172,5 +180,6 @@ _RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
         ),
     ),
     notices.OutboxClosed: (WARNING, _left_outbox),
+    notices.WorkerChanged: (WARNING, _worker),
 }
 """By the kind of a notice, the highest level that it is logged at, and what its record is made by."""

@@ -43,6 +43,7 @@ __all__ = [
     "ReplyReceived",
     "RunEnded",
     "RunStarted",
+    "WorkerChanged",
     "notify",
 ]
 
@@ -276,6 +277,27 @@ class ChunkEnded:
     job: str | None
 
 
+@frozen(kw_only=True)
+class WorkerChanged:
+    """A worker of a cluster has come or gone, or begun or ended an upload for a run.
+
+    Attributes:
+        worker: Its address.
+        threads: Uploads that it takes at once.
+        sending: Uploads that it has in flight.
+        chunks: Chunks that were accepted from it.
+        bytes_sent: Bytes of these.
+        gone: Whether the cluster does not have it any more.
+    """
+
+    worker: str
+    threads: int
+    sending: int
+    chunks: int
+    bytes_sent: int
+    gone: bool = False
+
+
 @frozen
 class RunStarted:
     """A bulk run has begun to read.
@@ -393,6 +415,7 @@ Notice: TypeAlias = (
     | OutboxKeptAside
     | OutboxFilled
     | OutboxClosed
+    | WorkerChanged
 )
 """Everything that can be told."""
 

@@ -32,6 +32,7 @@ from appcues_async.notices import (
     ReplyReceived,
     RunEnded,
     RunStarted,
+    WorkerChanged,
     notify,
 )
 
@@ -58,6 +59,7 @@ EACH: list[Notice] = [
     JobChanged(Job(id="7")),
     PollFailed(None, "ServerError"),
     RunStarted("profiles"),
+    WorkerChanged(worker="tcp://10.0.0.2:1", threads=4, sending=1, chunks=2, bytes_sent=80),
     RunEnded(kind="profiles", rows=9, rejected=1, chunks=1, accepted=8, ingested=7, seconds=0.5),
     OutboxSends(),
     OutboxStalled("InvalidInput"),
@@ -154,6 +156,7 @@ def test_what_a_notice_may_hold_is_on_this_list_and_nothing_else() -> None:
         "JobChanged": ["job"],
         "PollFailed": ["id", "error"],
         "RunStarted": ["kind"],
+        "WorkerChanged": ["worker", "threads", "sending", "chunks", "bytes_sent", "gone"],
         "RunEnded": ["kind", "rows", "rejected", "chunks", "accepted", "ingested", "seconds"],
         "OutboxSends": [],
         "OutboxStalled": ["error"],

@@ -159,6 +159,11 @@ def check_source(source: object, what: str = "source is", *, urls: bool = True) 
                 "path of the file"
             )
         return
+    if _is_lazy(source) or (isinstance(source, list) and source and _is_lazy(source[0])):
+        raise InvalidInput(
+            f"{what} a Dask collection, a {kind}; give client.bulk workers=DaskWorkers(dask_client) of "
+            "appcues_async.cluster, or what compute() returns"
+        )
     if isinstance(source, Mapping):
         raise InvalidInput(f"{what} one mapping; give a list of rows, even of one")
     if callable(getattr(source, "read", None)):
@@ -174,6 +179,11 @@ def check_source(source: object, what: str = "source is", *, urls: bool = True) 
         )
     if not isinstance(source, Iterable | AsyncIterable):
         raise InvalidInput(f"{what} a {kind}; give a path, bytes, or an iterable of rows")
+
+
+def _is_lazy(source: object) -> bool:
+    """Whether it is what Dask computes later."""
+    return callable(getattr(type(source), "__dask_graph__", None))
 
 
 async def batches_of(

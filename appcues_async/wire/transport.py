@@ -148,6 +148,7 @@ class HttpTransport:
         """
         self._connections = connections
         self._address = address
+        self._timeouts = timeouts
         self._listener = listener
         self._origin = URL(address.origin)
         self._account = f"/v2/accounts/{address.account_id}/"
@@ -171,6 +172,16 @@ class HttpTransport:
     def with_timeouts(self, timeouts: Timeouts) -> HttpTransport:
         """Makes a transport with other timeouts on the same connections."""
         return HttpTransport(self._connections, self._address, timeouts, self._listener)
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """Seconds that one attempt may take, part by part."""
+        return self._timeouts
+
+    @property
+    def has_proxy(self) -> bool:
+        """Whether requests go through a proxy."""
+        return bool(self._connections.via)
 
     @property
     def address(self) -> Address:

@@ -150,6 +150,7 @@ def read_blocks(
     counter: RowCounter,
     *,
     at: Position | None = None,
+    until: int | None = None,
 ) -> Iterator[GoodRows]:
     """Reads and checks a source of bytes; reads each byte once, and copies none of a file.
 
@@ -159,7 +160,8 @@ def read_blocks(
         judge: Judges the rows.
         limit: The most bytes of a row.
         counter: Counts the rows, and takes those that are rejected.
-        at: Where to begin, if not at the first row; it goes along, always behind whole blocks.
+        at: Where to begin, if not at the first row; it goes along, from block to block.
+        until: An offset; no block is read that begins there or behind it.
 
     Raises:
         InvalidInput: It cannot be read, or a rejected row ends the run.
@@ -167,19 +169,21 @@ def read_blocks(
     at = Position.start(layout) if at is None else at
     for block in judged_blocks(feed, at.offset, judge, limit):
         data, verdict, number, line = block.data, block.verdict, at.number, at.line
+        at.offset, at.number, at.line = block.end, number + verdict.rows, line + verdict.lines
         if data is None:
             size = block.end - block.offset
             counter.passed(1, size)
             reason, row = too_long(size, limit), _beginning_of(feed, block.offset)
             counter.reject(_reject(feed, number, line, reason, row))
-            at.offset, at.number, at.line = block.end, number + 1, line + verdict.lines
-            continue
-        counter.passed(verdict.rows, verdict.size)
-        for bad in verdict.bad:
-            counter.reject(_reject(feed, number + bad.index, line + bad.line, bad.reason, bad.row))
-        at.offset, at.number, at.line = block.end, number + verdict.rows, line + verdict.lines
-        for numbers, begin, end in _runs(data, layout.csv, number, verdict):
-            yield GoodRows(numbers, _part_of(feed, data, block.offset, begin, end))
+        else:
+            counter.passed(verdict.rows, verdict.size)
+            for bad in verdict.bad:
+                reason, row = bad.reason, bad.row
+                counter.reject(_reject(feed, number + bad.index, line + bad.line, reason, row))
+            for numbers, begin, end in _runs(data, layout.csv, number, verdict):
+                yield GoodRows(numbers, _part_of(feed, data, block.offset, begin, end))
+        if until is not None and block.end >= until:
+            return
 
 
 def _runs(
