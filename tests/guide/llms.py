@@ -18,19 +18,14 @@ def write_llms() -> str:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     title, about = readme.split("\n\n")[:2]
     pages = re.findall(r"^- \[.*", text_of("README"), flags=re.MULTILINE)
-    sections = [f"{page}\n{headings_of(page)}" for page in pages]
-    return (
-        f"{title}\n\n> {' '.join(about.split())}\n\n"
-        f"Programs in these pages run as they stand.\n\n## Guide\n\n{''.join(sections)}"
+    return "\n".join(
+        [
+            f"{title}\n\n> {' '.join(about.split())}\n",
+            "Programs in these pages run as they stand.\n\n## Guide\n",
+            *pages,
+            "",
+        ]
     )
-
-
-def headings_of(page: str) -> str:
-    """The headings of the page that a line of the index links, as a list below it."""
-    found = re.search(r"\((\S+)\.md\)", page)
-    assert found is not None, page
-    headings = re.findall(r"^## (.*)", text_of(found[1]), flags=re.MULTILINE)
-    return "".join(f"  - {heading}\n" for heading in headings)
 
 
 if __name__ == "__main__":

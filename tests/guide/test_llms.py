@@ -6,5 +6,5 @@ from tests.guide.llms import PATH, write_llms
 
 
 def test_it_is_current() -> None:
-    # Otherwise: python -m tests.guide.llms
-    assert PATH.read_text(encoding="utf-8") == write_llms()
+    current = PATH.read_text(encoding="utf-8") == write_llms()
+    assert current, "write it anew: python -m tests.guide.llms"
