@@ -9,10 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 import msgspec
 
+from appcues_async.errors import InvalidInput
 from appcues_async.outbox.rows import KINDS, Kept, KindName, Row
 from appcues_async.outbox.store import FailedBatch, FailedStatus, Pending, Waiting
 
@@ -20,6 +22,7 @@ __all__ = [
     "Counts",
     "Held",
     "add_rows",
+    "check",
     "counts",
     "delete_rows",
     "failed_batches",
@@ -100,6 +103,16 @@ def make_tables(db: sqlite3.Connection) -> None:
     """Makes the tables where they are missing, within a transaction."""
     for statement in filter(str.strip, _TABLES.split(";")):
         db.execute(statement)
+
+
+def check(path: Path, db: sqlite3.Connection) -> None:
+    """Makes sure that a journal is that of an outbox.
+
+    Raises:
+        InvalidInput: It is not.
+    """
+    if not db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'outbox'").fetchone()[0]:
+        raise InvalidInput(f"{path} is the journal of bulk runs, and no outbox")
 
 
 def held(db: sqlite3.Connection) -> Held:

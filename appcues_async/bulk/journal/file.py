@@ -28,6 +28,7 @@ __all__ = [
     "locks_of",
     "moment_text",
     "open_existing",
+    "opened_to_read",
     "read_journal",
     "stored",
     "told",
@@ -176,8 +177,9 @@ def open_existing(path: Path) -> sqlite3.Connection:
     return db
 
 
-def read_journal(path: Path) -> Shown:
-    """Reads what a journal holds; changes nothing, and disturbs nobody who writes it.
+@contextmanager
+def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
+    """Opens the file of a journal that exists, to read it only, and closes it.
 
     Raises:
         InvalidInput: It cannot be read, is damaged, or no journal.
@@ -186,20 +188,30 @@ def read_journal(path: Path) -> Shown:
         path.stat()
         with closing(_open_to_read(path, Path(folder))) as db:
             _check_is_journal(path, db)
-            db.row_factory = sqlite3.Row
-            about, *_ = _read(db, "SELECT id, origin, account, made FROM journal")
-            runs = _read(
-                db,
-                "SELECT r.id AS run, r.endpoint, r.sources, r.options, r.started, "
-                "(SELECT max(heartbeat) FROM stints WHERE run = r.id) AS heartbeat, "
-                "(SELECT pid FROM stints WHERE run = r.id ORDER BY id DESC) AS pid, "
-                "r.chunks IS NOT NULL AS read_to_end FROM runs r ORDER BY r.id",
-            )
-            chunks = _read(
-                db,
-                "SELECT run, number AS chunk, source, first, last, rows, bytes, status, intent_at, "
-                "job, completed, failed, error, candidates FROM chunks ORDER BY run, number",
-            )
+            yield db
+
+
+def read_journal(path: Path) -> Shown:
+    """Reads what a journal holds; changes nothing, and disturbs nobody who writes it.
+
+    Raises:
+        InvalidInput: It cannot be read, is damaged, or no journal.
+    """
+    with opened_to_read(path) as db:
+        db.row_factory = sqlite3.Row
+        about, *_ = _read(db, "SELECT id, origin, account, made FROM journal")
+        runs = _read(
+            db,
+            "SELECT r.id AS run, r.endpoint, r.sources, r.options, r.started, "
+            "(SELECT max(heartbeat) FROM stints WHERE run = r.id) AS heartbeat, "
+            "(SELECT pid FROM stints WHERE run = r.id ORDER BY id DESC) AS pid, "
+            "r.chunks IS NOT NULL AS read_to_end FROM runs r ORDER BY r.id",
+        )
+        chunks = _read(
+            db,
+            "SELECT run, number AS chunk, source, first, last, rows, bytes, status, intent_at, "
+            "job, completed, failed, error, candidates FROM chunks ORDER BY run, number",
+        )
     for run in runs:
         run["sources"] = stored(path, run["sources"], list)
         run["options"] = stored(path, run["options"], dict)
