@@ -9,18 +9,18 @@ from difflib import get_close_matches
 from typing import (
     Any,
     Final,
-    Literal,
     TypeAlias,
-    TypedDict,
     Unpack,
     get_args,
 )
+
+from attrs import evolve
 
 from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
 from appcues_async.api.segments import ADD, REMOVE
 from appcues_async.bulk.journal.run_journal import OnStep
 from appcues_async.bulk.journal.settling import settle_chunk
-from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.options import ReadingOptions, reading_of
 from appcues_async.bulk.reading.sources import parts_of
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.run import BulkRun
@@ -30,13 +30,12 @@ from appcues_async.bulk.workers import Workers
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
 from appcues_async.recovery.starting import Starter
-from appcues_async.rows.file_head import MEDIA, Format
 from appcues_async.rows.frames import Frame
-from appcues_async.rows.ids import ANY_ID, UserId, id_rule
+from appcues_async.rows.ids import ANY_ID, id_rule
 from appcues_async.rows.inputs import check_source, file_option
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT
-from appcues_async.rows.values import shown, whole_number
+from appcues_async.rows.values import one_of, whole_number
 from appcues_async.rows.verdict import Check
 from appcues_async.settings import OnUnknown
 from appcues_async.wire.request import Endpoint
@@ -63,8 +62,10 @@ BulkSource: TypeAlias = (
 """A path (`-` is the standard input) or URL or many, bytes, rows, or a data frame."""
 
 
-class BulkOptions(TypedDict, total=False):
+class BulkOptions(ReadingOptions, total=False):
     """What every method of `client.bulk` takes beside its source; all of it by name, all of it optional.
+
+    How sources are read, `ReadingOptions` says.
 
     Attributes:
         concurrency: Uploads at a time, 1 to 64; 4 when left out.
@@ -82,12 +83,8 @@ class BulkOptions(TypedDict, total=False):
             before anything is sent where the source can be read twice.
         ordered: Send each chunk after the job of the one before has ended; the run stops where that
             is not known to have ended. Not with `wait=False`.
-        types: `infer` sends a column of CSV as numbers or booleans where all cells of the first block
-            come back as they were; a row that has something else there is rejected.
-        format: How a file is written, when its name or content does not show it.
         storage_options: What fsspec opens the store of a URL with, such as `{"profile": "prod"}`; where
             it is left out, what the store's own tools are set to.
-        allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
         retry_failed: Where a job fails, or takes only part of its rows, send them again by halves until
             those are found that the server rejects: at most 20 more jobs a chunk. Not for events, which
             would be recorded twice, and not with `wait=False`. Rows that are not in a file stay in
@@ -107,10 +104,7 @@ class BulkOptions(TypedDict, total=False):
     rejects: str | os.PathLike[str] | None
     on_failure: OnFailure
     ordered: bool
-    types: Literal["infer"] | None
-    format: Format | None
     storage_options: Mapping[str, Any] | None
-    allow_ids: Iterable[UserId]
     retry_failed: bool
     on_unknown: OnUnknown | None
     on_notice: Listener | None
@@ -269,14 +263,11 @@ class Bulk:
         if workers is None:
             check_source(source)
         check, on_failure = options.get("check", "full"), options.get("on_failure", "raise")
-        types, written = options.get("types"), options.get("format")
         on_unknown = options.get("on_unknown")
         # What is removed need not be an id that could be added.
         taken = ANY_ID if endpoint is REMOVE else id_rule(options.get("allow_ids", ()))
         one_of("check", check, get_args(Check))
         one_of("on_failure", on_failure, get_args(OnFailure))
-        one_of("types", types, (None, "infer"))
-        one_of("format", written, (None, *MEDIA))
         one_of("on_unknown", on_unknown, (None, *get_args(OnUnknown)))
         usual, most = (CONCURRENCY, 64) if workers is None else (OF_WORKERS, MOST_OF_WORKERS)
         concurrency = whole_number(options.get("concurrency", usual), "concurrency", 1, most)
@@ -297,7 +288,7 @@ class Bulk:
         )
         journal, rejects = options.get("journal"), options.get("rejects")
         counter = RowCounter(stop_at_reject=on_failure == "stop")
-        reading = Reading(kind.with_ids(taken), check, types, written)
+        reading = evolve(reading_of(kind.with_ids(taken), options), check=check)
         listeners = (self._listener, options.get("on_notice"))
         run = BulkRun(
             RunSpec(
@@ -368,14 +359,3 @@ def check_names(method: str, options: Mapping[str, object], known: type[Any]) ->
             near = get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(names)}"
             raise TypeError(f"{method}() got an unexpected keyword argument {name!r}; {hint}")
-
-
-def one_of(name: str, value: object, choices: Sequence[object]) -> None:
-    """Refuses a value that is none of its choices.
-
-    Raises:
-        InvalidInput: It is none.
-    """
-    if value not in choices:
-        *first, last = [repr(choice) for choice in choices]
-        raise InvalidInput(f"{name} is {shown(value)}; it must be {', '.join(first)} or {last}")

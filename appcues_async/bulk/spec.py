@@ -133,9 +133,23 @@ class RunSpec:
                 "format": reading.format,
                 "chunk_bytes": self.chunk_bytes,
                 "allow_ids": sorted(reading.kind.ids.allowed),
+                **_rewriting(reading),
             },
             limits=self.limits(sources),
         )
+
+
+def _rewriting(reading: Reading) -> dict[str, Any]:
+    """The options that make other rows of a file than it holds; none that are left out."""
+    dialect, zone = reading.dialect, reading.kind.zone
+    given = {
+        "delimiter": None if dialect.delimiter == "," else dialect.delimiter,
+        "encoding": dialect.encoding,
+        "id_column": dialect.id_column,
+        "rename": dict(sorted(dialect.names.items())),
+        "time_zone": None if zone is None else str(zone),
+    }
+    return {name: value for name, value in given.items() if value}
 
 
 def _what(source: Any) -> str:

@@ -12,7 +12,8 @@ from typing import Any, Final, TypeAlias
 import attrs
 from attrs import fields, frozen
 
-from appcues_async.bulk.reading.prepare import Reading, prepare_all
+from appcues_async.bulk.reading.options import reading_of
+from appcues_async.bulk.reading.prepare import prepare_all
 from appcues_async.bulk.reading.sources import STDIN
 from appcues_async.bulk.rejects import check_rejects_file
 from appcues_async.bulk.report import Outcome, Report
@@ -182,7 +183,7 @@ def _check_files(files: Sequence[InputSource], kind: Kind, bulk: BulkOptions) ->
     paths = [file for file in files if isinstance(file, Path)]
     if bulk.rejects is not None:
         check_rejects_file(bulk.rejects, paths)
-    reading = Reading(kind, bulk.check, bulk.types, bulk.format)
+    reading = attrs.evolve(reading_of(kind, bulk.reading()), check=bulk.check)
     prepare_all(paths, reading, bytes_of(bulk.chunk_bytes) or FILE_LIMIT, Event())
 
 

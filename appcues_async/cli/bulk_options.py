@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final
 
 from attrs import frozen
 from cyclopts import Parameter
 
 from appcues_async.bulk.resource import CONCURRENCY
 from appcues_async.bulk.spec import OnFailure
-from appcues_async.cli.options import AllowIds, Timeout, Wait, at_least, bytes_of
-from appcues_async.rows.file_head import Format
+from appcues_async.cli.options import Timeout, Wait, at_least, bytes_of
+from appcues_async.cli.reading_options import ReadingOptions
 from appcues_async.rows.verdict import Check
 
 __all__ = ["BULK_DEFAULTS", "BulkOptions"]
@@ -19,14 +19,11 @@ __all__ = ["BULK_DEFAULTS", "BulkOptions"]
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class BulkOptions:
+class BulkOptions(ReadingOptions):
     """What every command takes that sends rows.
 
     Attributes:
-        format: How the files are written.
         check: How much of each row is checked.
-        types: Whether cells of a CSV get types.
-        allow_id: Ids that are taken although they look like none.
         rejects: A file for the rows that are not sent.
         on_failure: What becomes of failures.
         concurrency: Uploads at a time.
@@ -38,15 +35,7 @@ class BulkOptions:
         journal: Where to keep what was sent, so that a later run takes it up.
     """
 
-    format: Annotated[
-        Format | None, Parameter(help="How the files are written, when their names do not say.")
-    ] = None
     check: Annotated[Check, Parameter(help="Check all of each row, or nothing.")] = "full"
-    types: Annotated[
-        Literal["infer"] | None,
-        Parameter(help="Send cells of a CSV as the numbers and booleans that they look like."),
-    ] = None
-    allow_id: AllowIds = ()
     rejects: Annotated[
         Path | None,
         Parameter(help="Write rows that are not sent, and why, to this file (NDJSON)."),
@@ -93,10 +82,8 @@ class BulkOptions:
             dry_run: Whether nothing is sent, so that there is no job to wait for.
         """
         return {
-            "format": self.format,
+            **self.reading(),
             "check": self.check,
-            "types": self.types,
-            "allow_ids": self.allow_id,
             "rejects": self.rejects,
             "on_failure": self.on_failure,
             "concurrency": self.concurrency,

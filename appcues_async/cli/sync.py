@@ -22,7 +22,6 @@ from appcues_async.cli.failures import (
 from appcues_async.cli.inputs import source_of
 from appcues_async.cli.options import (
     DEFAULTS,
-    AllowIds,
     Id,
     InputFile,
     Options,
@@ -33,9 +32,9 @@ from appcues_async.cli.options import (
     seconds_of,
 )
 from appcues_async.cli.output import print_lines, say, show_one
+from appcues_async.cli.reading_options import ReadingOptions
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import BulkFailed
-from appcues_async.rows.file_head import Format
 from appcues_async.settings import Timeouts
 from appcues_async.sync.report import SyncReport
 
@@ -72,14 +71,11 @@ MissingIds: TypeAlias = Annotated[
 
 @Parameter(name="*")
 @frozen(kw_only=True)
-class SyncOptions:
+class SyncOptions(ReadingOptions):
     """What both commands take.
 
     Attributes:
         full: Whether every row is sent.
-        format: How the file is written.
-        types: Whether cells of a CSV get types.
-        allow_id: Ids that are taken although they look like none.
         rejects: A file for the rows that are not sent.
         on_failure: What becomes of failures.
         concurrency: Uploads at a time.
@@ -90,14 +86,6 @@ class SyncOptions:
     full: Annotated[
         bool, Parameter(negative="", show_default=False, help="Send every row, changed or not.")
     ] = False
-    format: Annotated[
-        Format | None, Parameter(help="How the file is written, when its name does not say.")
-    ] = None
-    types: Annotated[
-        Literal["infer"] | None,
-        Parameter(help="Send cells of a CSV as the numbers and booleans that they look like."),
-    ] = None
-    allow_id: AllowIds = ()
     rejects: Annotated[
         Path | None,
         Parameter(help="Write rows that are not sent, and why, to this file (NDJSON)."),
@@ -124,11 +112,9 @@ class SyncOptions:
             dry_run: Whether nothing is sent.
         """
         return {
+            **self.reading(),
             "dry_run": dry_run,
             "full": self.full,
-            "format": self.format,
-            "types": self.types,
-            "allow_ids": self.allow_id,
             "rejects": self.rejects,
             # Not by an exception, since the report is shown in any case.
             "on_failure": "stop" if self.on_failure == "stop" else "report",

@@ -12,6 +12,7 @@ from attrs import field, frozen
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.csv_text import cells_of, row_spans, stretches
+from appcues_async.rows.dialect import PLAIN, Dialect
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import shown
 
@@ -42,7 +43,9 @@ def has_gaps(columns: Sequence[str]) -> bool:
     return named != sorted(named, reverse=True)
 
 
-def read_header(text: bytes, kind: Kind, name: str, *, whole: bool) -> Header:
+def read_header(
+    text: bytes, kind: Kind, name: str, *, whole: bool, dialect: Dialect = PLAIN
+) -> Header:
     """Reads the header of a CSV.
 
     Args:
@@ -50,11 +53,12 @@ def read_header(text: bytes, kind: Kind, name: str, *, whole: bool) -> Header:
         kind: What its rows are; a list of ids needs no header.
         name: What the file is called, for messages.
         whole: Whether that is all of it.
+        dialect: How it differs from what the API takes.
 
     Raises:
         InvalidInput: There is none, it goes on beyond the text, or names a column twice.
     """
-    for start, stop, reason in _rows_of(text):
+    for start, stop, reason in _rows_of(text, dialect.delimiter):
         if stop == len(text) and not whole:
             raise InvalidInput(
                 f"{name} has a header of more than {len(text):,} bytes; shorten the names of its "
@@ -62,25 +66,27 @@ def read_header(text: bytes, kind: Kind, name: str, *, whole: bool) -> Header:
             )
         if reason is not None:
             raise InvalidInput(f"{name}: its header is no CSV: {reason}")
-        columns = _columns_of(text[start:stop], name)
+        columns = _columns_of(text[start:stop], name, dialect.delimiter)
         if not any(columns):
             continue
+        if not dialect.is_plain and (dialect.chooses_ids or not kind.is_list):
+            return Header(dialect.columns(columns, name), stop, b"")
         if kind.is_list and columns[0] not in USER_ID:
             return Header([USER_ID[0]], start, b"")
         return Header(columns, stop, _head_of(columns, text[start:stop]))
     raise InvalidInput(f"{name} has no header")
 
 
-def _rows_of(text: bytes) -> Iterator[tuple[int, int, str | None]]:
+def _rows_of(text: bytes, delimiter: str) -> Iterator[tuple[int, int, str | None]]:
     """The place of each row, and what is wrong with its quotes."""
-    for begin, end, reason, _ in stretches(text, at_end=True):
-        for start, stop in row_spans(text[begin:end]):
+    for begin, end, reason, _ in stretches(text, at_end=True, delimiter=delimiter):
+        for start, stop in row_spans(text[begin:end], delimiter):
             yield begin + start, begin + stop, reason
 
 
-def _columns_of(text: bytes, name: str) -> list[str]:
+def _columns_of(text: bytes, name: str, delimiter: str) -> list[str]:
     try:
-        rows = [row for row in cells_of(text) if row]
+        rows = [row for row in cells_of(text, delimiter) if row]
     except (csv.Error, UnicodeDecodeError) as error:
         raise InvalidInput(f"{name}: its header is no CSV in UTF-8 ({error})") from None
     if len(rows) > 1:

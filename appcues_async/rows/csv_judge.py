@@ -17,6 +17,7 @@ from appcues_async.rows.csv_text import (
     stretches,
     well_formed_row,
 )
+from appcues_async.rows.encodings import as_utf_8, likely_encoding
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import shown
 from appcues_async.rows.verdict import BadRow, Check, Verdict, merge_spans
@@ -41,6 +42,8 @@ class CsvJudge:
         check: Check,
         header: Sequence[str],
         readers: Sequence[Reader] | None = None,
+        *,
+        delimiter: str = ",",
     ) -> None:
         """Prepares for a file.
 
@@ -49,11 +52,14 @@ class CsvJudge:
             check: How much of them is checked.
             header: The names of its columns; some may be empty.
             readers: What reads columns, the fastest first; those that are installed when left out.
+            delimiter: What stands between cells; only with a comma are columns proved good.
         """
+        self._delimiter = delimiter
         # A time without a zone goes out as it is written.
         self._kind = kind.with_zone(None)
         self._check = check
         self.header: list[str] = [name.strip() for name in header]
+        self._id = next((index for index, name in enumerate(self.header) if name in USER_ID), 0)
         if readers is None:
             arrow = arrow_reader()
             readers = [read_with_csv] if arrow is None else [arrow, read_with_csv]
@@ -66,7 +72,7 @@ class CsvJudge:
         """What proves the columns that are looked at good; None where nothing does."""
         header = self.header
         ids = [index for index, name in enumerate(header) if name in USER_ID]
-        if len(ids) != 1:
+        if len(ids) != 1 or self._delimiter != ",":
             # A row may name its user in either of them, or in both.
             return None
         rule, names = self._kind.ids, {name for name in header if name}
@@ -84,13 +90,13 @@ class CsvJudge:
 
     def row_end(self, block: bytes) -> int:
         """Where the first row of a block ends; 0 where that is beyond it, or nobody can tell."""
-        return well_formed_row(block)
+        return well_formed_row(block, self._delimiter)
 
     def judge(self, block: bytes, *, at_end: bool, first_only: bool = False) -> Verdict:
         """Judges the whole rows at the beginning of a block; see `Judge.judge`."""
         verdicts = (
             self._judge_stretch(block[stretch.start : stretch.stop], stretch)
-            for stretch in stretches(block, at_end=at_end)
+            for stretch in stretches(block, at_end=at_end, delimiter=self._delimiter)
         )
         return _joined(islice(verdicts, 1) if first_only else verdicts)
 
@@ -134,7 +140,7 @@ class CsvJudge:
     def one_by_one(self, text: bytes) -> Verdict:
         """Judges rows whose quotes are right by a closer look at each of them."""
         rows, line, bad, spans = 0, 0, list[BadRow](), list[tuple[int, int]]()
-        for start, stop in row_spans(text):
+        for start, stop in row_spans(text, self._delimiter):
             row = text[start:stop]
             if not row.isspace():
                 reason, shown_row = self._judge_row(row)
@@ -149,7 +155,7 @@ class CsvJudge:
     def _judge_row(self, text: bytes) -> tuple[str | None, Any]:
         """What is wrong with a row, and the row."""
         try:
-            cells = cells_of_row(text)
+            cells = cells_of_row(text, self._delimiter)
         except InvalidInput as error:
             return str(error), text_of(text)
         if self._may_be_text and len(cells) != len(self.header):
@@ -192,6 +198,9 @@ class CsvJudge:
                     f"the row has {len(cells)} cells, and the header {len(header)}; "
                     "put a cell that holds a comma in quotes"
                 )
+            if self._kind.is_list and index != self._id:
+                # A column beside the one that was named as that of the ids.
+                continue
             if not header[index]:
                 raise InvalidInput(
                     f"the row has {shown(cell)} in column {index + 1}, which has no name; "
@@ -209,12 +218,13 @@ class CsvJudge:
     def shown_row(self, cells: Sequence[str]) -> Any:
         """Cells by name without the empty ones; as a list where one has no name, or the id alone."""
         header = self.header
+        if self._kind.is_list:
+            beyond = any(cells[len(header) :])
+            return list(cells) if beyond else next(iter(cells[self._id :]), "")
         nameless = [*cells[len(header) :]]
         nameless += [cell for name, cell in zip(header, cells, strict=False) if not name]
         if any(nameless):
             return list(cells)
-        if self._kind.is_list:
-            return cells[0] if cells else ""
         return {name: cell for name, cell in zip(header, cells, strict=False) if cell}
 
 
@@ -244,18 +254,24 @@ def _groups_of(text: bytes) -> Iterator[bytes]:
         yield text[start:stop]
 
 
-def cells_of_row(text: bytes) -> list[str]:
+def cells_of_row(text: bytes, delimiter: str = ",") -> list[str]:
     """Reads a single row whose quotes are right.
+
+    Args:
+        text: The row.
+        delimiter: What stands between its cells.
 
     Raises:
         InvalidInput: It is not UTF-8, or more than one row to some readers.
     """
     try:
-        read = cells_of(text)
-    except (csv.Error, UnicodeDecodeError) as error:
+        read = cells_of(text, delimiter)
+    except UnicodeDecodeError as error:
         raise InvalidInput(
-            f"the row is no CSV in UTF-8 ({error}); check its quotes and its encoding"
+            f"the row is not UTF-8 at byte {error.start:,}; {as_utf_8(likely_encoding(text))}"
         ) from None
+    except csv.Error as error:
+        raise InvalidInput(f"the row is no CSV ({error}); check its quotes") from None
     if len(read) != 1:
         raise InvalidInput(
             "a carriage return alone ends a row in the row; end rows with a line feed"

@@ -21,6 +21,7 @@ __all__ = [
     "row_spans",
     "stretches",
     "well_formed_row",
+    "with_commas",
 ]
 
 _CELL: Final = rb'(?>"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
@@ -61,16 +62,26 @@ class Stretch(NamedTuple):
     never_closed: bool = False
 
 
-def stretches(block: bytes, *, at_end: bool) -> Iterator[Stretch]:
+def with_commas(block: bytes, delimiter: str) -> bytes:
+    """Makes commas of delimiters, and the other way round: rows and cells stay where they are."""
+    if delimiter == ",":
+        return block
+    one, other = delimiter.encode(), b","
+    return block.translate(bytes.maketrans(one + other, other + one))
+
+
+def stretches(block: bytes, *, at_end: bool, delimiter: str = ",") -> Iterator[Stretch]:
     """Takes a block apart into rows whose quotes are right, and those where they are not.
 
     Args:
         block: Bytes that begin where a row does.
         at_end: Whether nothing comes after them.
+        delimiter: What stands between cells.
 
     Yields:
         Stretches that follow each other; what is left behind the last one goes on beyond the block.
     """
+    block = with_commas(block, delimiter)
     start, size = 0, len(block)
     while start < size:
         found = _WELL_QUOTED.match(block, start)
@@ -129,15 +140,15 @@ def _line_end(block: bytes, start: int, *, at_end: bool) -> int:
     return block.find(b"\n", start) + 1 or (len(block) if at_end else 0)
 
 
-def well_formed_row(block: bytes) -> int:
+def well_formed_row(block: bytes, delimiter: str = ",") -> int:
     """Where the first row ends, if it is whole and as RFC 4180 has it; else 0."""
-    found = _ROW.match(block)
+    found = _ROW.match(with_commas(block, delimiter))
     return 0 if found is None else found.end()
 
 
-def row_spans(block: bytes) -> Iterator[tuple[int, int]]:
+def row_spans(block: bytes, delimiter: str = ",") -> Iterator[tuple[int, int]]:
     """The start and end of each row of a block of whole rows; a blank line is one too."""
-    for first, stop, reason, _ in stretches(block, at_end=True):
+    for first, stop, reason, _ in stretches(block, at_end=True, delimiter=delimiter):
         if reason is not None:
             yield first, stop
             continue
@@ -170,8 +181,12 @@ def count_lines(block: bytes) -> int:
     return block.count(b"\n") + (not block.endswith(b"\n") and bool(block))
 
 
-def cells_of(block: bytes) -> list[list[str]]:
+def cells_of(block: bytes, delimiter: str = ",") -> list[list[str]]:
     """Reads rows whose quotes are right; a blank line is an empty row.
+
+    Args:
+        block: The rows.
+        delimiter: What stands between cells.
 
     Raises:
         UnicodeDecodeError: They are not UTF-8.
@@ -179,24 +194,25 @@ def cells_of(block: bytes) -> list[list[str]]:
     """
     text = block.decode()
     try:
-        return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+        return list(csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=delimiter))
     except csv.Error:
         # The library's limit to a cell belongs to the whole program, and is not ours to raise.
         if len(text) <= csv.field_size_limit():
             raise
-        return [_long_cells(block[start:stop].decode()) for start, stop in row_spans(block)]
+        spans = row_spans(block, delimiter)
+        return [_long_cells(block[start:stop].decode(), delimiter) for start, stop in spans]
 
 
-def _long_cells(row: str) -> list[str]:
+def _long_cells(row: str, delimiter: str) -> list[str]:
     """Reads a row whose cells may be of any size."""
     cells: list[str] = []
     parts: list[str] = []
     is_open = 0
-    for part in row.removesuffix("\n").removesuffix("\r").split(","):
+    for part in row.removesuffix("\n").removesuffix("\r").split(delimiter):
         parts.append(part)
         is_open ^= part.count('"') & 1
         if not is_open:
-            cell, parts = ",".join(parts), []
+            cell, parts = delimiter.join(parts), []
             quoted = cell[:1] == '"' == cell[-1:]
             if not quoted and "\r" in cell:
                 raise csv.Error("a carriage return alone ends a row")

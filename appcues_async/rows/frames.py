@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from attrs import frozen
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.dialect import PLAIN, Dialect, joined, options_for, with_options
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import Unreadable, shown
 
@@ -48,7 +49,9 @@ def is_frame(source: object) -> bool:
     return callable(getattr(source, "__arrow_c_stream__", None))
 
 
-def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iterator[FrameSlice]]:
+def slices_of_frame(
+    source: Any, kind: Kind, rows: int, dialect: Dialect = PLAIN
+) -> tuple[list[str], Iterator[FrameSlice]]:
     """Reads a frame a few rows at a time; it never becomes one list.
 
     An index of pandas that has a name is a column; one without a name is left out.
@@ -57,10 +60,11 @@ def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iter
         source: The frame; where only ids are wanted, one column by itself will do.
         kind: What its rows are.
         rows: The most rows of a slice.
+        dialect: What its columns are sent as.
 
     Returns:
-        The names of its columns, and slices of them; of the column of ids alone, where ids are all that
-        is wanted.
+        The names that its columns are sent under, and slices of them; of the column of ids alone, where
+        ids are all that is wanted.
 
     Raises:
         InvalidInput: It lacks a column, a column holds what cannot be sent, or what reads it is not
@@ -74,7 +78,7 @@ def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iter
             "reads it"
         ) from None
     if type(source).__module__.split(".")[0] == "pandas":
-        return _of_pandas(source, kind, rows, pa)
+        return _of_pandas(source, kind, rows, pa, dialect)
     reader = _reader_of(source, pa)
     if reader is None:
         _check_is_list(source, kind)
@@ -82,10 +86,10 @@ def slices_of_frame(source: Any, kind: Kind, rows: int) -> tuple[list[str], Iter
         names = [USER_ID[0]]
         reader = (pa.RecordBatch.from_arrays([chunk], names) for chunk in chunks)
         return names, _sliced(reader, names, rows, pa)
-    wanted = _wanted(list(reader.schema.names), kind)
+    wanted = _wanted(list(reader.schema.names), kind, dialect)
     for name in wanted:
         _check_type(reader.schema.field(name), name, pa)
-    return wanted, _sliced(reader, wanted, rows, pa)
+    return _sent_as(wanted, dialect), _sliced(reader, wanted, rows, pa)
 
 
 def _check_is_list(source: Any, kind: Kind) -> None:
@@ -96,36 +100,41 @@ def _check_is_list(source: Any, kind: Kind) -> None:
         )
 
 
-def _wanted(names: list[Any], kind: Kind) -> list[str]:
-    """The columns that are sent.
+def _sent_as(names: Sequence[str], dialect: Dialect) -> list[str]:
+    return [dialect.names.get(name, name) for name in names]
+
+
+def _wanted(given: list[Any], kind: Kind, dialect: Dialect) -> list[str]:
+    """The columns that are sent, by the names that they have.
 
     Raises:
         InvalidInput: One is missing, there twice, or not named in text.
     """
+    names = given
+    if dialect.names or dialect.id_column is not None:
+        names = dialect.columns(given, "the frame")
     odd = next((name for name in names if not isinstance(name, str) or not name), None)
     if odd is not None and not kind.is_list:
         raise InvalidInput(
             f"the frame has a column named {shown(odd)}; names of columns are text and not empty: "
             "rename it"
         )
-    missing = kind.missing(names)
     ids = [name for name in names if name in USER_ID] or (names if len(names) == 1 else [])
-    if kind.is_list and not ids:
-        missing = [" or ".join(USER_ID)]
-    if missing:
-        raise InvalidInput(
-            f"the frame has no {', no '.join(missing)}; it has: {', '.join(map(str, names))}"
-        )
+    missing = kind.missing(names)
+    if missing and not (kind.is_list and ids):
+        there = list(map(str, names))
+        message = f"the frame has no {', no '.join(missing)}; it has: {joined(there)}"
+        raise InvalidInput(with_options(message, *options_for(there, kind)))
     if len(ids) > 1:
         raise InvalidInput(
             f"the frame has two columns of ids, {' and '.join(ids)}; drop one of them"
         )
     if kind.is_list:
-        return ids
+        return [name for name in given if dialect.names.get(name, name) == ids[0]]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidInput(f"the frame has two columns named {twice!r}; rename one of them")
-    return names
+    return given
 
 
 # --- through Arrow -------------------------------------------------------------------------------
@@ -209,7 +218,7 @@ def _value_of(scalar: Any) -> Any:
 
 
 def _of_pandas(
-    source: Any, kind: Kind, rows: int, pa: Any
+    source: Any, kind: Kind, rows: int, pa: Any, dialect: Dialect
 ) -> tuple[list[str], Iterator[FrameSlice]]:
     if not hasattr(source, "columns"):
         _check_is_list(source, kind)
@@ -220,7 +229,7 @@ def _of_pandas(
         for level, name in enumerate(source.index.names):
             if name is not None and name not in there:
                 columns.append((name, source.index.get_level_values(level).to_series()))
-    wanted = _wanted([name for name, _ in columns], kind)
+    wanted = _wanted([name for name, _ in columns], kind, dialect)
     chosen = [column for name, column in columns if name in wanted]
     readers = [
         _reader_of_series(name, column, pa) for name, column in zip(wanted, chosen, strict=True)
@@ -233,7 +242,7 @@ def _of_pandas(
             stop = min(start + rows, count)
             yield FrameSlice([read(start, stop) for read in readers], width * (stop - start))
 
-    return wanted, slices()
+    return _sent_as(wanted, dialect), slices()
 
 
 def _reader_of_series(name: str, column: Any, pa: Any) -> Callable[[int, int], Sequence[Any]]:

@@ -27,6 +27,7 @@ from typing import Any, Final, TextIO
 import msgspec
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.dialect import likely_id, with_options
 from appcues_async.rows.frames import Frame, is_frame
 from appcues_async.rows.ids import IdRule
 from appcues_async.rows.records import own_copy
@@ -62,6 +63,8 @@ _HEADERS: Final = frozenset(
 """What columns of ids are called, in small letters alone."""
 _RULER: Final = re.compile(r"[\s|+-]*--[\s|+-]*")
 """The line that a terminal shows below a header."""
+_MARKS: Final[Mapping[str, str]] = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What programs write between cells, beside commas."""
 _PAGE: Final = re.compile(r"\s*<(!|\?xml|html|head|body)", re.IGNORECASE)
 
 
@@ -285,7 +288,13 @@ def _apart(batch: list[Any]) -> Iterator[list[Any] | Frame]:
 
 
 def refuse_look_alikes(
-    lines: Sequence[str], name: str, headers: Collection[str], rule: IdRule
+    lines: Sequence[str],
+    name: str,
+    headers: Collection[str],
+    rule: IdRule,
+    *,
+    delimiter: str = ",",
+    in_bulk: bool = False,
 ) -> None:
     """Refuses what reads as something else than one id a line: nothing but ids may become a member.
 
@@ -294,6 +303,8 @@ def refuse_look_alikes(
         name: What the file is called.
         headers: What the header may be.
         rule: Which ids are taken.
+        delimiter: What stands between its cells.
+        in_bulk: Whether options of `client.bulk` may be the way to take it.
 
     Raises:
         InvalidInput: It is refused.
@@ -306,18 +317,23 @@ def refuse_look_alikes(
     cell = first.strip('"')
     if cell in rule.allowed or first in rule.allowed:
         return
-    for mark, word in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
-        if mark in first:
-            raise InvalidInput(
+    for mark, word in _MARKS.items():
+        if mark in first and mark != delimiter:
+            message = (
                 f"{name}: its first line is {shown(first, _LINE)}, with {word}; save the column of ids "
                 "alone"
             )
+            cells = [cell.strip().strip('"') for cell in first.split(mark)]
+            likely = likely_id(cells) or next((one for one in cells if one in headers), "…")
+            options = (f"delimiter={mark!r}", f"id_column={likely!r}") if in_bulk else ()
+            raise InvalidInput(with_options(message, *options))
     if first.lower().startswith("sep=") or (cell not in headers and reads_as_header(cell)):
         right = " or ".join(headers)
-        raise InvalidInput(
+        message = (
             f"{name}: its first line is {shown(first, _LINE)}, which reads as a header; spell it "
             f"{right}, or leave it out"
         )
+        raise InvalidInput(with_options(message, f"id_column={cell!r}" if in_bulk else ""))
 
 
 def reads_as_header(cell: str) -> bool:

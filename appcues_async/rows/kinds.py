@@ -67,10 +67,10 @@ class Kind:
         return evolve(self, zone=zone)
 
     def missing(self, names: Mapping[str, Any] | list[str]) -> list[str]:
-        """The columns that are needed and not among `names`."""
+        """The columns that are needed and not among `names`; of a list of ids in a table, theirs."""
         return [
             " or ".join(spellings)
-            for spellings in self.columns
+            for spellings in self.columns or (USER_ID,)
             if not any(spelling in names for spelling in spellings)
         ]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Final, TypeAlias
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.values import iso_time, shown
 
-__all__ = ["Moment", "Zone", "offset_of", "range_edge"]
+__all__ = ["Moment", "Zone", "offset_of", "range_edge", "zone_of"]
 
 Moment: TypeAlias = date | datetime | str | int
 """A date, an aware datetime, ISO 8601 text of either, or milliseconds since 1970."""
@@ -92,6 +93,33 @@ def offset_of(zone: object, now: datetime, where: str = "time_zone") -> str:
         )
     hours, rest = divmod(abs(int(minutes)), 60)
     return f"{'-' if minutes < 0 else '+'}{hours:02}:{rest:02}"
+
+
+def zone_of(zone: object, where: str = "time_zone") -> tzinfo:
+    """Makes a zone of what names one.
+
+    Args:
+        zone: A name such as `Europe/Berlin`, an offset such as `-04:00`, minutes, a timedelta or a
+            tzinfo.
+        where: What it is, for the message.
+
+    Raises:
+        InvalidInput: There is no such zone.
+    """
+    if isinstance(zone, tzinfo):
+        return zone
+    if isinstance(zone, str) and not _OFFSET.fullmatch(zone):
+        try:
+            return ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InvalidInput(
+                f"{where} is {shown(zone)}, and there is no zone of that name; give one such as "
+                "'Europe/Berlin', or an offset such as '-04:00'"
+            ) from None
+    text = offset_of(zone, datetime.now(UTC), where)
+    hours, minutes = map(int, text[1:].split(":"))
+    offset = timedelta(hours=hours, minutes=minutes)
+    return timezone(-offset if text[0] == "-" else offset)
 
 
 def _offset_of_text(text: str) -> timedelta | None:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection
 from typing import Any, Final
 
+from appcues_async.rows.encodings import as_utf_8, likely_encoding
 from appcues_async.rows.values import shown
 
 __all__ = ["reason_of", "repeated_name"]
@@ -30,7 +31,8 @@ def reason_of(text: bytes, error: Exception) -> str:
     try:
         line = text.decode().strip()
     except UnicodeDecodeError as wrong:
-        return f"the line is not UTF-8 at byte {wrong.start:,}; save the file as UTF-8"
+        fix = as_utf_8(likely_encoding(text))
+        return f"the line is not UTF-8 at byte {wrong.start:,}; {fix}"
     # Python's own decoder takes what JSON has not, and says where a value ends.
     try:
         _, end = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).raw_decode(line)

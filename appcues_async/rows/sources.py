@@ -127,6 +127,8 @@ def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange | FilePi
     start = len(BOM) if head.startswith(BOM) else 0
     found = given or SUFFIXES.get(path.suffix.lower())
     found = check_head(head[start:], whole=stamp[0] <= HEAD, kind=kind, given=found, name=name)
+    if found is None:
+        raise _no_rows(head[start:], kind, name)
     with path.open("rb") as file:
         header, start = _check_rows(_File(file, name), start, kind, found)
     path, size = path.absolute(), stamp[0] - start
@@ -151,6 +153,8 @@ def _of_url(source: UrlSource, kind: Kind, given: Format | None) -> Part:
 def _of_bytes(data: bytes, kind: Kind, given: Format | None, name: str = "the data") -> Blocks:
     data = data.removeprefix(BOM)
     found = check_head(data[:HEAD], whole=len(data) <= HEAD, kind=kind, given=given, name=name)
+    if found is None:
+        raise _no_rows(data, kind, name)
     head, start = _check_rows(_File(io.BytesIO(data), name), 0, kind, found)
     return Blocks((data,) if head is None else (head, data[start:]), MEDIA[found])
 
@@ -254,6 +258,12 @@ async def _rows_of_frame(frame: Any, kind: Kind) -> AsyncGenerator[Sequence[Any]
             if kind.is_list
             else [dict(zip(names, row, strict=True)) for row in rows]
         )
+
+
+def _no_rows(head: bytes, kind: Kind, name: str) -> InvalidInput:
+    is_blank = not head.decode(errors="replace").strip().strip('"')
+    what = "is empty" if is_blank else "has a header and no rows"
+    return InvalidInput(f"{name} {what}; there are no {kind.name} to send")
 
 
 def _too_large(kind: Kind, size: int, name: str = "the source") -> InvalidInput:

@@ -7,6 +7,7 @@ and those that begin with `appcues:` are reserved (HTTP API, "Sending events").
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ __all__ = [
     "check_event_name",
     "check_text",
     "iso_time",
+    "one_of",
     "plain_scalar",
     "plain_text",
     "shown",
@@ -109,6 +111,17 @@ def whole_number(value: object, where: str, low: int, high: int | None = None) -
             f"{where} is {shown(value)}; it must be a whole number of at least {low}{most}"
         )
     return int(value)  # type: ignore[call-overload, no-any-return]
+
+
+def one_of(name: str, value: object, choices: Sequence[object]) -> None:
+    """Refuses a value that is none of its choices.
+
+    Raises:
+        InvalidInput: It is none.
+    """
+    if value not in choices:
+        *first, last = [repr(choice) for choice in choices]
+        raise InvalidInput(f"{name} is {shown(value)}; it must be {', '.join(first)} or {last}")
 
 
 def check_event_name(value: object, where: str = "name") -> str:

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal, TypedDict, Unpack, get_args
+from typing import Any, Unpack, get_args
 
 from appcues_async.api.imports import IMPORT_PROFILES
 from appcues_async.api.segments import ADD, REMOVE
-from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.options import ReadingOptions, reading_of
 from appcues_async.bulk.reading.sources import parts_of
 from appcues_async.bulk.rejects import RowCounter
-from appcues_async.bulk.resource import CONCURRENCY, Bulk, BulkSource, check_names, one_of
+from appcues_async.bulk.resource import CONCURRENCY, Bulk, BulkSource, check_names
 from appcues_async.bulk.spec import Account, OnFailure
 from appcues_async.notices import Listener
-from appcues_async.rows.file_head import MEDIA, Format
-from appcues_async.rows.ids import UserId, id_rule
+from appcues_async.rows.ids import id_rule
 from appcues_async.rows.inputs import file_option
 from appcues_async.rows.kinds import PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import FILE_LIMIT
-from appcues_async.rows.values import whole_number
+from appcues_async.rows.values import one_of, whole_number
 from appcues_async.sync.earlier import EarlierUploads
 from appcues_async.sync.report import SyncReport
 from appcues_async.sync.run import SyncRun
@@ -30,8 +29,10 @@ from appcues_async.sync.state import Target
 __all__ = ["Sync", "SyncOptions"]
 
 
-class SyncOptions(TypedDict, total=False):
+class SyncOptions(ReadingOptions, total=False):
     """Options of both methods of `client.sync`; all are optional.
+
+    How sources are read, `ReadingOptions` says.
 
     Attributes:
         full: Send every row, whatever the state says.
@@ -41,10 +42,7 @@ class SyncOptions(TypedDict, total=False):
         rejects: A file for all rejected rows, as in `client.bulk`.
         concurrency: Uploads at a time, 1 to 64; 4 when left out.
         chunk_bytes: The most bytes of a chunk, up to 200,000,000.
-        types: `infer` gives CSV cells the types that they look like.
-        format: How a file is written, when its name or content does not show it.
         storage_options: What fsspec opens the store of a URL with, as in `client.bulk`.
-        allow_ids: Ids that are taken although they look like none.
         on_notice: Is told how far the sync is.
     """
 
@@ -54,10 +52,7 @@ class SyncOptions(TypedDict, total=False):
     rejects: str | os.PathLike[str] | None
     concurrency: int
     chunk_bytes: int | None
-    types: Literal["infer"] | None
-    format: Format | None
     storage_options: Mapping[str, Any] | None
-    allow_ids: Iterable[UserId]
     on_notice: Listener | None
 
 
@@ -185,11 +180,8 @@ class Sync:
         missing: Missing = "ignore",
     ) -> SyncSpec:
         check_names(method, options, SyncOptions)
-        types, written = options.get("types"), options.get("format")
         on_failure, given = options.get("on_failure", "raise"), options.get("rejects")
         rejects = None if given is None else file_option(given, "rejects")
-        one_of("types", types, (None, "infer"))
-        one_of("format", written, (None, *MEDIA))
         one_of("on_failure", on_failure, get_args(OnFailure))
         concurrency = whole_number(options.get("concurrency", CONCURRENCY), "concurrency", 1, 64)
         chunk_bytes = options.get("chunk_bytes")
@@ -201,7 +193,7 @@ class Sync:
             target=Target(account.origin, account.id, target),
             state=file_option(state, "state").absolute(),
             sources=parts_of(source, kind, options.get("storage_options")),
-            reading=Reading(kind, "full", types, written),
+            reading=reading_of(kind, options),
             counter=RowCounter(),
             rejects=rejects,
             add=add,

@@ -115,7 +115,7 @@ def test_a_row_that_may_go_on_is_not_judged_yet() -> None:
         "nothing": (b",\n", "the row is empty"),
         "too many cells": (b"7,pro,x\n", "has 3 cells, and the header 2"),
         "a carriage return alone": (b"7,a\r8,b\n", "carriage return alone"),
-        "another encoding": (b"7,\xfc\n", "no CSV in UTF-8"),
+        "another encoding": (b"7,\xfc\n", "not UTF-8 at byte"),
     }.values(),
 )
 def test_a_row_is_rejected_for(row: bytes, reason: str) -> None:

@@ -58,19 +58,45 @@ async def test_csv_is_taken_with_its_header_written_in_any_way(text: bytes) -> N
 @pytest.mark.parametrize(
     ("kind", "header", "message"),
     [
-        (PROFILES, b"email,plan", "no user_id or userId; it has: email, plan"),
-        (PROFILES, b"User_ID,email", "no user_id or userId; it has: User_ID, email"),
-        (PROFILES, b"user_id;email", "no user_id or userId; it has: user_id;email"),
-        (PROFILES, b"user_id\temail", "no user_id or userId; it has: user_id\temail"),
+        (
+            PROFILES,
+            b"email,plan",
+            "no user_id or userId; it has: email, plan; OPTIONS id_column='email'",
+        ),
+        (
+            PROFILES,
+            b"User_ID,email",
+            "no user_id or userId; it has: User_ID, email; OPTIONS id_column='User_ID'",
+        ),
         (EVENTS, b"user_id,color", "no name, no timestamp; it has: user_id, color"),
-        (EVENTS, b"name,timestamp", "no user_id or userId; it has: name, timestamp"),
+        (
+            EVENTS,
+            b"name,timestamp",
+            "no user_id or userId; it has: name, timestamp",
+        ),
+        (
+            EVENTS,
+            b"Kundennr,Event Name,created_at,name",
+            "no user_id or userId, no timestamp; it has: Kundennr, Event Name, created_at, name; "
+            "OPTIONS id_column='Kundennr' and rename={'created_at': 'timestamp'}",
+        ),
     ],
 )
-async def test_a_header_that_lacks_columns_is_refused_with_those_it_has(
+async def test_a_header_that_lacks_columns_is_refused_with_those_it_has_and_what_takes_them(
     kind: Kind, header: bytes, message: str
 ) -> None:
     refusal = await refusal_of(header + b"\na,b\n", kind)
+    message = message.replace("OPTIONS", "client.bulk reads it with")
     assert refusal == f"the data: its header has {message}"
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+async def test_another_delimiter_is_refused_with_the_option_for_it(mark: str) -> None:
+    refusal = await refusal_of(f"user_id{mark}email\n1{mark}a@b.c\n".encode())
+    assert refusal == (
+        f"the data has {mark!r} between its cells, not ','; client.bulk reads it with "
+        f"delimiter={mark!r}"
+    )
 
 
 async def test_a_csv_without_a_header_is_not_spread_over_the_message() -> None:
@@ -240,12 +266,23 @@ async def test_what_is_compressed_is_refused_by_its_kind(
 @pytest.mark.parametrize("kind", [PROFILES, USER_IDS])
 async def test_text_in_utf_16_is_refused(encoding: str, kind: Kind) -> None:
     message = await refusal_of("user_id\n007\n".encode(encoding), kind)
-    assert message == ("the data holds zero bytes, as UTF-16 and binary files do; save it as UTF-8")
+    assert message == (
+        f"the data is {encoding.upper()}, not UTF-8; save it as UTF-8, or client.bulk reads it with "
+        f"encoding={encoding!r}"
+    )
+
+
+async def test_what_is_no_text_is_refused() -> None:
+    message = await refusal_of(b"\x00\x01\x02\x03" * 10 + b"user_id" * 40)
+    assert message == "the data holds zero bytes, as binary files do; give CSV or NDJSON"
 
 
 async def test_text_in_another_encoding_is_refused_with_the_place() -> None:
     message = await refusal_of("user_id,city\n007,Zürich\n".encode("latin-1"))
-    assert message == "the data is not UTF-8 at byte 18; save it as UTF-8"
+    assert message == (
+        "the data is not UTF-8 at byte 18; save it as UTF-8, or client.bulk reads it with "
+        "encoding='cp1252'"
+    )
 
 
 # --- what is longer than the look at it ----------------------------------------------------------
@@ -277,7 +314,7 @@ async def test_a_first_line_of_just_the_look_is_still_checked(short_look: int) -
 
 async def test_rows_beyond_the_look_are_judged_as_well(short_look: int) -> None:
     message = await refusal_of(b"user_id\n" + b"007\n" * short_look + b"\xff\n")
-    assert message.startswith("the data: row 65 (line 66): the row is no CSV in UTF-8")
+    assert message.startswith("the data: row 65 (line 66): the row is not UTF-8 at byte 0")
 
 
 @pytest.mark.parametrize(
@@ -313,7 +350,10 @@ async def test_a_wrong_encoding_within_the_look_is_refused_however_long_it_goes_
     short_look: int,
 ) -> None:
     message = await refusal_of(b"user_id,city\n007,Z\xfcrich\n" + b"008,Rome\n" * short_look)
-    assert message == "the data is not UTF-8 at byte 18; save it as UTF-8"
+    assert message == (
+        "the data is not UTF-8 at byte 18; save it as UTF-8, or client.bulk reads it with "
+        "encoding='cp1252'"
+    )
 
 
 @pytest.mark.parametrize("cut", range(4))

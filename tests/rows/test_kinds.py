@@ -142,7 +142,7 @@ def test_only_user_ids_are_a_list() -> None:
         (EVENTS, ["user_id", "name", "timestamp"], []),
         (EVENTS, ["user_id"], ["name", "timestamp"]),
         (EVENTS, [], ["user_id or userId", "name", "timestamp"]),
-        (USER_IDS, [], []),
+        (USER_IDS, ["id"], ["user_id or userId"]),
     ],
 )
 def test_missing_columns_are_told(kind: Kind, names: list[str], missing: list[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from attrs import define, field, frozen
 
-from appcues_async.bulk.reading.inputs import ByteSource, MemoryFeed, StreamFeed
+from appcues_async.bulk.reading.inputs import ByteSource, ForwardFeed, MemoryFeed
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.rows.row_blocks import judged_blocks, row_spans
 from appcues_async.rows.verdict import Judge, Verdict
@@ -114,12 +114,14 @@ class ByteLayout:
         lines: How many lines come before it.
         csv: Whether it is CSV.
         header: The names of its columns; of a file of rejected rows, those of its fields.
+        delimiter: What stands between the cells of a CSV.
     """
 
     start: int
     lines: int
     csv: bool
     header: Sequence[str] = ()
+    delimiter: str = ","
 
 
 @define
@@ -207,7 +209,7 @@ def _runs(
 def _part_of(
     feed: ByteSource, data: bytes, offset: int, begin: int, end: int
 ) -> bytes | memoryview | Span:
-    if isinstance(feed, StreamFeed):
+    if isinstance(feed, ForwardFeed):
         return data[begin:end]
     if isinstance(feed, MemoryFeed):
         return feed.data[offset + begin : offset + end]
@@ -219,6 +221,6 @@ def _reject(feed: ByteSource, before: int, lines: int, reason: str, row: Any) ->
 
 
 def _beginning_of(feed: ByteSource, offset: int) -> str:
-    if isinstance(feed, StreamFeed):
+    if isinstance(feed, ForwardFeed):
         return "a row that has passed by"
     return feed.read(offset, _SHOWN).decode(errors="replace")

@@ -79,6 +79,7 @@ class _Table:
     def __init__(self, judge: CsvJudge, kind: Kind, rows: Iterable[Any], *, infer: bool) -> None:
         """Decides the type of each column by the first rows."""
         self._judge = judge
+        self._is_list = kind.is_list
         self._shape = shape_of([name for name in judge.header if name])
         as_text = {*USER_ID, *(("name", "timestamp") if kind.is_events else ())}
         cells = [one for one in rows if isinstance(one, list)]
@@ -91,12 +92,16 @@ class _Table:
 
     def batch(self, rows: Sequence[Any], lines: Sequence[int], size: int) -> Batch | Columns:
         """Rows column by column where nothing is odd about them; else one by one."""
-        if set(map(type, rows)) == {list} and set(map(len, rows)) == {len(self._types)}:
+        if not self._is_list and self._is_even(rows):
             columns = self._columns(rows)
             if columns is not None and self._shape is not None:
                 values, holes = columns
                 return Columns(self._shape, values, size, lines, holes)
         return Batch([self._row(one) for one in rows], lines, size)
+
+    def _is_even(self, rows: Sequence[Any]) -> bool:
+        """Whether all rows have as many cells as there are columns."""
+        return set(map(type, rows)) == {list} and set(map(len, rows)) == {len(self._types)}
 
     def _columns(self, rows: Sequence[list[str]]) -> tuple[list[list[Any]], bool] | None:
         """The values of each column with a name, and whether some are left out; None if one is odd."""
@@ -128,6 +133,8 @@ class _Table:
             row = self._judge.row_of(cells, nulls=True)
         except InvalidInput as error:
             return Unread(str(error), self._judge.shown_row(cells))
+        if self._is_list:
+            return row
         typed = {}
         for name, (kind, convert), cell in zip(
             self._judge.header, self._types, cells, strict=False
@@ -161,13 +168,13 @@ def batches_of_csv(
         infer: Whether a column of which all cells in the first block are numbers or booleans is sent as
             these; a row that has something else there is rejected.
     """
-    judge = CsvJudge(kind, "none", layout.header)
+    judge = CsvJudge(kind, "none", layout.header, delimiter=layout.delimiter)
     table: _Table | None = None
     line = layout.lines
     for block in judged_blocks(feed, layout.start, judge, POST_LIMIT):
         rows: list[Any] = []
         lines: list[int] = []
-        for found, before in _rows_of(block.data):
+        for found, before in _rows_of(block.data, layout.delimiter):
             rows.append(found)
             lines.append(line + before + 1)
         if table is None:
@@ -179,25 +186,26 @@ def batches_of_csv(
             yield table.batch(some, lines[start : start + AT_ONCE], size)
 
 
-def _rows_of(block: bytes | None) -> Iterator[tuple[list[str] | Unread, int]]:
+def _rows_of(block: bytes | None, delimiter: str) -> Iterator[tuple[list[str] | Unread, int]]:
     """The rows of a block, each with the number of lines before it."""
     if block is None:
         yield Unread(f"the row has more than {POST_LIMIT:,} bytes", None), 0
         return
     before = 0
-    for start, stop, reason, _ in stretches(block, at_end=True):
+    for start, stop, reason, _ in stretches(block, at_end=True, delimiter=delimiter):
         text = block[start:stop]
         if reason is not None:
             yield Unread(f"the row is no CSV: {reason}", text_of(text)), before
         else:
-            yield from ((cells, before + after) for cells, after in _cells_in(text))
+            yield from ((cells, before + after) for cells, after in _cells_in(text, delimiter))
         before += text.count(b"\n")
 
 
-def _cells_in(text: bytes) -> Iterator[tuple[list[str] | Unread, int]]:
+def _cells_in(text: bytes, delimiter: str) -> Iterator[tuple[list[str] | Unread, int]]:
     if b"\r" not in text or text.count(b"\r") == text.count(b"\r\n"):
         try:
-            reader = csv.reader(io.StringIO(text.decode(), newline=""), strict=True)
+            file = io.StringIO(text.decode(), newline="")
+            reader = csv.reader(file, strict=True, delimiter=delimiter)
             before, found = 0, list[tuple[list[str], int]]()
             for cells in reader:
                 if cells:
@@ -209,15 +217,15 @@ def _cells_in(text: bytes) -> Iterator[tuple[list[str] | Unread, int]]:
             yield from found
             return
     before = 0
-    for start, stop in row_spans(text):
+    for start, stop in row_spans(text, delimiter):
         row = text[start:stop]
         if not row.isspace():
-            yield _cells_or_reason(row), before
+            yield _cells_or_reason(row, delimiter), before
         before += row.count(b"\n")
 
 
-def _cells_or_reason(row: bytes) -> list[str] | Unread:
+def _cells_or_reason(row: bytes, delimiter: str) -> list[str] | Unread:
     try:
-        return cells_of_row(row)
+        return cells_of_row(row, delimiter)
     except InvalidInput as error:
         return Unread(str(error), text_of(row))

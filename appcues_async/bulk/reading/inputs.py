@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import os
@@ -9,6 +10,7 @@ import select
 import sys
 import threading
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -17,7 +19,16 @@ from appcues_async.bulk.rejects import Stopped
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.inputs import text_of_path
 
-__all__ = ["ByteSource", "FileFeed", "MemoryFeed", "StreamFeed", "is_packed", "open_stream"]
+__all__ = [
+    "ByteSource",
+    "DecodedFeed",
+    "FileFeed",
+    "ForwardFeed",
+    "MemoryFeed",
+    "StreamFeed",
+    "is_packed",
+    "open_stream",
+]
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -83,26 +94,17 @@ class MemoryFeed:
         """Has nothing to close."""
 
 
-class StreamFeed:
+class ForwardFeed(ABC):
     """Bytes that come by once; only what has not been passed is held."""
 
-    def __init__(self, below: Any, name: str, stop: threading.Event, *, keep: bool = False) -> None:
-        """Takes a stream over, and unpacks what is packed.
+    def __init__(self, name: str, stop: threading.Event) -> None:
+        """Holds nothing yet.
 
         Args:
-            below: An open binary file.
-            name: What it is, for people.
+            name: What the bytes are, for people.
             stop: Ends the reading when it is set.
-            keep: Whether to leave the file open in the end.
-
-        Raises:
-            InvalidInput: It is zstd, and what unpacks that is not installed.
         """
         self.name: str = name
-        buffered = io.BufferedReader(_Pipe(below, stop), _AT_ONCE)
-        self._below = None if keep else below
-        self._stream = _unpacked(buffered, name)
-        self.is_packed: bool = not isinstance(self._stream, _Plain)
         self._stop = stop
         self._at = 0
         self._held = b""
@@ -124,6 +126,36 @@ class StreamFeed:
             self._held += more
         return self._held[begin : begin + size]
 
+    @abstractmethod
+    def _more(self, size: int) -> bytes:
+        """Reads about so many bytes more; none only at the end."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Closes what the bytes come from."""
+
+
+class StreamFeed(ForwardFeed):
+    """A stream; what is packed in it is unpacked."""
+
+    def __init__(self, below: Any, name: str, stop: threading.Event, *, keep: bool = False) -> None:
+        """Takes a stream over.
+
+        Args:
+            below: An open binary file.
+            name: What it is, for people.
+            stop: Ends the reading when it is set.
+            keep: Whether to leave the file open in the end.
+
+        Raises:
+            InvalidInput: It is zstd, and what unpacks that is not installed.
+        """
+        super().__init__(name, stop)
+        buffered = io.BufferedReader(_Pipe(below, stop), _AT_ONCE)
+        self._below = None if keep else below
+        self._stream = _unpacked(buffered, name)
+        self.is_packed: bool = not isinstance(self._stream, _Plain)
+
     def _more(self, size: int) -> bytes:
         try:
             block = self._stream.read(size)
@@ -144,7 +176,47 @@ class StreamFeed:
             self._below.close()
 
 
-ByteSource: TypeAlias = FileFeed | MemoryFeed | StreamFeed
+class DecodedFeed(ForwardFeed):
+    """Text in another encoding, as UTF-8."""
+
+    def __init__(self, feed: ByteSource, encoding: str, stop: threading.Event) -> None:
+        """Takes the bytes over.
+
+        Args:
+            feed: The bytes.
+            encoding: Which encoding they are in.
+            stop: Ends the reading when it is set.
+        """
+        super().__init__(feed.name, stop)
+        self._feed = feed
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._from = 0
+
+    def _more(self, size: int) -> bytes:
+        text = ""
+        # A few bytes alone may be no character yet.
+        while not text:
+            block = self._feed.read(self._from, size)
+            self._from += len(block)
+            try:
+                text = self._decoder.decode(block, final=not block)
+                encoded = text.encode()
+            except UnicodeError as error:
+                raise InvalidInput(
+                    f"{self.name} is not {self._encoding}, as encoding says: {error}; name the encoding "
+                    "that it was saved in"
+                ) from None
+            if not block:
+                return encoded
+        return encoded
+
+    def close(self) -> None:
+        """Closes what the bytes come from."""
+        self._feed.close()
+
+
+ByteSource: TypeAlias = FileFeed | MemoryFeed | ForwardFeed
 
 
 def is_packed(head: bytes | bytearray | memoryview) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -11,7 +11,13 @@ from typing import Any, Final, Literal
 from attrs import evolve, field, frozen
 
 from appcues_async.bulk.reading.blocks import ByteLayout, Span, SpanHolder, row_ends
-from appcues_async.bulk.reading.inputs import ByteSource, FileFeed, StreamFeed
+from appcues_async.bulk.reading.inputs import (
+    ByteSource,
+    DecodedFeed,
+    FileFeed,
+    MemoryFeed,
+    StreamFeed,
+)
 from appcues_async.bulk.reading.sources import (
     Remote,
     can_be_read_twice,
@@ -24,6 +30,8 @@ from appcues_async.bulk.rejects import REJECT_FIELDS, are_rejects
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.csv_header import has_gaps, read_header
 from appcues_async.rows.csv_judge import CsvJudge
+from appcues_async.rows.dialect import PLAIN, Dialect
+from appcues_async.rows.encodings import check_samples
 from appcues_async.rows.file_head import BOM, HEAD, MEDIA, SUFFIXES, Format, check_head
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.kinds import Kind
@@ -39,11 +47,14 @@ _AT_ONCE: Final = 16
 """Objects of a store that are looked at at a time."""
 _NAMED: Final = 5
 """How many refused files one message explains."""
+_SAMPLES: Final = 16
+_SAMPLE: Final = 1 << 16
+"""Stretches of a file whose encoding is looked at, and their bytes."""
 
 _LOOK: Final = FIRST // 2
 """Bytes of an object that show how it is written; a million of each would be too many of thousands."""
 
-Way = Literal["bytes", "cells", "rejects", "rows"]
+Way = Literal["bytes", "cells", "lines", "rejects", "rows", "nothing"]
 """How a source becomes chunks; see `PreparedSource`."""
 
 
@@ -56,12 +67,20 @@ class Reading:
         check: How much of each is checked.
         types: `infer` to give CSV cells the types that they look like.
         format: How files are written, when their names do not say.
+        dialect: How sources differ from what the API takes.
     """
 
     kind: Kind
     check: Check = "full"
     types: Literal["infer"] | None = None
     format: Format | None = None
+    dialect: Dialect = PLAIN
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether files are sent as other bytes than they hold, whatever is in them."""
+        has_times = self.kind.zone is not None and not self.kind.is_list
+        return has_times or not self.dialect.is_plain
 
     def judge(self, layout: ByteLayout) -> Judge:
         """Makes what judges the rows of a source of bytes."""
@@ -78,7 +97,8 @@ class PreparedSource:
         source: What was given: a path, `-`, an object of a store, bytes, a frame, or rows.
         name: What it is called, for people.
         way: How it becomes chunks: its `bytes` are sent as they are, or rows are encoded, which are its
-            `cells`, the `rejects` of an earlier run, or `rows` from the start.
+            `cells`, its `lines` of JSON, the `rejects` of an earlier run, or `rows` from the start.
+            There may be `nothing` in it.
         layout: How its bytes are laid out, if it consists of bytes.
         size: How many bytes its rows take, if that is known beforehand.
         media: The media type of its chunks.
@@ -86,6 +106,7 @@ class PreparedSource:
         csv: Whether its chunks are CSV.
         path: The file that its chunks are sent from, if they are not held in memory.
         stamp: Size and time of change of the file, if there is one.
+        encoding: What its text is in, if that is not UTF-8.
         again: Whether reading it once more gives the same rows.
         spans: Has its bytes, if this process does not read them itself.
         feed: The bytes, while they are open.
@@ -101,6 +122,7 @@ class PreparedSource:
     csv: bool = False
     path: Path | None = None
     stamp: tuple[int, int] | None = None
+    encoding: str | None = None
     again: bool = False
     spans: SpanHolder | None = None
     feed: ByteSource | None = field(default=None, repr=False)
@@ -125,7 +147,7 @@ class PreparedSource:
         """
         if self.layout is None or self.feed is not None:
             return self
-        feed = open_feed(self.source, stop)
+        feed = open_feed(self.source, stop, self.encoding)
         if self.stamp is not None and stamp_of(Path(self.source)) != self.stamp:
             feed.close()
             raise InvalidInput(f"{self.name} has changed since the run began; run it again")
@@ -218,16 +240,32 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
         return PreparedSource(source=source, name=source.name, again=True)
     if not has_bytes(source):
         name = "the frame" if is_frame(source) else "the rows"
+        _refuse_options_of_files(reading.dialect, "a frame" if is_frame(source) else "rows")
         return PreparedSource(source=source, name=name, again=can_be_read_twice(source))
     feed = open_feed(source, stop)
     try:
-        prepared = _look_at(feed, source, reading, limit)
+        encoding = reading.dialect.encoding
+        if encoding is not None and are_rejects(feed.read(0, HEAD)):
+            # They are written by this package, as UTF-8.
+            encoding = None
+        if encoding is not None:
+            feed = DecodedFeed(feed, encoding, stop)
+        prepared = evolve(_look_at(feed, source, reading, limit), encoding=encoding)
     except BaseException:
         feed.close()
         raise
     if prepared.feed is None:
         feed.close()
     return prepared
+
+
+def _refuse_options_of_files(dialect: Dialect, what: str) -> None:
+    for option, is_given in (
+        ("delimiter", dialect.delimiter != ","),
+        ("encoding", dialect.encoding is not None),
+    ):
+        if is_given:
+            raise InvalidInput(f"{option} is for files, and the source is {what}; leave it out")
 
 
 def _size_of(source: Any, feed: ByteSource, stamp: tuple[int, int] | None) -> int | None:
@@ -243,32 +281,28 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
     plain = isinstance(feed, FileFeed)
     again = can_be_read_twice(source)
     stamp = stamp_of(Path(source)) if is_path(source) and again else None
-    layout, head, found = _layout_of(feed, source, reading)
-    if len(head) > limit // 2:
-        raise InvalidInput(
-            f"{feed.name} has a header of {len(head):,} bytes, which leaves too little of "
-            f"{limit:,} for rows; raise chunk_bytes"
-        )
-    way: Way = "bytes"
-    if layout.header == REJECT_FIELDS:
-        way = "rejects"
-    elif (
-        layout.csv
-        and not reading.kind.is_list
-        and (reading.types == "infer" or has_gaps(layout.header))
-    ):
-        way = "cells"
     prepared = PreparedSource(
         source=source,
         name=feed.name,
-        way=way,
-        layout=layout,
         size=_size_of(source, feed, stamp if plain else None),
         stamp=stamp,
         again=again,
         feed=None if again else feed,
     )
-    if way != "bytes":
+    text = feed.read(0, HEAD)
+    found = _format_of(text, feed, source, reading)
+    if found is None:
+        return evolve(prepared, way="nothing", size=0)
+    if reading.check == "full" and reading.dialect.encoding is None:
+        check_samples(_samples_of(feed, text, prepared.size), feed.name)
+    layout, head = _layout_of(text, feed.name, found, reading)
+    if len(head) > limit // 2:
+        raise InvalidInput(
+            f"{feed.name} has a header of {len(head):,} bytes, which leaves too little of "
+            f"{limit:,} for rows; raise chunk_bytes"
+        )
+    prepared = evolve(prepared, way=_way_of(layout, reading), layout=layout)
+    if prepared.way != "bytes":
         return prepared
     return evolve(
         prepared,
@@ -279,33 +313,56 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
     )
 
 
-def _layout_of(feed: ByteSource, source: Any, reading: Reading) -> tuple[ByteLayout, bytes, Format]:
-    """How the bytes are laid out, the bytes of the header, and the format."""
-    most, given = HEAD, reading.format
+def _way_of(layout: ByteLayout, reading: Reading) -> Way:
+    if layout.header == REJECT_FIELDS:
+        return "rejects"
+    if not layout.csv:
+        return "lines" if reading.rewrites else "bytes"
+    has_types = reading.types == "infer" or has_gaps(layout.header)
+    return "cells" if reading.rewrites or (has_types and not reading.kind.is_list) else "bytes"
+
+
+def _format_of(text: bytes, feed: ByteSource, source: Any, reading: Reading) -> Format | None:
+    """How the bytes are written; None where there are no rows."""
+    given = reading.format
     if isinstance(source, StoredObject):
-        most, given = _LOOK, given or _format_of(source.path)
+        given = given or _format_by_name(source.path)
     elif is_path(source):
-        given = given or _format_of(Path(source))
-    text = feed.read(0, most)
-    start = len(BOM) if text.startswith(BOM) else 0
-    found = check_head(
-        text[start:],
-        whole=len(text) < most,
+        given = given or _format_by_name(Path(source))
+    return check_head(
+        text.removeprefix(BOM),
+        whole=len(text) < HEAD,
         kind=reading.kind,
-        given=given,
+        given="ndjson" if are_rejects(text.removeprefix(BOM)) else given,
         name=feed.name,
-        first_row=False,
+        single=False,
+        dialect=reading.dialect,
     )
+
+
+def _layout_of(text: bytes, name: str, found: Format, reading: Reading) -> tuple[ByteLayout, bytes]:
+    """How the bytes are laid out, and the bytes of the header that each chunk needs."""
+    start = len(BOM) if text.startswith(BOM) else 0
     if found == "csv":
-        whole = len(text) < most
-        header = read_header(text[start:], reading.kind, feed.name, whole=whole)
+        dialect, whole = reading.dialect, len(text) < HEAD
+        header = read_header(text[start:], reading.kind, name, whole=whole, dialect=dialect)
         begin = start + header.begin
         lines = text.count(b"\n", 0, begin)
-        return ByteLayout(begin, lines, True, header.columns), header.head, found
+        return ByteLayout(begin, lines, True, header.columns, dialect.delimiter), header.head
     fields = REJECT_FIELDS if are_rejects(text[start:]) else ()
-    return ByteLayout(start, 0, False, fields), b"", found
+    return ByteLayout(start, 0, False, fields), b""
 
 
-def _format_of(path: Path) -> Format | None:
+def _samples_of(feed: ByteSource, head: bytes, size: int | None) -> Iterator[bytes]:
+    """Stretches of a source, from all over it where its bytes can be read in any order."""
+    yield head
+    if isinstance(feed, FileFeed | MemoryFeed) and size is not None and size > len(head):
+        step = max((size - len(head)) // _SAMPLES, _SAMPLE)
+        for offset in range(len(head), size, step):
+            sample = feed.read(offset, _SAMPLE)
+            yield sample[sample.find(b"\n") + 1 :]
+
+
+def _format_by_name(path: Path) -> Format | None:
     name = path.with_suffix("") if path.suffix.lower() in {".gz", ".zst"} else path
     return SUFFIXES.get(name.suffix.lower())

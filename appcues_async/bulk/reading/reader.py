@@ -11,23 +11,21 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import msgspec
-
 from appcues_async.bulk.reading.blocks import ByteLayout, GoodRows, read_blocks, too_long
 from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, Encoder
 from appcues_async.bulk.reading.frames import batches_of_frame
 from appcues_async.bulk.reading.infer import batches_of_csv
 from appcues_async.bulk.reading.inputs import ByteSource
+from appcues_async.bulk.reading.ndjson import batches_of_ndjson, batches_of_rejects, renamed
 from appcues_async.bulk.reading.prepare import PreparedSource, Reading, prepare
 from appcues_async.bulk.reading.sources import open_feed
 from appcues_async.bulk.reading.worker import ReaderProcess, Task
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.dialect import PLAIN, Dialect
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.inputs import batches_of
-from appcues_async.rows.kinds import PROFILES, Kind
-from appcues_async.rows.ndjson_judge import NdjsonJudge
-from appcues_async.rows.row_blocks import judged_blocks
+from appcues_async.rows.kinds import Kind
 from appcues_async.rows.sources import POST_LIMIT
 
 __all__ = ["SourceReader", "batches_of_rows", "encoded_blocks"]
@@ -91,6 +89,8 @@ class SourceReader:
         Raises:
             InvalidInput: It is refused, or cannot be read.
         """
+        if source.way == "nothing":
+            return
         feed, layout = source.feed, source.layout
         blocks: AsyncGenerator[GoodRows]
         if feed is None or layout is None:
@@ -121,17 +121,23 @@ class SourceReader:
         return Encoder(self._reading.kind, self._reading.check, name, self._counter)
 
     def _rows_of(self, rows: Any) -> AsyncGenerator[Batch | Columns]:
+        kind, dialect = self._reading.kind, self._reading.dialect
         if is_frame(rows):
-            return _in_thread(lambda: batches_of_frame(rows, self._reading.kind))
-        return batches_of_rows(rows, self._reading.kind)
+            return _in_thread(lambda: batches_of_frame(rows, kind, dialect))
+        return batches_of_rows(rows, kind, dialect)
 
     def _batches(
         self, source: PreparedSource, layout: ByteLayout, feed: ByteSource
     ) -> Iterator[Batch | Columns]:
-        if source.way == "rejects":
-            return _rejected_before(feed, layout)
-        infer = self._reading.types == "infer"
-        return batches_of_csv(feed, layout, self._reading.kind, infer=infer)
+        kind, dialect = self._reading.kind, self._reading.dialect
+        match source.way:
+            case "rejects":
+                return batches_of_rejects(feed, layout, kind, dialect)
+            case "lines":
+                return batches_of_ndjson(feed, layout, kind, dialect)
+            case _:
+                infer = self._reading.types == "infer"
+                return batches_of_csv(feed, layout, kind, infer=infer)
 
     def _checked(
         self, source: PreparedSource, layout: ByteLayout, feed: ByteSource, limit: int
@@ -192,19 +198,23 @@ def _within(
         yield GoodRows(numbers[first:], block[begin:end])
 
 
-async def batches_of_rows(source: Any, kind: Kind) -> AsyncGenerator[Batch | Columns]:
+async def batches_of_rows(
+    source: Any, kind: Kind, dialect: Dialect = PLAIN
+) -> AsyncGenerator[Batch | Columns]:
     """Reads rows, or frames one after the other, a few hundred rows at a time.
 
     Args:
         source: An iterable or async iterable of them.
         kind: What the rows are.
+        dialect: What their names are sent as.
     """
     async with aclosing(batches_of(source, AT_ONCE)) as batches:
         async for batch in batches:
             if isinstance(batch, list):
-                yield Batch(batch)
+                yield Batch(renamed(batch, kind, dialect))
                 continue
-            async with aclosing(_in_thread(partial(batches_of_frame, batch, kind))) as slices:
+            read = partial(batches_of_frame, batch, kind, dialect)
+            async with aclosing(_in_thread(read)) as slices:
                 async for some in slices:
                     yield some
 
@@ -233,19 +243,3 @@ def _close_unused(opening: asyncio.Future[PreparedSource]) -> None:
     """Closes what was opened for a run that had been cancelled by then."""
     if not opening.cancelled() and opening.exception() is None:
         opening.result().close()
-
-
-def _rejected_before(feed: ByteSource, layout: ByteLayout) -> Iterator[Batch]:
-    """The rows of a file of rejected rows, to be tried again once they have been mended."""
-    decode = msgspec.json.Decoder().decode_lines
-    line = layout.lines
-    for block in judged_blocks(feed, layout.start, NdjsonJudge(PROFILES, "none"), POST_LIMIT):
-        try:
-            found = [] if block.data is None else decode(block.data)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"{feed.name} is not NDJSON any more: {error}") from None
-        rows = [one.get("row") if isinstance(one, dict) else one for one in found]
-        for start in range(0, len(rows), AT_ONCE):
-            some = rows[start : start + AT_ONCE]
-            yield Batch(some, range(line + start + 1, line + start + 1 + len(some)))
-        line += len(rows)

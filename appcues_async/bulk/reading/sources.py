@@ -13,6 +13,7 @@ from attrs import frozen
 
 from appcues_async.bulk.reading.inputs import (
     ByteSource,
+    DecodedFeed,
     FileFeed,
     MemoryFeed,
     StreamFeed,
@@ -178,16 +179,19 @@ def can_be_read_twice(source: Any) -> bool:
     return isinstance(source, bytes | bytearray | memoryview | list | tuple | StoredObject)
 
 
-def open_feed(source: Any, stop: Event) -> ByteSource:
+def open_feed(source: Any, stop: Event, encoding: str | None = None) -> ByteSource:
     """Opens a path, `-`, an object of a store, or bytes.
 
     Args:
         source: What to open.
         stop: Ends the reading when it is set.
+        encoding: What text in it is in, to be read as UTF-8; None for what it is.
 
     Raises:
         InvalidInput: It cannot be opened.
     """
+    if encoding is not None:
+        return DecodedFeed(open_feed(source, stop), encoding, stop)
     if isinstance(source, StoredObject):
         return StreamFeed(ObjectStream(source, stop), source.name, stop)
     if not is_path(source):

@@ -75,7 +75,7 @@ async def test_a_row_that_cannot_be_read_has_its_reason_and_all_that_there_is_of
     cells, encoding, quote = report.rejects
     assert cells.reason.startswith("the row has 3 cells, and the header 2")
     assert cells.row == ["1", "pro", "blue"]
-    assert "no CSV in UTF-8" in encoding.reason
+    assert "not UTF-8 at byte 2" in encoding.reason
     assert "never closed" in quote.reason
     assert quote.row == '3,"pro'
     assert [one.line for one in report.rejects] == [200_002, 200_003, 200_004]
