@@ -1,7 +1,8 @@
 """Standard logging: a listener that every client has, as the logger `appcues_async`.
 
-INFO tells of pauses, jobs and runs, WARNING of lost answers, outages, rejected rows and what failed,
-DEBUG of each attempt. The environment variable `APPCUES_LOG` (`debug` or `info`) writes it to stderr.
+INFO tells of pauses, jobs and runs, WARNING of lost answers, outages, rejected rows, what failed, and
+runs without rows, DEBUG of each attempt. The environment variable `APPCUES_LOG` (`debug` or `info`) writes
+it to stderr.
 """
 
 from __future__ import annotations
@@ -97,7 +98,8 @@ def _run(notice: notices.RunEnded) -> Record:
         "%d chunks, %d rows accepted, %d ingested"
     )
     counts = (notice.rows, notice.rejected, notice.chunks, notice.accepted, notice.ingested)
-    return WARNING if notice.rejected else INFO, text, notice.kind, notice.seconds, *counts
+    level = WARNING if notice.rejected or not notice.rows else INFO
+    return level, text, notice.kind, notice.seconds, *counts
 
 
 def _left_outbox(notice: notices.OutboxClosed) -> Record:

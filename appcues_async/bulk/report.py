@@ -142,7 +142,7 @@ def failure_of(handle: JobHandle, rows: int) -> AppcuesError | None:
 
 @define(kw_only=True)
 class Report:
-    """A bulk run as a whole. Every count is of rows, save `bytes` and `chunks`.
+    """A bulk run as a whole. Every count is of rows, save `bytes`, `chunks` and `empty`.
 
     Attributes:
         kind: What the rows are.
@@ -151,6 +151,7 @@ class Report:
         rejected: Rows that were not sent because something is wrong with them, and those of which a
             run with `retry_failed` has found that the server rejects them.
         rejects: The first 1,000 of these.
+        empty: Sources without a row.
         outcomes: The chunks in their order, save those that had not been sent when a run was cancelled.
         seconds: How long the run took.
         read_to_end: Whether every chunk of its sources has had its turn.
@@ -161,6 +162,7 @@ class Report:
     rows: int = 0
     rejected: int = 0
     rejects: list[Reject] = field(factory=list, repr=False)
+    empty: int = 0
     outcomes: list[Outcome] = field(factory=list, repr=False)
     seconds: float = 0
     read_to_end: bool = False
@@ -247,6 +249,10 @@ class Report:
             f"{self.chunks:,} chunks, {self.bytes:,} bytes accepted",
             self._counts(),
         ]
+        if self.empty:
+            lines.append(
+                f"{self.empty:,} {'source has' if self.empty == 1 else 'sources have'} no rows"
+            )
         if self.resumed:
             lines.append(f"{self.resumed:,} of them had been sent in an earlier run")
         retried = [one.retried for one in self.outcomes if one.retried is not None]
@@ -283,6 +289,7 @@ class Report:
             "rejected": self.rejected,
             "unknown": self.unknown,
             "resumed": self.resumed,
+            "empty": self.empty,
             "seconds": round(self.seconds, 3),
             "rows_per_second": round(self.rows_per_second, 1),
             "read_to_end": self.read_to_end,

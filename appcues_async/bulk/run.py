@@ -270,7 +270,7 @@ class BulkRun:
         uploader = spec.uploader
         counts = RowCounts(uploader.owners, journal, self._clock, unsafe=uploader.is_unsafe)
         for index, limit in enumerate(self._limits):
-            given = self._sources[index] or spec.sources[index]
+            given, before = self._sources[index] or spec.sources[index], self._counter.rows
             async with (
                 self._reader.opened(given, limit) as source,
                 aclosing(self._reader.read(source, limit)) as blocks,
@@ -278,6 +278,7 @@ class BulkRun:
                 builder = ChunkBuilder(source, limit)
                 planner = ChunkPlanner(blocks, builder, counts, journal, index)
                 await self._send_chunks(planner, counts, group)
+            self._report.empty += self._counter.rows == before
         self._report.read_to_end = True
         if journal is not None:
             await journal.finish(self._number)

@@ -242,6 +242,8 @@ def _show(report: Report, files: Sequence[InputSource], options: Options, *, wai
     show_outcomes(rows, options, wait=wait, columns=COLUMNS, spare=SPARE, whole=whole)
     if options.output == "table":
         print_lines(["", *report.summary().splitlines()])
+    if report.read_to_end and not report.rows:
+        say(f"warning: there were no {report.kind} to send")
 
 
 def rows_of(

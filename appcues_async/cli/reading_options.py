@@ -1,7 +1,6 @@
 """The options of every command that reads rows."""
 
-from __future__ import annotations
-
+# Without `annotations` of the future: what inherits these options has its types evaluated elsewhere.
 from typing import Annotated, Literal
 
 from attrs import frozen

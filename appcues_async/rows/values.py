@@ -36,6 +36,9 @@ _ISO_TIME: Final = re.compile(r"[0-9W-]+T[0-9:.,]+(Z|[+-][0-9:]+)?")
 """`datetime.fromisoformat` alone takes any character for the `T`, a line break too."""
 
 
+_CLOCK_TIME: Final = re.compile("[0-9W-]+[T ][0-9]")
+
+
 @frozen
 class Unreadable:
     """Takes the place of a value that Python cannot hold, such as a time of the year 20,000.
@@ -170,23 +173,21 @@ def iso_time(
             moment = datetime.fromisoformat(text)
         except ValueError:
             moment = None
-        if moment is not None and moment.tzinfo is None and zone is not None:
-            # Databases write a blank between the two.
-            text = moment.isoformat()
+    if moment is not None and moment.utcoffset() is None and strict and _CLOCK_TIME.match(text):
+        if zone is None:
+            raise InvalidInput(
+                f"{where} is {text!r}, a time without a zone; add one, such as 'Z' or "
+                "tzinfo=datetime.UTC (client.bulk takes time_zone= for those of a whole source)"
+            )
+        # Databases write a blank between date and time.
+        return _in_zone(moment, zone, where).isoformat()
     if moment is None or not _ISO_TIME.fullmatch(text):
         # pandas' missing time is a datetime too, and writes itself as NaT.
         raise InvalidInput(
             f"{where} is {shown(value)}; it must be an aware datetime or ISO 8601 text with a zone, "
             "such as '2026-07-14T12:34:56Z'"
         )
-    if moment.utcoffset() is not None or not strict:
-        return text
-    if zone is None:
-        raise InvalidInput(
-            f"{where} is {text!r}, a time without a zone; "
-            "add one, such as 'Z' or tzinfo=datetime.UTC"
-        )
-    return _in_zone(moment, zone, where).isoformat()
+    return text
 
 
 def _in_zone(moment: datetime, zone: tzinfo, where: str) -> datetime:

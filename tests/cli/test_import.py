@@ -110,11 +110,55 @@ def test_with_one_missing_file_nothing_is_sent(
 
 
 def test_every_refused_file_is_named(command: Command, account: Sandbox, users: Path) -> None:
-    Path("empty.csv").touch()
-    ran = command("import", "profiles", users, "missing.csv", "empty.csv")
+    Path("array.json").write_text("[]")
+    ran = command("import", "profiles", users, "missing.csv", "array.json")
     assert ran.error["message"].startswith("2 of 3 files are refused, and nothing was sent: ")
     assert "missing.csv" in ran.error["message"]
-    assert "empty.csv is empty" in ran.error["message"]
+    assert "array.json holds a JSON array" in ran.error["message"]
+
+
+@pytest.mark.parametrize("content", ["", "user_id,plan\n"])
+def test_a_file_without_rows_ends_well_with_a_warning(
+    command: Command, account: Sandbox, content: str
+) -> None:
+    Path("empty.csv").write_text(content)
+    ran = command("import", "profiles", "empty.csv")
+    assert ran.code == 0
+    assert "warning: there were no profiles to send" in ran.err
+    assert "1 source has no rows" in ran.out
+    assert account.requests == []
+
+
+def test_a_file_is_read_with_the_options_that_its_refusal_names(
+    command: Command, account: Sandbox
+) -> None:
+    Path("users.csv").write_bytes("Nr;E-Mail;Ort\n1;a@b.c;Köln\n".encode("cp1252"))
+    ran = command("import", "profiles", "users.csv")
+    assert ran.code == 2
+    assert "delimiter=';', encoding='cp1252' and id_column='Nr'" in ran.error["message"]
+    options = ("--delimiter", ";", "--encoding", "cp1252", "--id-column", "Nr")
+    ran = command("import", "profiles", "users.csv", *options, "--rename", "E-Mail=email")
+    assert ran.code == 0
+    assert account.profiles == {"1": {"email": "a@b.c", "Ort": "Köln"}}
+    ran = command("sync", "profiles", "users.csv", "--state", "users.db", *options)
+    assert ran.code == 0
+    assert account.profiles["1"]["E-Mail"] == "a@b.c"
+
+
+@pytest.mark.parametrize("pair", ["email", "=email", "E-Mail="])
+def test_a_new_name_that_is_none_is_refused(command: Command, users: Path, pair: str) -> None:
+    ran = command("import", "profiles", users, "--rename", pair)
+    assert ran.code == 2
+    assert "give OLD=NEW" in ran.error["message"]
+
+
+def test_tabs_and_times_without_a_zone_can_be_said_on_the_command_line(
+    command: Command, account: Sandbox
+) -> None:
+    Path("events.tsv").write_text("user_id\tname\ttimestamp\n1\tPaid\t2026-07-14 12:00:00\n")
+    options = ("--delimiter", "\\t", "--time-zone", "-04:00")
+    assert command("import", "events", "events.tsv", *options).code == 0
+    assert account.events[0]["timestamp"] == "2026-07-14T12:00:00-04:00"
 
 
 def test_many_refused_files_make_no_endless_message(command: Command, account: Sandbox) -> None:
@@ -125,7 +169,6 @@ def test_many_refused_files_make_no_endless_message(command: Command, account: S
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("", "is empty"),
         ("name,plan\nAda,pro\n", "no user_id"),
         ('[{"user_id": "1"}]', "JSON array"),
     ],

@@ -136,7 +136,8 @@ def test_a_naive_datetime_is_refused_and_the_message_says_how_to_mend_it(value: 
     message = refusal_of(iso_time, value, "row 2: timestamp")
     assert message == (
         f"row 2: timestamp is {text!r}, a time without a zone; "
-        "add one, such as 'Z' or tzinfo=datetime.UTC"
+        "add one, such as 'Z' or tzinfo=datetime.UTC "
+        "(client.bulk takes time_zone= for those of a whole source)"
     )
 
 

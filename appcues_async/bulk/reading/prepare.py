@@ -245,7 +245,7 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
     feed = open_feed(source, stop)
     try:
         encoding = reading.dialect.encoding
-        if encoding is not None and are_rejects(feed.read(0, HEAD)):
+        if encoding is not None and are_rejects(_First.of(feed, source).data):
             # They are written by this package, as UTF-8.
             encoding = None
         if encoding is not None:
@@ -257,6 +257,28 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
     if prepared.feed is None:
         feed.close()
     return prepared
+
+
+@frozen
+class _First:
+    """The beginning of a source.
+
+    Attributes:
+        data: What it shows, without a byte order mark.
+        start: Where that begins.
+        whole: Whether it is all of the source.
+    """
+
+    data: bytes
+    start: int
+    whole: bool
+
+    @classmethod
+    def of(cls, feed: ByteSource, source: Any) -> _First:
+        most = _LOOK if isinstance(source, StoredObject) else HEAD
+        text = feed.read(0, most)
+        data = text.removeprefix(BOM)
+        return cls(data, len(text) - len(data), len(text) < most)
 
 
 def _refuse_options_of_files(dialect: Dialect, what: str) -> None:
@@ -289,13 +311,13 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
         again=again,
         feed=None if again else feed,
     )
-    text = feed.read(0, HEAD)
-    found = _format_of(text, feed, source, reading)
+    first = _First.of(feed, source)
+    found = _format_of(first, feed.name, source, reading)
     if found is None:
         return evolve(prepared, way="nothing", size=0)
     if reading.check == "full" and reading.dialect.encoding is None:
-        check_samples(_samples_of(feed, text, prepared.size), feed.name)
-    layout, head = _layout_of(text, feed.name, found, reading)
+        check_samples(_samples_of(feed, first.data, prepared.size), feed.name)
+    layout, head = _layout_of(first, feed.name, found, reading)
     if len(head) > limit // 2:
         raise InvalidInput(
             f"{feed.name} has a header of {len(head):,} bytes, which leaves too little of "
@@ -322,35 +344,37 @@ def _way_of(layout: ByteLayout, reading: Reading) -> Way:
     return "cells" if reading.rewrites or (has_types and not reading.kind.is_list) else "bytes"
 
 
-def _format_of(text: bytes, feed: ByteSource, source: Any, reading: Reading) -> Format | None:
+def _format_of(first: _First, name: str, source: Any, reading: Reading) -> Format | None:
     """How the bytes are written; None where there are no rows."""
+    if are_rejects(first.data):
+        return "ndjson"
     given = reading.format
     if isinstance(source, StoredObject):
         given = given or _format_by_name(source.path)
     elif is_path(source):
         given = given or _format_by_name(Path(source))
     return check_head(
-        text.removeprefix(BOM),
-        whole=len(text) < HEAD,
+        first.data,
+        whole=first.whole,
         kind=reading.kind,
-        given="ndjson" if are_rejects(text.removeprefix(BOM)) else given,
-        name=feed.name,
+        given=given,
+        name=name,
         single=False,
         dialect=reading.dialect,
     )
 
 
-def _layout_of(text: bytes, name: str, found: Format, reading: Reading) -> tuple[ByteLayout, bytes]:
+def _layout_of(
+    first: _First, name: str, found: Format, reading: Reading
+) -> tuple[ByteLayout, bytes]:
     """How the bytes are laid out, and the bytes of the header that each chunk needs."""
-    start = len(BOM) if text.startswith(BOM) else 0
+    text, start, dialect = first.data, first.start, reading.dialect
     if found == "csv":
-        dialect, whole = reading.dialect, len(text) < HEAD
-        header = read_header(text[start:], reading.kind, name, whole=whole, dialect=dialect)
+        header = read_header(text, reading.kind, name, whole=first.whole, dialect=dialect)
+        lines = text.count(b"\n", 0, header.begin)
         begin = start + header.begin
-        lines = text.count(b"\n", 0, begin)
         return ByteLayout(begin, lines, True, header.columns, dialect.delimiter), header.head
-    fields = REJECT_FIELDS if are_rejects(text[start:]) else ()
-    return ByteLayout(start, 0, False, fields), b""
+    return ByteLayout(start, 0, False, REJECT_FIELDS if are_rejects(text) else ()), b""
 
 
 def _samples_of(feed: ByteSource, head: bytes, size: int | None) -> Iterator[bytes]:
