@@ -1,8 +1,8 @@
 """Standard logging: a listener that every client has, as the logger `appcues_async`.
 
-INFO tells of pauses, jobs and runs, WARNING of lost answers, outages, rejected rows, what failed, and
-runs without rows, DEBUG of each attempt. The environment variable `APPCUES_LOG` (`debug` or `info`) writes
-it to stderr.
+INFO tells of pauses, jobs and runs; WARNING of lost answers, outages, rejected rows, failures and runs
+without rows; DEBUG of each attempt. The environment variable `APPCUES_LOG` (`debug` or `info`) writes it
+to stderr.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from appcues_async.sandbox import Sandbox
 
 
 async def nobody() -> AsyncIterator[Any]:
-    for row in ():
+    rows: list[Any] = []
+    for row in rows:
         yield row
 
 
