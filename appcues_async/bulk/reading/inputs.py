@@ -194,22 +194,19 @@ class DecodedFeed(ForwardFeed):
         self._from = 0
 
     def _more(self, size: int) -> bytes:
-        text = ""
-        # A few bytes alone may be no character yet.
-        while not text:
+        while True:
             block = self._feed.read(self._from, size)
             self._from += len(block)
             try:
-                text = self._decoder.decode(block, final=not block)
-                encoded = text.encode()
+                text = self._decoder.decode(block, final=not block).encode()
             except UnicodeError as error:
                 raise InvalidInput(
                     f"{self.name} is not {self._encoding}, as encoding says: {error}; name the encoding "
                     "that it was saved in"
                 ) from None
-            if not block:
-                return encoded
-        return encoded
+            # A few bytes alone may be no character yet.
+            if text or not block:
+                return text
 
     def close(self) -> None:
         """Closes what the bytes come from."""
