@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.id_files import ids_of_text
 from appcues_async.rows.ids import IdRule, check_user_ids
-from appcues_async.rows.inputs import ids_of_text, path_errors
+from appcues_async.rows.inputs import path_errors
 from appcues_async.rows.kinds import USER_ID
 from appcues_async.rows.urls import UrlSource, is_url
 

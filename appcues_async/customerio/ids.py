@@ -20,11 +20,11 @@ from typing import Any, Final, Literal, TypeAlias
 from attrs import frozen
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.id_files import ids_of_text
 from appcues_async.rows.ids import NEW_ID, IdRule, UserId
 from appcues_async.rows.inputs import (
     batches_of,
     check_source,
-    ids_of_text,
     path_errors,
     text_of_path,
 )

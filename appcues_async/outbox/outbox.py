@@ -15,7 +15,7 @@ from attrs import frozen
 from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
 from appcues_async.bulk.journal.run_journal import OnStep
 from appcues_async.bulk.report import Outcome, Report
-from appcues_async.bulk.resource import check_names, one_of
+from appcues_async.bulk.resource import check_names
 from appcues_async.bulk.spec import Account
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.clock import sleep_on
@@ -36,7 +36,7 @@ from appcues_async.outbox.store import FailedBatch, OutboxGauges, Store
 from appcues_async.recovery.starting import Starter
 from appcues_async.rows.ids import UserId, id_rule
 from appcues_async.rows.kinds import EVENTS, PROFILES
-from appcues_async.rows.values import shown, whole_number
+from appcues_async.rows.values import one_of, shown, whole_number
 from appcues_async.settings import OnUnknown
 
 __all__ = ["Outbox", "OutboxOptions", "Wiring", "with_steps"]

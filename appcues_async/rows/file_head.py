@@ -22,7 +22,7 @@ from appcues_async.rows.dialect import (
 )
 from appcues_async.rows.encodings import as_utf_8, likely_encoding
 from appcues_async.rows.file_types import refuse_other_files
-from appcues_async.rows.inputs import reads_as_header, refuse_look_alikes
+from appcues_async.rows.id_files import reads_as_header, refuse_look_alikes
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import shown
 from appcues_async.wire.request import CSV, NDJSON

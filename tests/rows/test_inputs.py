@@ -13,8 +13,9 @@ import polars as pl
 import pytest
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.id_files import ids_of_text
 from appcues_async.rows.ids import NEW_ID, id_rule
-from appcues_async.rows.inputs import SLICE, batches_of, ids_of_text, path_errors, text_of_path
+from appcues_async.rows.inputs import SLICE, batches_of, path_errors, text_of_path
 
 
 async def all_of(source: Any, size: int = 3, **options: Any) -> list[Any]:
