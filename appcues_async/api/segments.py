@@ -10,7 +10,7 @@ from attrs import define, field
 from appcues_async.api.publishing import Collection
 from appcues_async.errors import InvalidInput, OutcomeUnknown
 from appcues_async.models import COMPLETED, Job, Segment
-from appcues_async.recovery.evidence import Claim, Verdict, judge
+from appcues_async.recovery.evidence import Claim, Finding, Verdict, judge
 from appcues_async.recovery.inquiry import send_timed
 from appcues_async.recovery.ownership import LocalOwners
 from appcues_async.recovery.starting import RecoverableRequest, Starter
@@ -204,7 +204,14 @@ class _Creation(RecoverableRequest[Segment]):
             Job(id=one.id, status=COMPLETED, started_at=one.created_at)
             for one in self.alike.values()
         ]
-        return judge(claim, made, self.owners.whose(self.alike), clocks, settled=settled)
+        owned = self.owners.whose(self.alike)
+        verdict = judge(claim, made, owned, clocks, settled=settled)
+        if len(verdict.jobs) == 1 and verdict.jobs[0].started_at is not None:
+            # One of this very name and description, made at this very moment, is not waited to be
+            # the only one. One of another moment may be years old.
+            early = judge(claim, made, owned, clocks, settled=True)
+            verdict = early if early.finding is Finding.FOUND else verdict
+        return verdict
 
     def adopt(self, job: Job) -> Segment:
         return self.alike[job.id]

@@ -116,8 +116,9 @@ class Inquiries:
         settled_at = since + self._until_settled(claim, policy.settle)
         verdict = Verdict(Finding.OPEN)
         unreadable = 0
-        # Before that, only the counts of a job can tell.
-        await self._pause(settled_at - since if claim.rows is None else policy.polling.first)
+        # Before that, only the counts of a job can tell, or the name of what was made.
+        telling = claim.rows is not None or bool(claim.target)
+        await self._pause(policy.polling.first if telling else settled_at - since)
         while True:
             now = self._clock.time()
             if self._closed.is_set():

@@ -663,6 +663,16 @@ async def test_a_segment_that_was_not_made_is_made_now(
     assert set(sandbox.segments) == {segment.id, *(one.id for one in others)}
 
 
+async def test_a_segment_that_is_listed_at_once_is_not_waited_for(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    lose(sandbox, Answer(502, applied=True), path="segments")
+    patient = client.with_options(timeouts=Timeouts(settle=1_000))
+    async with asyncio.timeout(30):
+        segment = await patient.segments.create("Friends", "All of them")
+    assert set(sandbox.segments) == {segment.id}
+
+
 async def test_two_segments_alike_of_which_one_was_made_are_unknown(
     sandbox: Sandbox, client: AppcuesClient
 ) -> None:
