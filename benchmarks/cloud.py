@@ -1,8 +1,8 @@
 """What does a bulk run of objects cost, beside the same files on a disk?
 
-Sends 1 GB of CSV in 16 objects of an S3 (moto's server, another process) with `client.bulk`, and the same
-rows from 16 files; then the objects packed by gzip. The server that takes the rows is a third process,
-which reads and drops everything. Prints the wall time as a ratio to that of the files in the same round,
+Sends 1 GB of CSV in 16 objects of an S3 (moto's server, another process) with `client.bulk`, and the
+same rows from 16 files; then the objects packed by gzip. The server that takes the rows is a third
+process, which reads and drops everything. Prints the wall time as a ratio to that of the files in the same round,
 wall and CPU seconds, the peak memory of the process that sends and what it has more an upload than with
 files, and the requests that the store answered. Last it looks at 10,000 small objects of a folder.
 
@@ -208,8 +208,8 @@ def show(name: str, runs: list[Taken], files: list[Taken], count: dict[str, Any]
     print(
         f"{name:8} {statistics.median(ratios):5.2f} ({min(ratios):.2f} to {max(ratios):.2f}) of the "
         f"files; {wall:.2f} s, CPU {cpu:.2f} s; peak {memory / MIB:.0f} MiB, "
-        f"{more / MIB / UPLOADS:+.1f} an upload; {runs[0].rows:,.0f} rows in {runs[0].chunks:.0f} requests; store: "
-        f"{requests_of(count) or 'none'}; moto's CPU {count['cpu']:.1f} s"
+        f"{more / MIB / UPLOADS:+.1f} an upload; {runs[0].rows:,.0f} rows in {runs[0].chunks:.0f} "
+        f"requests; store: {requests_of(count) or 'none'}; moto's CPU {count['cpu']:.1f} s"
     )
 
 
