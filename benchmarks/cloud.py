@@ -2,9 +2,9 @@
 
 Sends 1 GB of CSV in 16 objects of an S3 (moto's server, another process) with `client.bulk`, and the
 same rows from 16 files; then the objects packed by gzip. The server that takes the rows is a third
-process, which reads and drops everything. Prints the wall time as a ratio to that of the files in the same round,
-wall and CPU seconds, the peak memory of the process that sends and what it has more an upload than with
-files, and the requests that the store answered. Last it looks at 10,000 small objects of a folder.
+process, which reads and drops everything. Prints the wall time as a ratio to that of the files in the
+same round, wall and CPU seconds, the peak memory of the process that sends and what it has more an
+upload than with files, and the requests that the store answered. Last it looks at 10,000 small objects.
 
 With two cores, moto and the run share them: what moto takes is printed as well.
 
