@@ -37,6 +37,10 @@ __all__ = ["DiskBatches", "OutboxJournal", "batch_of", "key_of"]
 SOURCE: Final = "outbox"
 KEPT: Final = 2_000
 """Chunks of a run that are kept after their end: more than an hour's worth of one each two seconds."""
+PIECE: Final = 500
+"""Rows that are changed in one transaction: whoever puts a row waits for it."""
+_PAGE: Final = 4_096
+"""Bytes of a page of SQLite, as it is made."""
 _ENDED: Final = "('completed', 'failed')"
 
 
@@ -85,14 +89,24 @@ class OutboxJournal(Journal):
         self._quicken()
 
     @contextmanager
-    def change(self) -> Iterator[sqlite3.Connection]:
-        """Makes one transaction of what is changed within; one in another is part of it."""
+    def change(self, *, durably: bool = True) -> Iterator[sqlite3.Connection]:
+        """Makes one transaction of what is changed within; one in another is part of it.
+
+        Args:
+            durably: Whether it is to be on the disk at the end; else it is with the next one that is.
+        """
         with told(self.path):
             if self._db.in_transaction:
                 yield self._db
                 return
-            with self._locks.turn(), super().change():
-                yield self._db
+            if not durably:
+                self._db.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self._locks.turn(), super().change():
+                    yield self._db
+            finally:
+                if not durably:
+                    self._db.execute("PRAGMA synchronous = FULL")
 
     def read(self) -> sqlite3.Connection:
         """What to read with."""
@@ -116,9 +130,10 @@ class OutboxJournal(Journal):
             if not log.exists() or log.stat().st_size <= most:
                 return
             # Most of it while others write, and the rest while none does: then it begins anew.
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
-            with self._locks.turn():
-                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            _, pages, _ = self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages * _PAGE > most:
+                with self._locks.turn():
+                    self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _quicken(self) -> None:
         """Leaves the emptying of the log to `empty_log`, which holds up nobody."""
@@ -200,8 +215,17 @@ class DiskBatches(RunJournal):
     def _unfinished(self) -> list[Batch]:
         found: list[Batch] = []
         with told(self.path):
+            db = self._journal.read()
+            for half in tables.half_done(db, self.kind):
+                state: tables.ClearingState = "done" if half.state == "done" else "again"
+                if half.state == "planning":
+                    with self._journal.change():
+                        self._journal.drop(self.run, half.number)
+                        tables.begin_clearing(db, half, state)
+                self.records.pop(half.number, None)
+                self._clear(half, state)
             for number, record in self.records.items():
-                rows = tables.rows_of_batch(self._journal.read(), number)
+                rows = tables.rows_of_batch(db, number)
                 if rows:
                     found.append(batch_of(self.kind, number, lines_of(self.kind, rows), record))
         return found
@@ -211,16 +235,25 @@ class DiskBatches(RunJournal):
             return tables.kept_rows(self._journal.read(), self.kind, busy, most)
 
     def _plan_batch(self, lines: Sequence[Line], shared: bool) -> Batch | None:
-        seqs = [seq for line in lines for seq in line.seqs]
+        # All that takes time is done before and after the turn of this process, or in small pieces:
+        # whoever puts a row waits for the turn.
+        seqs = sorted(seq for line in lines for seq in line.seqs)
+        size = sum(line.put for line in lines)
+        batch = batch_of(self.kind, 0, lines)
         options = {"unsafe": self._key.unsafe, "shared": shared}
-        with self._journal.change() as db:
+        journal = self._journal
+        with journal.change() as db:
             number = tables.next_number(db)
-            batch = batch_of(self.kind, number, lines)
-            record = _record_of(batch)
-            if not self._journal.plan(self.run, record, self.now(), **options):
+            record = _record_of(batch, number)
+            if not journal.plan(self.run, record, self.now(), **options):
                 return None
-            tables.take_rows(db, number, self.kind, seqs, sum(line.put for line in lines))
-        return evolve(batch, planned=evolve(batch.planned, record=record))
+            tables.begin_batch(db, number, self.kind, seqs, size)
+        for start in range(0, len(seqs), PIECE):
+            with journal.change(durably=False) as db:
+                tables.mark_rows(db, number, seqs[start : start + PIECE])
+        with journal.change() as db:
+            tables.end_planning(db, number)
+        return evolve(batch, planned=evolve(batch.planned, number=number, record=record))
 
     def _settle(self, batch: Batch, outcome: Outcome, verdict: Verdict, reason: str) -> None:
         number = batch.planned.number
@@ -234,16 +267,22 @@ class DiskBatches(RunJournal):
                 journal.drop(run, number)
             elif verdict == "again":
                 journal.drop(run, number, lost=True)
-            match verdict:
-                case "done":
-                    tables.delete_rows(db, number)
-                case "again":
-                    tables.send_again(db, number)
-                case "aside":
-                    failed = failed_batch(self.kind, batch, outcome, reason, self._clock)
-                    tables.set_aside(db, failed)
-                case "keep":
-                    pass
+            found = tables.find_batch(db, number)
+            if verdict == "aside":
+                tables.set_aside(db, failed_batch(self.kind, batch, outcome, reason, self._clock))
+            elif verdict != "keep" and found is not None:
+                tables.begin_clearing(db, found, verdict)
+        if verdict in {"done", "again"} and found is not None:
+            self._clear(found, "done" if verdict == "done" else "again")
+
+    def _clear(self, batch: tables.BatchRecord, state: tables.ClearingState) -> None:
+        """Does with the rows of a batch what was decided, in small pieces."""
+        for first in range(batch.first, batch.last + 1, PIECE):
+            last = min(batch.last, first + PIECE - 1)
+            with self._journal.change(durably=False) as db:
+                tables.clear_rows(db, batch, state, first, last)
+        with self._journal.change(durably=False) as db:
+            tables.forget_batch(db, batch.number)
 
     def _tidy(self) -> None:
         run = self.run
@@ -267,10 +306,10 @@ class DiskBatches(RunJournal):
             ).fetchone()
 
 
-def _record_of(batch: Batch) -> ChunkRecord:
+def _record_of(batch: Batch, number: int) -> ChunkRecord:
     chunk = batch.planned.chunk
     return ChunkRecord(
-        number=batch.planned.number,
+        number=number,
         source=SOURCE,
         first=chunk.first,
         last=chunk.last,

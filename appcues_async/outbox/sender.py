@@ -25,6 +25,8 @@ _TAKE_OVER: Final = 0.5
 """Seconds between two tries to become the process that sends."""
 _RECOVER: Final = 5.0
 """Seconds after which a sender that has failed tries again."""
+_EMPTY_LOG: Final = 1.0
+"""Seconds between two looks at how much the log of the store holds."""
 _TIDY: Final = 600.0
 """Seconds between two times that what is needed no more is forgotten."""
 
@@ -119,7 +121,6 @@ class OutboxSender:
                 since, tried = now, waiting
                 for one in senders:
                     one.cut_soon(group)
-            await self._store.empty_log()
             await self._wait(max(0.005, tick))
 
     def _is_due(self, waiting: Waiting) -> bool:
@@ -132,8 +133,10 @@ class OutboxSender:
 
     async def _tidy(self) -> None:
         while True:
-            await sleep_on(self._clock, _TIDY)
             await self._store.tidy()
+            for _ in range(int(_TIDY / _EMPTY_LOG)):
+                await sleep_on(self._clock, _EMPTY_LOG)
+                await self._store.empty_log()
 
     async def _wait(self, seconds: float) -> None:
         timer = self._clock.call_later(seconds, self._woken.set)

@@ -121,13 +121,13 @@ def _took_none(db: sqlite3.Connection, failed: FailedBatch) -> bool:
 
 
 def _let_wait(db: sqlite3.Connection, number: int) -> None:
-    tables.send_again(db, number)
+    tables.clear_batch(db, number, "again")
     # What has a job stays, so that nobody takes the job for that of a lost answer.
     db.execute("DELETE FROM chunks WHERE number = ? AND job IS NULL", (number,))
 
 
 def _take_for_applied(db: sqlite3.Connection, number: int) -> None:
-    tables.delete_rows(db, number)
+    tables.clear_batch(db, number, "done")
     found = db.execute(
         "SELECT candidates FROM chunks WHERE number = ? AND status IN ('unknown', 'accepted')",
         (number,),

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -19,23 +19,31 @@ from appcues_async.outbox.rows import KINDS, Kept, KindName, Row
 from appcues_async.outbox.store import FailedBatch, FailedStatus, Pending, Waiting
 
 __all__ = [
+    "BatchRecord",
+    "ClearingState",
     "Counts",
     "Held",
     "add_rows",
+    "begin_batch",
+    "begin_clearing",
     "check",
+    "clear_batch",
+    "clear_rows",
     "counts",
-    "delete_rows",
+    "end_planning",
     "failed_batches",
+    "find_batch",
+    "forget_batch",
+    "half_done",
     "held",
     "kept_rows",
     "look",
     "make_tables",
+    "mark_rows",
     "next_number",
     "pending",
     "rows_of_batch",
-    "send_again",
     "set_aside",
-    "take_rows",
     "urge",
 ]
 
@@ -51,14 +59,16 @@ CREATE TABLE IF NOT EXISTS rows (
 );
 CREATE INDEX IF NOT EXISTS rows_waiting ON rows (kind, seq) WHERE batch IS NULL;
 CREATE TABLE IF NOT EXISTS batches (
-    number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    first INTEGER NOT NULL, last INTEGER NOT NULL
+    number INTEGER PRIMARY KEY, kind INTEGER NOT NULL, state TEXT NOT NULL, rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS aside (
     batch INTEGER PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL, job TEXT, at REAL NOT NULL
 );
 INSERT INTO outbox SELECT 0, 0, 0, 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox);
 """
+ClearingState: TypeAlias = Literal["done", "again"]
+"""What becomes of the rows of a batch: they are deleted, or wait again."""
 SAMPLE: Final = 100
 """Rows of a batch that is kept aside that are shown."""
 
@@ -67,14 +77,17 @@ _IN_BATCH: Final = "seq BETWEEN ? AND ? AND batch = ?"
 _CHUNKS: Final = """(
     SELECT c.status AS status, b.first AS first, b.rows AS put
     FROM batches b JOIN chunks c ON c.number = b.number JOIN runs r ON r.id = c.run
-    WHERE r.sources = '["outbox"]' AND b.number NOT IN (SELECT batch FROM aside)
+    WHERE r.sources = '["outbox"]' AND b.state IN ('planning', 'sending')
+    AND b.number NOT IN (SELECT batch FROM aside)
 )"""
 """The batches on their way, with what the journal has of each; it may hold other runs."""
 
 
-class _Batch(NamedTuple):
-    """Where the rows of a batch are, and how much they are."""
+class BatchRecord(NamedTuple):
+    """A batch: how far it is, how much its rows are, and the numbers of the first and the last."""
 
+    number: int
+    state: str
     rows: int
     bytes: int
     first: int
@@ -176,7 +189,12 @@ def pending(db: sqlite3.Connection, last: int) -> Pending:
         ).fetchall()
     )
     running = states.pop("accepted", 0)
-    return Pending(any(waits) or bool(states), bool(running), failed_batches(db, last))
+    (again,) = db.execute(
+        "SELECT EXISTS (SELECT 1 FROM batches WHERE state = 'again' AND first <= ?)", (last,)
+    ).fetchone()
+    return Pending(
+        any(waits) or bool(states) or bool(again), bool(running), failed_batches(db, last)
+    )
 
 
 def kept_rows(
@@ -205,31 +223,33 @@ def next_number(db: sqlite3.Connection) -> int:
     return int(number)
 
 
-def take_rows(
+def begin_batch(
     db: sqlite3.Connection, number: int, kind: KindName, seqs: Sequence[int], size: int
 ) -> None:
-    """Puts rows that wait into a new batch."""
+    """Begins a batch of rows that wait; `mark_rows` takes them, and `end_planning` comes after that."""
+    db.execute(
+        "INSERT INTO batches VALUES (?, ?, 'planning', ?, ?, ?, ?)",
+        (number, KINDS.index(kind), len(seqs), size, min(seqs), max(seqs)),
+    )
     db.execute(
         "UPDATE outbox SET waiting = waiting - ?, waiting_bytes = waiting_bytes - ?",
         (len(seqs), size),
     )
-    span = (KINDS.index(kind), min(seqs), max(seqs))
-    db.execute(
-        "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?)",
-        (number, span[0], len(seqs), size, span[1], span[2]),
-    )
-    where = "kind = ? AND batch IS NULL AND seq BETWEEN ? AND ?"
-    (between,) = db.execute(f"SELECT count(*) FROM rows WHERE {where}", span).fetchone()  # noqa: S608
-    if between == len(seqs):
-        # One statement takes half the time of many, and everybody waits for it.
-        db.execute(f"UPDATE rows SET batch = ? WHERE {where}", (number, *span))  # noqa: S608
-    else:
-        db.executemany("UPDATE rows SET batch = ? WHERE seq = ?", [(number, one) for one in seqs])
+
+
+def mark_rows(db: sqlite3.Connection, number: int, seqs: Sequence[int]) -> None:
+    """Puts some rows into a batch."""
+    db.executemany("UPDATE rows SET batch = ? WHERE seq = ?", [(number, one) for one in seqs])
+
+
+def end_planning(db: sqlite3.Connection, number: int) -> None:
+    """Ends the making of a batch: all of its rows are in it."""
+    db.execute("UPDATE batches SET state = 'sending' WHERE number = ?", (number,))
 
 
 def rows_of_batch(db: sqlite3.Connection, number: int) -> list[Kept]:
-    """The rows of a batch, in their order; none where they are done."""
-    if (batch := _batch(db, number)) is None:
+    """The rows of a batch, in their order."""
+    if (batch := find_batch(db, number)) is None:
         return []
     return [
         Kept(*row)
@@ -240,31 +260,68 @@ def rows_of_batch(db: sqlite3.Connection, number: int) -> list[Kept]:
     ]
 
 
-def delete_rows(db: sqlite3.Connection, number: int) -> None:
-    """Deletes the rows of a batch, which are done."""
-    if (batch := _batch(db, number)) is None:
-        return
-    db.execute(f"DELETE FROM rows WHERE {_IN_BATCH}", (batch.first, batch.last, number))  # noqa: S608
-    db.execute(
-        "UPDATE outbox SET rows = rows - ?1, bytes = bytes - ?2, sent = sent + ?1",
-        (batch.rows, batch.bytes),
-    )
-    _forget(db, number)
+def find_batch(db: sqlite3.Connection, number: int) -> BatchRecord | None:
+    """A batch, if its rows are not gone."""
+    found = db.execute(
+        "SELECT number, state, rows, bytes, first, last FROM batches WHERE number = ?", (number,)
+    ).fetchone()
+    return None if found is None else BatchRecord(*found)
 
 
-def send_again(db: sqlite3.Connection, number: int) -> None:
-    """Lets the rows of a batch wait for another one."""
-    if (batch := _batch(db, number)) is None:
-        return
-    db.execute(
-        f"UPDATE rows SET batch = NULL WHERE {_IN_BATCH}",  # noqa: S608
-        (batch.first, batch.last, number),
+def half_done(db: sqlite3.Connection, kind: KindName) -> list[BatchRecord]:
+    """The batches that a process was making or clearing away when it ended."""
+    found = db.execute(
+        "SELECT number, state, rows, bytes, first, last FROM batches "
+        "WHERE kind = ? AND state <> 'sending'",
+        (KINDS.index(kind),),
     )
-    db.execute(
-        "UPDATE outbox SET waiting = waiting + ?, waiting_bytes = waiting_bytes + ?",
-        (batch.rows, batch.bytes),
-    )
-    _forget(db, number)
+    return [BatchRecord(*one) for one in found]
+
+
+def begin_clearing(db: sqlite3.Connection, batch: BatchRecord, state: ClearingState) -> None:
+    """Decides what becomes of the rows of a batch; `clear_rows` does it, and `forget_batch` ends it.
+
+    Args:
+        db: The store.
+        batch: The batch.
+        state: `done` for rows that were taken, `again` for rows that wait for another batch.
+    """
+    db.execute("UPDATE batches SET state = ? WHERE number = ?", (state, batch.number))
+    db.execute("DELETE FROM aside WHERE batch = ?", (batch.number,))
+    if state == "done":
+        change = "rows = rows - ?1, bytes = bytes - ?2, sent = sent + ?1"
+    else:
+        change = "waiting = waiting + ?1, waiting_bytes = waiting_bytes + ?2"
+    db.execute(f"UPDATE outbox SET {change}", (batch.rows, batch.bytes))  # noqa: S608
+
+
+def clear_rows(
+    db: sqlite3.Connection, batch: BatchRecord, state: ClearingState, first: int, last: int
+) -> None:
+    """Does with some rows of a batch what was decided.
+
+    Args:
+        db: The store.
+        batch: The batch.
+        state: What was decided.
+        first: The number of the first row.
+        last: The number of the last.
+    """
+    change = "DELETE FROM rows" if state == "done" else "UPDATE rows SET batch = NULL"
+    db.execute(f"{change} WHERE {_IN_BATCH}", (first, last, batch.number))
+
+
+def forget_batch(db: sqlite3.Connection, number: int) -> None:
+    """Forgets a batch that has no rows any more."""
+    db.execute("DELETE FROM batches WHERE number = ?", (number,))
+
+
+def clear_batch(db: sqlite3.Connection, number: int, state: ClearingState) -> None:
+    """Decides what becomes of the rows of a batch, and does it."""
+    if (batch := find_batch(db, number)) is not None:
+        begin_clearing(db, batch, state)
+        clear_rows(db, batch, state, batch.first, batch.last)
+        forget_batch(db, number)
 
 
 def set_aside(db: sqlite3.Connection, failed: FailedBatch) -> None:
@@ -309,18 +366,6 @@ def counts(db: sqlite3.Connection) -> Counts:
         f"SELECT coalesce(sum(put), 0) FROM {_CHUNKS} WHERE status = 'accepted'"  # noqa: S608
     ).fetchone()
     return Counts(waiting, rows, size, sent, aside, accepted)
-
-
-def _batch(db: sqlite3.Connection, number: int) -> _Batch | None:
-    found = db.execute(
-        "SELECT rows, bytes, first, last FROM batches WHERE number = ?", (number,)
-    ).fetchone()
-    return None if found is None else _Batch(*found)
-
-
-def _forget(db: sqlite3.Connection, number: int) -> None:
-    db.execute("DELETE FROM batches WHERE number = ?", (number,))
-    db.execute("DELETE FROM aside WHERE batch = ?", (number,))
 
 
 def _sample(db: sqlite3.Connection, number: int, first: int, last: int) -> list[dict[str, Any]]:

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from appcues_async import AppcuesClient, BulkFailed, InvalidInput
+from appcues_async.notices import Notice, OutboxStalled
 from appcues_async.outbox import journal as outbox_journal
+from appcues_async.outbox import sender as outbox_sender
 from appcues_async.recovery import ownership
 from appcues_async.sandbox import Answer, Hold, JobPlan, Reset, Sandbox, Stall
 from tests.outbox.conftest import SOONER, names, open_client, until, uploads
@@ -125,6 +127,36 @@ async def test_rows_that_were_kept_aside_stay_there(
             await outbox.flush(wait=True)
         assert [one.status for one in await outbox.failed()] == ["refused"]
     assert [event["user_id"] for event in sandbox.events] == ["u2"]
+
+
+@pytest.mark.parametrize("step", ["mark_rows", "end_planning", "clear_rows", "forget_batch"])
+async def test_a_sender_that_fails_half_way_is_taken_up(
+    client: AppcuesClient,
+    sandbox: Sandbox,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+) -> None:
+    monkeypatch.setattr(outbox_sender, "_RECOVER", 0.05)
+    told: list[Notice] = []
+    whole = getattr(outbox_journal.tables, step)
+
+    def fail(*_: object) -> None:
+        monkeypatch.setattr(outbox_journal.tables, step, whole)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(outbox_journal.tables, step, fail)
+    async with client.outbox(path, every=60, on_notice=told.append) as outbox:
+        await outbox.track("u1", "Signed up")
+        await outbox.update_profile("u1", {"plan": "pro"})
+        await outbox.flush(wait=True)
+        await until(lambda: count(path, "rows") == 0)
+        gauges = await outbox.gauges()
+    assert OutboxStalled("InvalidInput") in told
+    assert (gauges.sent, gauges.waiting, gauges.bytes) == (2, 0, 0)
+    assert names(sandbox) == ["Signed up"]
+    assert sandbox.profiles == {"u1": {"plan": "pro"}}
+    assert count(path, "batches") == 0
 
 
 async def test_the_store_does_not_grow(
