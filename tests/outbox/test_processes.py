@@ -102,6 +102,8 @@ class Worker:
         self.wait()
 
     def stop(self) -> None:
+        # Before that, it does not know what to do about it.
+        assert self.opened.wait(30)
         self.process.terminate()
         assert self.wait() == 0, self._said
 
@@ -132,6 +134,11 @@ class Crew:
     @property
     def alive(self) -> list[Worker]:
         return [one for one in self.all if one.process.poll() is None]
+
+    @property
+    def busy(self) -> list[Worker]:
+        """Those that put by now."""
+        return [one for one in self.alive if one.promised]
 
     def promised(self) -> set[str]:
         return {f"{one.name} {number}" for one in self.all for number in one.promised}
@@ -244,11 +251,12 @@ def test_thirty_kills_under_load_lose_and_double_nothing(
                 fault, method="POST", path="/import/events", probability=0.2, times=10
             )
     with crew_of(served, path) as crew:
-        for _ in range(4):
+        for _ in range(6):
             crew.start()
         for _ in range(30):
             time.sleep(draw.uniform(0.2, 1.5))
-            draw.choice(crew.alive).kill()
+            wait_until(lambda: len(crew.busy) > 1)
+            draw.choice(crew.busy).kill()
             crew.start()
         for one in crew.alive:
             one.stop()
