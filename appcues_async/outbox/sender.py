@@ -69,17 +69,21 @@ class OutboxSender:
         """Sends until it is cancelled."""
         while True:
             pause = _TAKE_OVER
-            if self._store.take_sending():
-                try:
-                    await self._send()
-                except Exception as error:  # noqa: BLE001 - it is told, and tried again
-                    self._stall(error)
-                    pause = _RECOVER
-                finally:
-                    leaving = asyncio.ensure_future(self._store.leave_sending())
-                    with suppress(AppcuesError):
-                        await asyncio.shield(leaving)
+            try:
+                if self._store.take_sending():
+                    await self._send_until_cancelled()
+            except Exception as error:  # noqa: BLE001 - it is told, and tried again
+                self._stall(error)
+                pause = _RECOVER
             await self._wait(pause)
+
+    async def _send_until_cancelled(self) -> None:
+        try:
+            await self._send()
+        finally:
+            leaving = asyncio.ensure_future(self._store.leave_sending())
+            with suppress(AppcuesError):
+                await asyncio.shield(leaving)
 
     async def _send(self) -> None:
         notify(self._listener, OutboxSends())
