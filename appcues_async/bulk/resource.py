@@ -40,7 +40,7 @@ from appcues_async.rows.verdict import Check
 from appcues_async.settings import OnUnknown
 from appcues_async.wire.request import Endpoint
 
-__all__ = ["CONCURRENCY", "Bulk", "BulkOptions", "BulkSource", "with_steps"]
+__all__ = ["CONCURRENCY", "OF_WORKERS", "Bulk", "BulkOptions", "BulkSource", "with_steps"]
 
 
 CONCURRENCY: Final = 4

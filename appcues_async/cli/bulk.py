@@ -21,6 +21,7 @@ from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
 from appcues_async.cli.bulk_options import BulkOptions
 from appcues_async.cli.bulk_progress import open_stages
+from appcues_async.cli.cluster import joined_workers
 from appcues_async.cli.failures import (
     CommandFailed,
     exit_code_of,
@@ -111,13 +112,16 @@ async def run_bulk(
         await asyncio.to_thread(_check_files, files, kind, bulk)
     rehearsal = Rehearsal(accepts=True) if options.dry_run else None
     display = Silent() if rehearsal else open_stages(options.quiet, options.output)
-    async with open_client(options, display, segment_id=segment_id, rehearsal=rehearsal) as client:
+    async with (
+        joined_workers(bulk, dry_run=options.dry_run) as workers,
+        open_client(options, display, segment_id=segment_id, rehearsal=rehearsal) as client,
+    ):
         if seconds is not None:
             # Of each job, from its start: an upload under way is not to be cut off.
             waits = attrs.evolve(Timeouts(), wait=max(seconds, LEAST))
             client = client.with_options(timeouts=waits)  # noqa: PLW2901
         segment = () if segment_id is None else (segment_id,)
-        run = start(client.bulk)(*segment, list(source), **arguments)
+        run = start(client.bulk)(*segment, list(source), **arguments, **workers)
         (ended,) = await follow_runs([run], display, options)
         report = ended.report
         if rehearsal is not None:

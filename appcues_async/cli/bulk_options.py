@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 from attrs import frozen
 from cyclopts import Parameter
 
-from appcues_async.bulk.resource import CONCURRENCY
+from appcues_async.bulk.resource import CONCURRENCY, OF_WORKERS
 from appcues_async.bulk.spec import OnFailure
 from appcues_async.cli.options import Timeout, Wait, at_least, bytes_of
 from appcues_async.cli.reading_options import ReadingOptions
@@ -33,6 +33,8 @@ class BulkOptions(ReadingOptions):
         wait: Whether to wait for the jobs.
         timeout: How long to wait for each.
         journal: Where to keep what was sent, so that a later run takes it up.
+        dask: The scheduler of a cluster whose workers read and send.
+        share_credentials: Whether they are given the account's key.
     """
 
     check: Annotated[Check, Parameter(help="Check all of each row, or nothing.")] = "full"
@@ -47,8 +49,12 @@ class BulkOptions(ReadingOptions):
         ),
     ] = "raise"
     concurrency: Annotated[
-        int, Parameter(validator=at_least(1, 64), help="Uploads at a time, 1 to 64.")
-    ] = CONCURRENCY
+        int | None,
+        Parameter(
+            validator=at_least(1, 64),
+            help=f"Uploads at a time, 1 to 64; {CONCURRENCY} when left out, {OF_WORKERS} with --dask.",
+        ),
+    ] = None
     chunk_bytes: Annotated[
         str | None, Parameter(help="The most bytes of an upload, such as 500kB, 20MB or 200MB.")
     ] = None
@@ -75,6 +81,22 @@ class BulkOptions(ReadingOptions):
         ),
     ] = None
 
+    dask: Annotated[
+        str | None,
+        Parameter(
+            help="Read and send on the workers of the Dask cluster with this scheduler, such as "
+            "tcp://host:8786."
+        ),
+    ] = None
+    share_credentials: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Give these workers the account's key, by tls:// or on this machine.",
+        ),
+    ] = False
+
     def arguments(self, *, dry_run: bool) -> dict[str, Any]:
         """The options as `client.bulk` takes them.
 
@@ -86,7 +108,7 @@ class BulkOptions(ReadingOptions):
             "check": self.check,
             "rejects": self.rejects,
             "on_failure": self.on_failure,
-            "concurrency": self.concurrency,
+            **({} if self.concurrency is None else {"concurrency": self.concurrency}),
             "chunk_bytes": bytes_of(self.chunk_bytes),
             "ordered": self.ordered,
             "retry_failed": self.retry_failed and not dry_run,

@@ -20,6 +20,7 @@ from appcues_async.notices import (
     JobChanged,
     JobStarted,
     Notice,
+    WorkerChanged,
 )
 
 __all__ = ["Course", "Stage", "StageBars", "StageLines", "open_stages"]
@@ -78,6 +79,7 @@ class Course:
         runs: The last word of each run, by what its rows are.
         uploads: How far each upload is that has not been accepted yet.
         faulty: Jobs that ended badly, whose chunks have not been told of.
+        workers: The last word of each worker, by its address.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -85,6 +87,7 @@ class Course:
     runs: dict[str, BulkProgressed] = field(factory=dict)
     uploads: dict[int, BodySent] = field(factory=dict)
     faulty: dict[str, Job] = field(factory=dict)
+    workers: dict[str, WorkerChanged] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.began = self.clock()
@@ -105,6 +108,11 @@ class Course:
                 self.faulty[notice.job.id] = notice.job
             case ChunkEnded():
                 return self._ended(notice)
+            case WorkerChanged(gone=True):
+                self.workers[notice.worker] = notice
+                return f"worker {notice.worker} is gone"
+            case WorkerChanged():
+                self.workers[notice.worker] = notice
             case _:
                 pass
         return None
@@ -174,7 +182,7 @@ class StageLines(Lines):
         if said is not None:
             say(said)
         match notice:
-            case BodySent() | JobChanged():
+            case BodySent() | JobChanged() | WorkerChanged():
                 pass
             case _:
                 super().__call__(notice)
@@ -189,6 +197,8 @@ class StageLines(Lines):
         if left is not None and not ended:
             parts.append(f"about {_clock(left)} left")
         say("; ".join(parts))
+        for worker in self.course.workers.values():
+            say(f"worker {worker.worker}: {_work_of(worker)}")
 
 
 @define(eq=False)
@@ -206,8 +216,16 @@ class StageBars(Bars):
         match notice:
             case BulkProgressed() | BodySent() | JobStarted() | JobChanged() | ChunkEnded():
                 self._draw()
+            case WorkerChanged():
+                self._draw_worker(notice)
             case _:
                 super().__call__(notice)
+
+    def _draw_worker(self, worker: WorkerChanged) -> None:
+        task = self.rows.get(worker.worker)
+        if task is None:
+            task = self.rows[worker.worker] = self._add(worker.worker)
+        self.progress.update(task, note=_work_of(worker))
 
     def _draw(self) -> None:
         for stage in self.course.stages():
@@ -226,6 +244,11 @@ def _expected(run: BulkProgressed) -> float | None:
     if not run.bytes_read:
         return 0 if run.rows_read else None
     return (run.rows_read - run.rows_rejected) * max(1.0, run.bytes_in_all / run.bytes_read)
+
+
+def _work_of(worker: WorkerChanged) -> str:
+    state = "gone" if worker.gone else f"sends {worker.sending} of {worker.threads} at once"
+    return f"{state}, {worker.chunks:,} chunks, {_megabytes(worker.bytes_sent)} accepted"
 
 
 def _megabytes(size: float) -> str:

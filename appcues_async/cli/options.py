@@ -67,6 +67,9 @@ def at_least(low: float, high: float | None = None) -> Callable[[Any, Any], None
     """Makes a validator of a number's range; what is no number at all is in none."""
 
     def check(_: Any, value: Any) -> None:
+        if value is None:
+            # It was left out.
+            return
         if not value >= low or (high is not None and value > high):
             most = "" if high is None else f" and at most {high:,}"
             raise ValueError(f"must be at least {low:,}{most}")
