@@ -29,7 +29,7 @@ async def cluster() -> AsyncIterator[LocalCluster]:
         n_workers=2,
         threads_per_worker=4,
         processes=False,
-        dashboard_address=None,
+        dashboard_address=":0",
         asynchronous=True,
     ) as running:
         yield running
