@@ -279,6 +279,11 @@ class Bulk:
             )
         retry_failed = options.get("retry_failed", False)
         _check_retry(retry_failed, kind, wait=wait)
+        if retry_failed and workers is not None:
+            raise InvalidInput(
+                "retry_failed is True and workers are given, which hold the rows; send the chunks that "
+                "failed again in a run without workers"
+            )
         chunk_bytes = options.get("chunk_bytes")
         if chunk_bytes is not None:
             chunk_bytes = whole_number(chunk_bytes, "chunk_bytes", 1, FILE_LIMIT)
@@ -293,9 +298,9 @@ class Bulk:
         run = BulkRun(
             RunSpec(
                 call=f"client.bulk.{method}()",
-                sources=parts_of(source, kind, options.get("storage_options"))
-                if workers is None
-                else workers.parts_of(source, kind),
+                sources=(parts_of if workers is None else workers.parts_of)(
+                    source, kind, options.get("storage_options")
+                ),
                 reading=reading,
                 counter=counter,
                 uploader=uploader,

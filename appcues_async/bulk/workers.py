@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
@@ -78,7 +78,9 @@ class Assignment:
 class Workers(Protocol):
     """Machines that read and send for runs."""
 
-    def parts_of(self, source: Any, kind: Kind) -> list[Any]:
+    def parts_of(
+        self, source: Any, kind: Kind, storage_options: Mapping[str, Any] | None = None
+    ) -> list[Any]:
         """A source as a list of sources.
 
         Raises:

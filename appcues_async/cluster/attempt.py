@@ -17,7 +17,7 @@ from attrs import astuple, evolve, field, frozen
 from distributed import get_worker
 
 from appcues_async.cluster.process import this_process
-from appcues_async.cluster.tasks import Encoded
+from appcues_async.cluster.tasks import Encoded, SharedFile
 from appcues_async.errors import AppcuesError, InvalidInput, OutcomeUnknown
 from appcues_async.notices import BodySent, Notice
 from appcues_async.settings import Credentials, Proxy, Timeouts, as_secret
@@ -31,6 +31,7 @@ __all__ = [
     "Answer",
     "Asked",
     "Attempt",
+    "ObjectPart",
     "Part",
     "Sent",
     "SharedAddress",
@@ -74,6 +75,23 @@ class Part:
     source: str
 
 
+@frozen
+class ObjectPart:
+    """What of an object of a store is sent.
+
+    Attributes:
+        file: The object.
+        pieces: The offset and size of each stretch.
+        content_type: Their media type.
+        head: What is sent first.
+    """
+
+    file: SharedFile
+    pieces: Any = field(repr=False)
+    content_type: str
+    head: bytes = field(repr=False)
+
+
 @frozen(kw_only=True)
 class Attempt:
     """One attempt to send one chunk.
@@ -83,8 +101,7 @@ class Attempt:
         topic: Where to ask for leave.
         account: Whose account it is for.
         request: What to send, without its body.
-        body: The stretches of a file to send; None for encoded rows.
-        part: What of encoded rows to send; None for a file.
+        part: What to send: stretches of a file, of an object, or of encoded rows.
         form: The form that the body is a part of, if it is; its own part is left out.
         timeouts: Seconds that its parts may take.
         valid: Seconds from the question in which leave counts.
@@ -96,8 +113,7 @@ class Attempt:
     topic: str
     account: Account
     request: Request
-    body: FilePieces | None
-    part: Part | None
+    part: FilePieces | ObjectPart | Part
     form: tuple[str, str] | None
     timeouts: Timeouts
     valid: float
@@ -223,7 +239,7 @@ async def send_chunk(attempt: Attempt, encoded: Encoded | None = None) -> Answer
     worker = get_worker()
     try:
         address = address_of(attempt.account)
-        request = evolve(attempt.request, body=_body_of(attempt, encoded))
+        request = evolve(attempt.request, body=await _body_of(attempt, encoded))
         asked = time.monotonic()
         question = Asked(
             number=attempt.number,
@@ -294,17 +310,20 @@ async def _send(
         await connections.close(0)
 
 
-def _body_of(attempt: Attempt, encoded: Encoded | None) -> Body:
+async def _body_of(attempt: Attempt, encoded: Encoded | None) -> Body:
     part: Blocks | FilePieces
-    if attempt.part is None:
-        assert attempt.body is not None  # noqa: S101 - it is one or the other
-        part = attempt.body
-    else:
-        assert encoded is not None  # noqa: S101 - it was asked for
-        if encoded.digest != attempt.part.digest:
-            raise InvalidInput(
-                f"{attempt.part.source} has other rows when it is computed once more; persist() it, "
-                "or make it give the same each time"
-            )
-        part = Blocks(encoded.cut(attempt.part.pieces), attempt.part.content_type)
+    match attempt.part:
+        case FilePieces():
+            part = attempt.part
+        case ObjectPart(file=file, pieces=pieces, head=head):
+            blocks = await asyncio.to_thread(file.read, pieces)
+            part = Blocks([head, *blocks] if head else blocks, attempt.part.content_type)
+        case Part():
+            assert encoded is not None  # noqa: S101 - it was asked for
+            if encoded.digest != attempt.part.digest:
+                raise InvalidInput(
+                    f"{attempt.part.source} has other rows when it is computed once more; persist() "
+                    "it, or make it give the same each time"
+                )
+            part = Blocks(encoded.cut(attempt.part.pieces), attempt.part.content_type)
     return part if attempt.form is None else Multipart(part, *attempt.form)

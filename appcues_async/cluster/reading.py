@@ -20,11 +20,12 @@ from appcues_async.bulk.reading.prepare import PreparedSource, Reading
 from appcues_async.bulk.reading.sources import Remote
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.workers import Assignment, Reader
+from appcues_async.cluster.attempt import ObjectPart, Part
 from appcues_async.cluster.fleet import Fleet
 from appcues_async.cluster.sending import ResultLost, result_of
 from appcues_async.cluster.tasks import (
-    FileOnDisk,
     Index,
+    SharedFile,
     Stretch,
     digest_of,
     encode_partition,
@@ -35,6 +36,7 @@ from appcues_async.cluster.tasks import (
 )
 from appcues_async.errors import ConnectionFailed
 from appcues_async.rows.sources import POST_LIMIT
+from appcues_async.rows.urls import StoredObject
 from appcues_async.wire.request import NDJSON, ChunkBody, FilePieces, HeldRows
 
 __all__ = ["ClusterReader", "Partition"]
@@ -102,10 +104,11 @@ def _is_lost(error: BaseException) -> bool:
 class FileRows:
     """A file, as workers see it."""
 
-    file: FileOnDisk
+    file: SharedFile
     source: PreparedSource
     tasks: Tasks
     loop: asyncio.AbstractEventLoop
+    worker: str = ""
 
     def row_ends(self, span: Span) -> list[int]:
         """Where each row of a span ends."""
@@ -119,7 +122,16 @@ class FileRows:
     def body(self, pieces: Sequence[tuple[int, int]]) -> ChunkBody:
         """Makes the recipe of what is sent of it."""
         source = self.source
-        return FilePieces(self.file.path, pieces, source.media, self.file.stamp, source.head)
+        if source.path is not None and source.stamp is not None:
+            return FilePieces(source.path, pieces, source.media, source.stamp, source.head)
+        return HeldRows(self, pieces, source.media, source.head)
+
+    def recipe(self, body: HeldRows) -> tuple[ObjectPart, None]:
+        """What a worker makes a body of."""
+        return ObjectPart(self.file, body.pieces, body.content_type, body.head), None
+
+    async def digest(self, pieces: Sequence[tuple[int, int]]) -> None:
+        """None: the object's stamp says as much."""
 
     async def results(self, reading: Reading, limit: int) -> AsyncGenerator[Stretch]:
         """Reads it, stretch by stretch."""
@@ -187,6 +199,11 @@ class PartitionRows:
     def body(self, pieces: Sequence[tuple[int, int]]) -> ChunkBody:
         """Makes the recipe of what is sent of it."""
         return HeldRows(self, pieces, NDJSON)
+
+    def recipe(self, body: HeldRows) -> tuple[Part, Future[Any]]:
+        """What a worker makes a body of, and the rows for it."""
+        part = Part(body.pieces, body.content_type, self.digest_of_all, self.name)
+        return part, self.encoded()
 
     async def digest(self, pieces: Sequence[tuple[int, int]]) -> str:
         """The SHA-256 of some stretches."""
@@ -329,10 +346,10 @@ class ClusterReader:
             ahead = _Ahead(part)
             ahead.begin(part.results())
         else:
-            assert source.path is not None  # noqa: S101 - it is reached
-            assert source.stamp is not None  # noqa: S101
+            assert source.fingerprint is not None  # noqa: S101 - it is reached
             assert source.layout is not None  # noqa: S101
-            file = FileOnDisk(source.path, source.stamp, source.layout)
+            place = source.path or source.source
+            file = SharedFile(place, source.fingerprint, source.layout)
             rows = FileRows(file, source, self._tasks, self._loop)
             ahead = _Ahead(rows)
             most = min(limit - len(source.head), POST_LIMIT)
@@ -342,5 +359,7 @@ class ClusterReader:
 
 
 def _is_reached(source: PreparedSource) -> bool:
-    """Whether workers can read a source: a plain file whose bytes are sent, or a partition."""
-    return source.path is not None or isinstance(source.source, Partition)
+    """Whether workers can read a source: a plain file or object whose bytes are sent, or a partition."""
+    is_object = isinstance(source.source, StoredObject) and source.size is not None
+    in_bytes = source.way == "bytes" and (source.path is not None or is_object)
+    return in_bytes or isinstance(source.source, Partition)

@@ -9,7 +9,7 @@ from attrs import define, evolve
 from distributed import Client, Future
 
 from appcues_async.clock import Clock
-from appcues_async.cluster.attempt import Account, Answer, Attempt, Part, send_chunk
+from appcues_async.cluster.attempt import Account, Answer, Attempt, ObjectPart, Part, send_chunk
 from appcues_async.cluster.claims import Claim, Claims
 from appcues_async.cluster.fleet import Fleet, Member
 from appcues_async.errors import ConnectionFailed, OutcomeUnknown
@@ -54,14 +54,16 @@ async def result_of(future: Future[Any]) -> Any:
 
 
 class RowHolder(Holder, Protocol):
-    """Encoded rows in the memory of a cluster."""
+    """Rows that workers have, or can read.
 
-    name: str
-    digest_of_all: str
+    Attributes:
+        worker: Which of them has them; empty where any can read them.
+    """
+
     worker: str
 
-    def encoded(self) -> Future[Any]:
-        """The rows; computed once more if they are lost."""
+    def recipe(self, body: HeldRows) -> tuple[ObjectPart | Part, Future[Any] | None]:
+        """What a worker makes a body of, and the encoded rows if it takes them."""
         ...
 
 
@@ -213,20 +215,21 @@ class ClusterTransport:
         self, member: Member, request: Request, part: FilePieces | HeldRows, claim: Claim
     ) -> Future[Any]:
         form = request.body
+        what, encoded = (
+            _holder_of(part).recipe(part) if isinstance(part, HeldRows) else (part, None)
+        )
         attempt = Attempt(
             number=claim.number,
             topic=self.claims.topic,
             account=self.account,
             request=evolve(request, body=None),
-            body=part if isinstance(part, FilePieces) else None,
-            part=_part_of(part) if isinstance(part, HeldRows) else None,
+            part=what,
             form=(form.filename, form.boundary) if isinstance(form, Multipart) else None,
             timeouts=self.timeouts,
             valid=VALID,
             deadline=self._deadline(request),
             proxy=self.proxy,
         )
-        encoded = _holder_of(part).encoded() if isinstance(part, HeldRows) else None
         return self.client.submit(
             send_chunk,
             attempt,
@@ -254,8 +257,3 @@ def _travels(request: Request) -> FilePieces | HeldRows | None:
 
 def _holder_of(body: HeldRows) -> RowHolder:
     return cast("RowHolder", body.holder)
-
-
-def _part_of(body: HeldRows) -> Part:
-    holder = _holder_of(body)
-    return Part(body.pieces, body.content_type, holder.digest_of_all, holder.name)

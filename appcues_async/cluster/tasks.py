@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
 
 from attrs import evolve, field, frozen
@@ -26,12 +27,14 @@ from appcues_async.bulk.reading.sources import open_feed
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.inputs import check_source
+from appcues_async.rows.store_reads import RANGE, ObjectReads
+from appcues_async.rows.urls import StoredObject
 from appcues_async.wire.request import stamp_of
 
 __all__ = [
     "Encoded",
-    "FileOnDisk",
     "Index",
+    "SharedFile",
     "Stretch",
     "digest_of",
     "encode_partition",
@@ -53,18 +56,74 @@ class _Record(RowCounter):
 
 
 @frozen
-class FileOnDisk:
-    """A file that every worker can reach.
+class SharedFile:
+    """A file, or an object of a store, that every worker can reach.
 
     Attributes:
-        path: Where it is.
-        stamp: Its size and time of change.
+        place: Where it is.
+        stamp: Its size, and what changes with its content.
         layout: How it is laid out.
     """
 
-    path: Path
-    stamp: tuple[int, int]
+    place: Path | StoredObject
+    stamp: tuple[int, int | str]
     layout: ByteLayout
+
+    def opened(self, stop: Event) -> Any:
+        """Opens it.
+
+        Raises:
+            InvalidInput: It cannot be opened, or has changed.
+        """
+        if isinstance(self.place, StoredObject):
+            return _ObjectFeed(self.place, stop)
+        feed = open_feed(self.place, stop)
+        if stamp_of(self.place) != self.stamp:
+            feed.close()
+            raise InvalidInput(
+                f"{self.place} is another file there, or has changed since the run began; give a path "
+                "where every worker sees the file that the driver sees"
+            )
+        return feed
+
+    def read(self, pieces: Sequence[tuple[int, int]]) -> list[bytes]:
+        """Reads some stretches, by the offset and size of each.
+
+        Raises:
+            InvalidInput: It cannot be read, or has changed.
+        """
+        feed = self.opened(Event())
+        try:
+            return [feed.read(offset, size) for offset, size in pieces]
+        except OSError as error:
+            raise InvalidInput(f"{feed.name} cannot be read: {error.strerror}") from None
+        finally:
+            feed.close()
+
+
+class _ObjectFeed:
+    """An object of a store, from any offset on; what was read last is kept for the next look."""
+
+    def __init__(self, remote: StoredObject, stop: Event) -> None:
+        self.name: str = remote.name
+        self._size = remote.size
+        self._reads = ObjectReads(remote, stop)
+        self._at = 0
+        self._block = b""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Reads `size` bytes from `offset` on, fewer only at the end."""
+        inside = offset - self._at
+        if inside < 0 or inside + size > len(self._block):
+            stop = min(self._size, offset + max(size, RANGE))
+            if offset >= stop:
+                return b""
+            self._block, self._at, inside = self._reads.read(offset, stop), offset, 0
+        return self._block[inside : inside + size]
+
+    def close(self) -> None:
+        """Closes what is open."""
+        self._reads.close()
 
 
 @frozen(kw_only=True)
@@ -143,7 +202,7 @@ class Index:
             offset += size
 
 
-def read_stretch(file: FileOnDisk, reading: Reading, limit: int, at: Position) -> Stretch:
+def read_stretch(file: SharedFile, reading: Reading, limit: int, at: Position) -> Stretch:
     """Reads and checks a stretch of a file.
 
     Args:
@@ -155,9 +214,8 @@ def read_stretch(file: FileOnDisk, reading: Reading, limit: int, at: Position) -
     at, counter = evolve(at), _Record()
     stop = at.offset + STRETCH
     try:
-        feed = open_feed(file.path, counter.stop)
+        feed = file.opened(counter.stop)
         try:
-            _check_stamp(file)
             judge = reading.judge(file.layout)
             read = read_blocks(feed, file.layout, judge, limit, counter, at=at, until=stop)
             blocks = list(read)
@@ -174,21 +232,17 @@ def read_stretch(file: FileOnDisk, reading: Reading, limit: int, at: Position) -
     )
 
 
-def row_ends_in_file(file: FileOnDisk, span: Span) -> list[int]:
+def row_ends_in_file(file: SharedFile, span: Span) -> list[int]:
     """Where each row of a stretch of a file ends.
 
     Raises:
         InvalidInput: It cannot be read, or has changed.
     """
     try:
-        _check_stamp(file)
-        with file.path.open("rb") as opened:
-            opened.seek(span.offset)
-            return row_ends(opened.read(span.size), file.layout.csv)
-    except OSError as error:
-        raise _here(f"{file.path} cannot be read: {error.strerror}") from None
+        (block,) = file.read([(span.offset, span.size)])
     except InvalidInput as error:
         raise _here(error) from None
+    return row_ends(block, file.layout.csv)
 
 
 def encode_partition(rows: Any, reading: Reading, name: str, limit: int) -> Encoded:
@@ -243,14 +297,6 @@ def digest_of(encoded: Encoded, pieces: Sequence[tuple[int, int]]) -> str:
     for piece in encoded.cut(pieces):
         digest.update(piece)
     return digest.hexdigest()
-
-
-def _check_stamp(file: FileOnDisk) -> None:
-    if stamp_of(file.path) != file.stamp:
-        raise InvalidInput(
-            f"{file.path} is another file there, or has changed since the run began; give a path where "
-            "every worker sees the file that the driver sees"
-        )
 
 
 def _here(error: object) -> InvalidInput:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from appcues_async.cluster.sending import ClusterTransport
 from appcues_async.errors import ConnectionFailed, InvalidInput
 from appcues_async.rows.inputs import check_source
 from appcues_async.rows.kinds import Kind
+from appcues_async.rows.urls import StoredObject
 from appcues_async.wire.transport import HttpTransport
 
 __all__ = ["DaskWorkers"]
@@ -63,12 +65,15 @@ class DaskWorkers:
     def __repr__(self) -> str:
         return f"<DaskWorkers at {_address_of(self._client)}>"
 
-    def parts_of(self, source: Any, kind: Kind) -> list[Any]:
+    def parts_of(
+        self, source: Any, kind: Kind, storage_options: Mapping[str, Any] | None = None
+    ) -> list[Any]:
         """A source as a list of sources; a Dask collection by its partitions.
 
         Args:
             source: A Dask DataFrame or Bag, a list of delayed partitions, or what `client.bulk` takes.
             kind: What its rows are.
+            storage_options: What fsspec opens the stores of URLs with.
 
         Raises:
             InvalidInput: It is no source.
@@ -76,7 +81,7 @@ class DaskWorkers:
         parts, what = _partitions_of(source)
         if parts is None:
             check_source(source)
-            return parts_of(source, kind)
+            return parts_of(source, kind, storage_options)
         if not parts:
             raise InvalidInput(f"source is a {what} without partitions; there is nothing to send")
         return [
@@ -97,6 +102,9 @@ class DaskWorkers:
         local = assignment.transport
         if not isinstance(local, HttpTransport):
             raise InvalidInput("workers cannot send for a client that sends elsewhere already")
+        for source in assignment.sources:
+            if source is not None and isinstance(source.source, StoredObject):
+                self._check_store(source.source)
         address = local.address
         account = Account(address.origin, address.account_id)
         clock = SystemClock()
@@ -128,6 +136,13 @@ class DaskWorkers:
                 listeners=tuple(assignment.listeners),
             )
             return DaskCrew(reader, transport, stack.pop_all())
+
+    def _check_store(self, remote: StoredObject) -> None:
+        """Keeps a key to a store in this process, unless nobody can listen."""
+        if getattr(remote.store, "storage_options", None):
+            _check_safe(
+                _address_of(self._client), "storage_options are given, which may hold a key"
+            )
 
     async def _own_client(self) -> Client:
         # Of this loop and this run: the caller's may live on another loop, and keeps its own futures.
@@ -175,7 +190,7 @@ def _address_of(client: Client) -> str:
     return str(scheduler.address)
 
 
-def _check_safe(address: str) -> None:
+def _check_safe(address: str, what: str = "share_credentials is True") -> None:
     parts = urlsplit(address)
     if parts.scheme in {"tls", "inproc"}:
         return
@@ -186,8 +201,8 @@ def _check_safe(address: str) -> None:
         safe = False
     if not safe:
         raise InvalidInput(
-            f"share_credentials is True, and the scheduler is at {address}, where others may overhear a "
-            "key; use tls:// (Security of distributed), or give the workers their own credentials"
+            f"{what}, and the scheduler is at {address}, where others may overhear it; use tls:// "
+            "(Security of distributed), or give the workers credentials of their own"
         )
 
 

@@ -145,8 +145,8 @@ class FilePieces:
 class Holder(Protocol):
     """Holds encoded rows outside of this process."""
 
-    async def digest(self, pieces: Sequence[tuple[int, int]]) -> str:
-        """The SHA-256 of some stretches, as hexadecimal digits.
+    async def digest(self, pieces: Sequence[tuple[int, int]]) -> str | None:
+        """The SHA-256 of some stretches, as hexadecimal digits; None where a stamp says as much.
 
         Raises:
             AppcuesError: It cannot be had.
@@ -164,15 +164,19 @@ class HeldRows:
         holder: Where they are.
         pieces: The offset and size of each stretch, in order.
         content_type: The media type of it all.
-        size: Bytes in all.
+        head: What is sent first.
+        size: Bytes in all, the head included.
     """
 
     holder: Holder = field(repr=False)
     pieces: Sequence[tuple[int, int]] = field(repr=False)
     content_type: str
+    head: bytes = field(default=b"", repr=False)
     size: int = field(
         init=False,
-        default=Factory(lambda self: sum(size for _, size in self.pieces), takes_self=True),
+        default=Factory(
+            lambda self: len(self.head) + sum(size for _, size in self.pieces), takes_self=True
+        ),
     )
 
 

@@ -56,8 +56,7 @@ def attempt(
         topic=claims.topic,
         account=Account(sandbox.credentials["base_url"], sandbox.credentials["account_id"]),
         request=UPLOAD.request(),
-        body=body,
-        part=None,
+        part=body,
         form=None,
         timeouts=Timeouts(),
         valid=0.3,
@@ -83,6 +82,7 @@ async def test_one_execution_of_an_attempt_sends_and_no_other(
     assert len(sandbox.requests) == 1
 
 
+@pytest.mark.long
 async def test_a_claim_that_was_withdrawn_sends_nothing(
     dask_client: Client, claims: Claims, attempt: Attempt, sandbox: Sandbox
 ) -> None:
@@ -93,6 +93,7 @@ async def test_a_claim_that_was_withdrawn_sends_nothing(
     assert not sandbox.requests
 
 
+@pytest.mark.long
 async def test_without_a_driver_that_answers_nothing_is_sent(
     dask_client: Client, claims: Claims, attempt: Attempt, sandbox: Sandbox
 ) -> None:
@@ -103,6 +104,7 @@ async def test_without_a_driver_that_answers_nothing_is_sent(
     assert not sandbox.requests
 
 
+@pytest.mark.long
 async def test_leave_that_comes_late_counts_no_more(
     dask_client: Client,
     claims: Claims,
@@ -118,6 +120,7 @@ async def test_leave_that_comes_late_counts_no_more(
     assert not sandbox.requests
 
 
+@pytest.mark.long
 async def test_an_attempt_ends_by_its_deadline(
     dask_client: Client, claims: Claims, attempt: Attempt, sandbox: Sandbox
 ) -> None:
@@ -128,6 +131,7 @@ async def test_an_attempt_ends_by_its_deadline(
     assert isinstance(answer.error, OutcomeUnknown)
 
 
+@pytest.mark.long
 async def test_a_cancelled_run_stops_whoever_sends_for_it(
     dask_client: Client, claims: Claims, attempt: Attempt, sandbox: Sandbox
 ) -> None:
@@ -147,6 +151,7 @@ async def test_a_cancelled_run_stops_whoever_sends_for_it(
     assert "cancelled" in str(answer.error)
 
 
+@pytest.mark.long
 async def test_a_worker_that_is_lost_is_waited_for_until_it_can_send_no_more(
     client: AppcuesClient,
     sandbox: Sandbox,
@@ -173,6 +178,7 @@ async def test_a_worker_that_is_lost_is_waited_for_until_it_can_send_no_more(
     assert "was lost while it was sending" in str(outcome.error)
 
 
+@pytest.mark.long
 async def test_a_worker_that_goes_before_it_has_leave_is_replaced_by_another(
     client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers, cluster: Any, body: FilePieces
 ) -> None:

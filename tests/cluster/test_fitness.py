@@ -40,6 +40,7 @@ async def test_a_worker_of_another_account_is_named_before_anything_is_sent(
     assert not sandbox.requests
 
 
+@pytest.mark.long
 async def test_a_worker_without_credentials_is_named(
     client: AppcuesClient, workers: DaskWorkers, events: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,6 +50,7 @@ async def test_a_worker_without_credentials_is_named(
         await client.bulk.import_events(events, workers=workers)
 
 
+@pytest.mark.long
 async def test_a_worker_of_another_release_is_named(
     client: AppcuesClient, workers: DaskWorkers, events: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -64,6 +66,7 @@ def test_a_worker_that_lacks_the_package_is_told_what_to_install() -> None:
     assert "install appcues-async[dask]==" in why
 
 
+@pytest.mark.long
 async def test_shared_credentials_need_no_environment(
     client: AppcuesClient,
     sandbox: Sandbox,
@@ -107,6 +110,7 @@ def test_a_shared_key_shows_itself_to_nobody_on_its_way() -> None:
     assert repr(again.authorization) == "'***'"
 
 
+@pytest.mark.long
 async def test_a_cluster_without_workers_is_an_error(
     client: AppcuesClient,
     workers: DaskWorkers,

@@ -58,6 +58,7 @@ async def test_files_are_read_and_sent_by_workers(
     assert len(accepted) == 2
 
 
+@pytest.mark.long
 async def test_a_file_is_read_in_stretches_with_the_numbers_of_its_rows(
     client: AppcuesClient,
     sandbox: Sandbox,
@@ -78,6 +79,7 @@ async def test_a_file_is_read_in_stretches_with_the_numbers_of_its_rows(
     assert times_recorded(sandbox) == {1: 99}
 
 
+@pytest.mark.long
 async def test_a_csv_keeps_its_header_in_every_chunk(
     client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers, tmp_path: Path
 ) -> None:
@@ -101,6 +103,7 @@ async def test_a_dask_dataframe_is_encoded_where_it_is(
     }
 
 
+@pytest.mark.long
 async def test_rejected_rows_of_a_partition_say_which_they_are(
     client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers
 ) -> None:
@@ -115,6 +118,7 @@ async def test_rejected_rows_of_a_partition_say_which_they_are(
     assert len(sandbox.profiles) == 19
 
 
+@pytest.mark.long
 async def test_a_persisted_frame_of_the_callers_client_is_taken(
     client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers, dask_client: Client
 ) -> None:
@@ -123,6 +127,7 @@ async def test_a_persisted_frame_of_the_callers_client_is_taken(
     assert report.completed == len(sandbox.profiles) == 100
 
 
+@pytest.mark.long
 async def test_a_bag_of_rows_is_taken(
     client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers
 ) -> None:
@@ -132,6 +137,7 @@ async def test_a_bag_of_rows_is_taken(
     assert times_recorded(sandbox) == {1: 30}
 
 
+@pytest.mark.long
 async def test_delayed_partitions_are_taken(
     client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers
 ) -> None:
@@ -141,6 +147,7 @@ async def test_delayed_partitions_are_taken(
     assert times_recorded(sandbox) == {1: 20}
 
 
+@pytest.mark.long
 async def test_a_column_of_ids_is_taken_for_a_segment(
     client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers
 ) -> None:
@@ -150,11 +157,20 @@ async def test_a_column_of_ids_is_taken_for_a_segment(
     assert report.accepted == 40
 
 
+@pytest.mark.long
 async def test_rows_of_this_process_are_sent_from_here(
     client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers
 ) -> None:
     report = await client.bulk.import_events((event(row) for row in range(20)), workers=workers)
     assert report.completed == 20
+
+
+@pytest.mark.long
+async def test_what_failed_is_not_sent_again_by_workers(
+    client: AppcuesClient, workers: DaskWorkers
+) -> None:
+    with pytest.raises(InvalidInput, match="retry_failed is True and workers are given"):
+        client.bulk.import_profiles([{"user_id": "u1"}], workers=workers, retry_failed=True)
 
 
 async def test_a_dask_collection_without_workers_is_refused(client: AppcuesClient) -> None:
@@ -165,6 +181,7 @@ async def test_a_dask_collection_without_workers_is_refused(client: AppcuesClien
         client.bulk.import_profiles(list(frame.to_delayed()))
 
 
+@pytest.mark.long
 async def test_a_partition_that_holds_no_rows_is_refused(
     client: AppcuesClient, workers: DaskWorkers
 ) -> None:
@@ -172,6 +189,7 @@ async def test_a_partition_that_holds_no_rows_is_refused(
         await client.bulk.import_profiles([delayed(lambda: 5)()], workers=workers)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", ["file", "frame"])
 async def test_a_journal_takes_up_a_run_on_a_cluster(
     client: AppcuesClient,

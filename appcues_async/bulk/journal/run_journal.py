@@ -187,6 +187,9 @@ class RunJournal:
         record = await self._record_of(known.number, index, chunk)
         for name in ("source", "first", "last", "rows", "bytes", "digest"):
             was, now = getattr(known, name), getattr(record, name)
+            if name == "digest" and None in (was, now):
+                # Of an object that workers read, its stamp says as much.
+                continue
             if was != now:
                 what = "other content" if name == "digest" else f"{name} {now!r}, which was {was!r}"
                 raise self._other_chunks(f"is cut differently: chunk {known.number} has {what}")
