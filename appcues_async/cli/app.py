@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 from cyclopts import App, CycloptsError
@@ -100,6 +101,7 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
+    _fill_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal's encoding does not have must not end the command.
@@ -112,6 +114,20 @@ def run(arguments: Sequence[str]) -> int:
     if code == INTERRUPTED:
         return _tell("interrupted", kind="KeyboardInterrupt", exit_code=code)
     return code
+
+
+def _fill_closed_streams() -> None:
+    """Keeps the numbers of standard streams that are closed from files and sockets of this program.
+
+    Writing to a closed stdout fails, as it does for any program; nobody misses what stderr would say.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8")
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the end
 
 
 def _run(arguments: Sequence[str]) -> int:

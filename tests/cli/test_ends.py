@@ -23,6 +23,13 @@ def start(*words: str | Path, **options: int) -> subprocess.Popen[str]:
     return subprocess.Popen([*MODULE, *map(str, words)], text=True, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
+def shell(line: str) -> tuple[int, str, str]:
+    ran = subprocess.run(
+        ["/bin/sh", "-c", line], check=False, capture_output=True, text=True, timeout=20
+    )
+    return ran.returncode, ran.stdout, ran.stderr
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -108,3 +115,17 @@ def test_on_a_terminal_a_missing_extra_is_words() -> None:
     ended, written = on_a_terminal(sys.executable, "-c", code)
     assert ended == 2
     assert written.startswith("Error: the command line needs rich; run: pip install")
+
+
+@pytest.mark.parametrize("words", ["import profiles {users} -q", "segments list -o csv"])
+def test_a_stdout_that_is_closed_is_an_error(account: Sandbox, users: Path, words: str) -> None:
+    command = shlex.join([*MODULE, *words.format(users=users).split()])
+    code, _, err = shell(f"{command} >&-")
+    assert code == 1
+    assert "cannot be written: Bad file descriptor" in json.loads(err)["message"]
+
+
+def test_without_any_stream_a_command_does_its_work(account: Sandbox, users: Path) -> None:
+    command = shlex.join([*MODULE, "import", "profiles", str(users), "-q"])
+    assert shell(f"{command} <&- >&- 2>&-")[0] == 1
+    assert len(posts(account)) == 1
