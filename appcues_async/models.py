@@ -36,6 +36,15 @@ FAILED: Final = "FAILED"
 ENDED: Final = frozenset({COMPLETED, FAILED})
 
 
+def _shown(text: str) -> str:
+    return repr(hide_links(text))
+
+
+def _without_query(url: str) -> str:
+    # Jobs are looked up by their path; a query could hold a signature.
+    return url.partition("?")[0]
+
+
 @frozen(kw_only=True)
 class JobEvent:
     """One step of an offline job.
@@ -69,11 +78,11 @@ class Job:
         extra: Fields that the documents do not name.
     """
 
-    id: str
+    id: str = field(repr=_shown)
     name: str = field(default="", converter=hide_links)
     status: str = field(default="", converter=hide_links)
     started_at: datetime | None = None
-    url: str = ""
+    url: str = field(default="", converter=_without_query)
     events: tuple[JobEvent, ...] = ()
     extra: Mapping[str, Any] = field(factory=dict, converter=guard_links)
 

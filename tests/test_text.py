@@ -43,6 +43,7 @@ def test_links_are_guarded_wherever_they_are_in_values() -> None:
         Job(id="1", name=LINK),
         Job(id="1", status=LINK),
         Job(id="1", extra={"a": LINK}),
+        Job(id="1", url=LINK),
     ],
 )
 def test_no_part_of_a_job_shows_a_link(job: Job) -> None:
