@@ -1,7 +1,8 @@
 """Is anything lost, doubled or leaked in long mixed work on a server that keeps failing?
 
 A sandbox in another process takes RATE (60) requests a second and lets 5% of them fail: resets, 5xx
-and cut answers before and after the request was applied, 429s, answers that do not come. One client
+and cut answers before and after the request was applied, 429s, answers that do not come. The clock that
+stamps its jobs is set ahead and back now and then, by seconds, minutes or an hour. One client
 does all kinds of work on it at once: single updates and events, uploads, segments, waits for jobs, bulk
 runs. Each row has a number of its own, and what its call said of it is kept. At the end that is held
 against what the sandbox holds, row by row:
@@ -21,6 +22,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import signal
 import statistics
 import subprocess
@@ -57,6 +59,7 @@ from benchmarks.soak_work import DONE, REFUSED, UNKNOWN, Said, Work
 ROOT = Path(__file__).parent.parent
 RATE = 60
 SHARE = 0.05
+STEPS = (5, 30)
 FAULTS: list[Fault] = [
     Reset(after="headers"),
     Reset(),
@@ -82,7 +85,10 @@ def serve(rate: float) -> None:
     async def forever() -> None:
         async with Sandbox(rate_limit=rate, job_seconds=1.0, list_lag=0.3, seed=7) as sandbox:
             print(json.dumps([sandbox.credentials, sandbox.token]), flush=True)
-            await asyncio.Event().wait()
+            chance = random.Random(7)
+            while True:
+                await asyncio.sleep(chance.uniform(*STEPS))
+                sandbox.job_clock = chance.choice([-3600, -90, -2, 0, 0, 2, 90, 3600])
 
     asyncio.run(forever())
 
