@@ -230,16 +230,17 @@ async def test_what_http_cannot_carry_is_refused(
 
 
 async def test_a_limit_lower_than_the_pace_is_kept_to_without_a_failed_call() -> None:
+    # So low that a busy machine sends faster than that.
     async with (
-        Sandbox(rate_limit=40) as sandbox,
+        Sandbox(rate_limit=10) as sandbox,
         AppcuesClient(**sandbox.credentials, throttle=Pace(200)) as client,
         asyncio.TaskGroup() as group,
     ):
-        for _ in range(90):
+        for _ in range(30):
             group.create_task(client.segments.list())
     refused = sum(request.status == 429 for request in sandbox.requests)
-    assert 1 <= refused <= 20
-    assert sum(request.status == 200 for request in sandbox.requests) == 90
+    assert 1 <= refused <= 30
+    assert sum(request.status == 200 for request in sandbox.requests) == 30
 
 
 async def test_a_throttle_of_ones_own_is_asked_for_each_attempt(sandbox: Sandbox) -> None:
