@@ -238,6 +238,8 @@ def account() -> Iterator[Sandbox]:
         yield sandbox
 
 
+# The debug mode of asyncio makes it slow, and a busy machine much slower.
+@pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_no_secret_is_anywhere_that_it_could_be_seen(
     account: Sandbox, caplog: pytest.LogCaptureFixture, tmp_path: Path
