@@ -376,11 +376,7 @@ class _Repeats:
         unsafe = self.request.endpoint.repeat is Repeat.UNSAFE
         if self.maybe_applied and unsafe and not isinstance(error, OutcomeUnknown):
             # Whatever the last attempt met, an earlier one may have been applied.
-            error = OutcomeUnknown(
-                f"{error}{UNSETTLED}",
-                reply=error.reply,
-                problem=error.problem,
-            )
+            error = OutcomeUnknown(f"{error}{UNSETTLED}", reply=error.reply, problem=error.problem)
         elif self.maybe_applied and error.delivery is Delivery.NOT_SENT:
             error.delivery = Delivery.UNKNOWN
         error.attempts = tuple(self.history)

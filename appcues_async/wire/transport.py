@@ -70,15 +70,7 @@ class _Dropped(Exception):  # noqa: N818
     """A connection that broke, under a name that aiohttp does not send again on."""
 
 
-_FAILURES: Final = (
-    ClientError,
-    OSError,
-    ValueError,
-    BadBody,
-    FileNotWritten,
-    _Dropped,
-    TooLarge,
-)
+_FAILURES: Final = (ClientError, OSError, ValueError, BadBody, FileNotWritten, _Dropped, TooLarge)
 """Errors that an attempt may end with; a TimeoutError is an OSError."""
 
 
