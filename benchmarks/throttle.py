@@ -263,7 +263,7 @@ async def steady(scenario: Scenario, peer: Callable[[Sandbox], Any]) -> Result:
     taken = sum(one.status == 200 and one.arrived - started >= scenario.since for one in seen)
     first = scenario.limit if scenario.since == 0 else 0
     result.goodput = (taken - first) / scenario.allowed()
-    result.refused = sum(one.status == 429 for one in seen) / len(seen)
+    result.refused = sum(one.status == 429 for one in seen) / max(1, len(seen))
     return result
 
 
