@@ -318,7 +318,8 @@ class DiskStore:
     # --- the file --------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._locks = Locks(locks_of(self.path))
+        with told(self.path):
+            self._locks = Locks(locks_of(self.path))
         with self._locks.turn():
             self._connection()
         with self._change() as db:

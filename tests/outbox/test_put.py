@@ -135,3 +135,9 @@ async def test_an_outbox_that_is_not_open_says_so(client: AppcuesClient) -> None
     outbox = client.outbox()
     with pytest.raises(RuntimeError, match="not open"):
         await outbox.track("u1", "Signed up")
+
+
+async def test_a_folder_that_is_not_there_is_said(client: AppcuesClient, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="there is no such file or folder"):
+        async with client.outbox(tmp_path / "nowhere" / "outbox.db"):
+            pass
