@@ -50,5 +50,5 @@ PROGRAMS: Final = [
     for one in PYTHON
     if re.search(r"^asyncio.run\(", one.text, flags=re.MULTILINE) and one not in TESTS
 ]
-WEB_APPS: Final = [one for one in PYTHON if "app = " in one.text and one not in PROGRAMS]
+WEB_APPS: Final = [one for one in PYTHON if "app = " in one.text and one not in [*PROGRAMS, *TESTS]]
 AIRFLOW: Final = [one for one in PYTHON if "from airflow" in one.text]
