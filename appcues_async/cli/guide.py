@@ -8,11 +8,12 @@ import re
 import sys
 from collections.abc import Collection
 from importlib.resources import files
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.markdown import Markdown
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.markdown import Markdown, TableElement
+from rich.table import Table
 
 from appcues_async.cli.failures import USAGE, CommandFailed
 from appcues_async.cli.output import writing
@@ -54,6 +55,21 @@ def show(
     _write(pages[name].read_text(encoding="utf-8"))
 
 
+class _WholeTable(TableElement):
+    """A table that breaks words which are too long for it, where rich cuts them."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for part in super().__rich_console__(console, options):
+            if isinstance(part, Table):
+                for column in part.columns:
+                    column.overflow = "fold"
+            yield part
+
+
+class _Page(Markdown):
+    elements: ClassVar = {**Markdown.elements, "table_open": _WholeTable}
+
+
 def _listed(pages: Collection[str]) -> str:
     return ", ".join(sorted({*pages} - {_INDEX}))
 
@@ -75,7 +91,7 @@ def _write(text: str) -> None:
             print(text, end="")
             return
         console = Console()
-        page = Markdown(_LINK.sub(_named, text), hyperlinks=False)
+        page = _Page(_LINK.sub(_named, text), hyperlinks=False)
         # less shows colours, and ends at once where a page fits the screen, unless it is told otherwise.
         os.environ.setdefault("LESS", "-FRX")
         with console.pager(styles=not console.no_color):

@@ -31,6 +31,18 @@ def test_a_topic_that_is_like_none_is_told_the_pages(command: Command) -> None:
     assert "Pages: bulk," in message
 
 
+def test_a_narrow_terminal_cuts_no_name(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    paged: list[str] = []
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("pydoc.pager", paged.append)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LESS", "-FRX")
+    assert command("guide", "endpoints").code == 0
+    (text,) = paged
+    assert "client" in text
+    assert "…" not in text
+
+
 def test_a_terminal_gets_it_rendered_through_its_pager(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
