@@ -13,6 +13,7 @@ from appcues_async import AppcuesClient, BulkFailed, InvalidInput
 from appcues_async.notices import Notice, OutboxStalled
 from appcues_async.outbox import journal as outbox_journal
 from appcues_async.outbox import sender as outbox_sender
+from appcues_async.outbox import tables
 from appcues_async.recovery import ownership
 from appcues_async.sandbox import Answer, Hold, JobPlan, Reset, Sandbox, Stall
 from tests.outbox.conftest import SOONER, names, open_client, until, uploads
@@ -139,13 +140,13 @@ async def test_a_sender_that_fails_half_way_is_taken_up(
 ) -> None:
     monkeypatch.setattr(outbox_sender, "_RECOVER", 0.05)
     told: list[Notice] = []
-    whole = getattr(outbox_journal.tables, step)
+    whole = getattr(tables, step)
 
     def fail(*_: object) -> None:
-        monkeypatch.setattr(outbox_journal.tables, step, whole)
+        monkeypatch.setattr(tables, step, whole)
         raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(outbox_journal.tables, step, fail)
+    monkeypatch.setattr(tables, step, fail)
     async with client.outbox(path, every=60, on_notice=told.append) as outbox:
         await outbox.track("u1", "Signed up")
         await outbox.update_profile("u1", {"plan": "pro"})
