@@ -54,9 +54,9 @@ async def client(sandbox: Sandbox) -> AsyncIterator[AppcuesClient]:
         yield opened
 
 
-def wait_until(reached: Callable[[], bool]) -> None:
+def wait_until(reached: Callable[[], bool], seconds: float = 10) -> None:
     """Waits for what happens in another thread or process."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline
         time.sleep(0.005)

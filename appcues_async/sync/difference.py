@@ -1,6 +1,6 @@
 """What a source and a state differ in, found in SQLite as the source goes by.
 
-A few hundred rows are looked up at a time. Of those that are as they were nothing is kept but one bit;
+A few hundred rows are looked up at a time. Of those that are as they were nothing is kept but one byte;
 the others are listed in a table of their own, which SQLite keeps on disk.
 """
 
@@ -18,6 +18,8 @@ __all__ = ["AT_ONCE", "Counts", "Difference"]
 AT_ONCE: Final = 500
 """Rows that are looked up together."""
 
+_MISSES: Final = 20
+"""Times in a row that rows are looked for in the order of ids in vain before that is given up."""
 _CACHE: Final = 8_192
 """KiB of pages of the lists that stay in memory."""
 _TABLES: Final = """
@@ -80,7 +82,8 @@ class Difference:
             self._db.execute(statement)
         (last,) = self._db.execute("SELECT max(number) FROM rows").fetchone()
         self._next = 0 if last is None else int(last) + 1
-        self._seen = bytearray((self._next >> 3) + 1)
+        self._seen = bytearray(self._next + 1)
+        self._misses = 0
 
     def compare(self, ids: Sequence[str], digests: Sequence[bytes] | None = None) -> Sequence[int]:
         """Looks up the next rows of the source, any number of them.
@@ -103,6 +106,8 @@ class Difference:
 
     def _compare(self, ids: Sequence[str], digests: Sequence[bytes] | None) -> Sequence[int]:
         content = [MEMBER] * len(ids) if digests is None else digests
+        if self._is_as_it_was(ids, content):
+            return ()
         last = dict(zip(ids, range(len(ids)), strict=True))
         marks = ",".join("?" * len(last))
         found = self._db.execute(
@@ -131,15 +136,36 @@ class Difference:
         self._rows += len(ids)
         return indexes
 
+    def _is_as_it_was(self, ids: Sequence[str], content: Sequence[bytes]) -> bool:
+        """Whether these rows are all of a stretch of the state, in its order, and as they were.
+
+        Most are where sources come in the order of their ids, and that is seen in a third of the time.
+        """
+        if self._full or self._misses >= _MISSES or not ids or ids[0] > ids[-1]:
+            return False
+        found = self._db.execute(
+            "SELECT id, digest, number FROM rows WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+            (ids[0], ids[-1], len(ids) + 1),
+        ).fetchall()
+        if [row_id for row_id, _, _ in found] != ids:
+            self._misses += 1
+            return False
+        self._misses = 0
+        if [digest for _, digest, _ in found] != content:
+            return False
+        self._rows += len(ids)
+        if self._see(found):
+            # They may be listed; the last ones take their place.
+            self._rows -= len(ids)
+            return False
+        return True
+
     def _see(self, found: Sequence[tuple[str, bytes | None, int]]) -> Sequence[str]:
         """Notes that these are in the source; returns those that were noted before."""
-        seen, again = self._seen, []
-        for row_id, _, number in found:
-            byte, bit = number >> 3, 1 << (number & 7)
-            if seen[byte] & bit:
-                again.append(row_id)
-            else:
-                seen[byte] |= bit
+        seen = self._seen
+        again = [row_id for row_id, _, number in found if seen[number]]
+        for _, _, number in found:
+            seen[number] = 1
         self._known += len(found) - len(again)
         self._again = self._again or bool(again)
         return again
@@ -201,7 +227,7 @@ class Difference:
         """Lists the ids that the state holds and the source does not."""
         seen = self._seen
         found = self._db.execute("SELECT id, number FROM rows")
-        gone = ((row_id,) for row_id, number in found if not seen[number >> 3] >> (number & 7) & 1)
+        gone = ((row_id,) for row_id, number in found if not seen[number])
         self._db.execute("BEGIN")
         self._db.executemany("INSERT INTO gone (id) VALUES (?)", gone)
         self._db.execute("COMMIT")
