@@ -85,6 +85,7 @@ def test_a_small_body_is_shown_whole(command: Command, account: Sandbox, users: 
     assert out.splitlines() == [
         f"POST {account.url}/{ROUTE}/import/profiles",
         "Accept: application/json",
+        "Accept-Encoding: gzip, deflate",
         "Content-Type: text/csv",
         "",
         "user_id,plan",
@@ -98,7 +99,7 @@ def test_of_a_large_body_its_size_and_first_row_are_shown(
 ) -> None:
     users.write_text("user_id,plan\n" + "007,pro\n" * 1000, encoding="utf-8")
     out = command("import", "profiles", users, "--dry-run").out
-    assert out.splitlines()[4:] == ["user_id,plan", "007,pro", "... 8,013 bytes in all"]
+    assert out.splitlines()[5:] == ["user_id,plan", "007,pro", "... 8,013 bytes in all"]
 
 
 def test_of_a_file_upload_the_file_is_shown_and_not_the_form_around_it(
