@@ -88,16 +88,17 @@ def all_trials(fault: dict[str, Any]) -> list[tuple[Trial, list[Cell]]]:
 
 
 def usual_trials(fault: dict[str, Any]) -> list[tuple[Trial, list[Cell]]]:
-    """Every endpoint under the fault once, and one of each kind under a fault that stays."""
+    """One endpoint of each kind under the fault, once and for good, and a third of the others once."""
     kinds: set[tuple[Any, ...]] = set()
     chosen = []
-    for trial, cells in all_trials(fault):
+    for place, (trial, cells) in enumerate(all_trials(fault), list(FAULTS.values()).index(fault)):
         row = trial.row
         method = row["endpoint"].split()[0]
         reconciled = trial.on_unknown == "reconcile"
         made = row.get("makes") if reconciled else None
         kind = (method, row["repeat"], row["answer"], trial.on_unknown, trial.always, made)
-        if kind not in kinds or not (trial.always or reconciled or fault.get("kin")):
+        is_usual = not (trial.always or reconciled or fault.get("kin"))
+        if kind not in kinds or (is_usual and place % 3 == 0):
             chosen.append((trial, cells))
         kinds.add(kind)
     return chosen
@@ -113,7 +114,7 @@ BY_NAME: Final = pytest.mark.parametrize(
 
 
 @BY_NAME
-def test_every_endpoint_ends_as_the_table_says(name: str, tmp_path: Path) -> None:
+def test_endpoints_of_each_kind_end_as_the_table_says(name: str, tmp_path: Path) -> None:
     tried = usual_trials(FAULTS[name])
     assert len(tried) > 10
     assert find_misses(tried, tmp_path) == []
