@@ -54,7 +54,7 @@ async def client(sandbox: Sandbox) -> AsyncIterator[AppcuesClient]:
         yield opened
 
 
-def wait_until(reached: Callable[[], bool], seconds: float = 10) -> None:
+def wait_until(reached: Callable[[], bool], seconds: float = 30) -> None:
     """Waits for what happens in another thread or process."""
     deadline = time.monotonic() + seconds
     while not reached():
