@@ -85,6 +85,7 @@ def _model(cls: type[M], converter: cattrs.Converter) -> Callable[[Any, Any], M]
     """
     names = {field.name for field in attrs.fields(cls)} - {"extra"}
     defaulted = {field.name for field in attrs.fields(cls) if field.default is not attrs.NOTHING}
+    guard: Any = attrs.fields_dict(cls)["extra"].converter
     fill = make_dict_structure_fn(cls, converter, extra=override(omit=True))
 
     def structure(value: Any, _: Any) -> M:
@@ -101,7 +102,7 @@ def _model(cls: type[M], converter: cattrs.Converter) -> Callable[[Any, Any], M]
         }
         if unknown:
             # The model is made here and seen by nobody yet, so filling it in is no change to it.
-            object.__setattr__(model, "extra", unknown)
+            object.__setattr__(model, "extra", unknown if guard is None else guard(unknown))
         return model
 
     return structure

@@ -359,6 +359,13 @@ def test_json_is_written_in_utf_8_without_blanks() -> None:
     assert encode({"name": "é", "n": 1}) == '{"name":"é","n":1}'.encode()
 
 
+def test_links_in_unknown_fields_of_a_job_are_not_shown() -> None:
+    link = "https://files.example.com/x?X-Amz-Signature=feedface"
+    job = read_job(reply({"id": "1", "file": link, "started_at": link, "events": [{"a": link}]}))
+    assert job.extra == {"file": link, "started_at": link}
+    assert "feedface" not in repr(job)
+
+
 @pytest.mark.parametrize("depth", [500, 990, 1_000, 100_000])
 def test_json_of_any_depth_is_read_or_an_unexpected_reply(depth: int) -> None:
     body = '[{"id":"1","attributes":' * depth + "1" + "}]" * depth
