@@ -87,7 +87,7 @@ def _refusal_of(error: Exception, name: str) -> InvalidInput | None:
         )
     if "FileExpired" in kinds or status in {412, 416}:
         return InvalidInput(f"{name} has changed since the run began; run it again")
-    if isinstance(error, FileNotFoundError) or status in {404, 410}:
+    if status in {404, 410} or (isinstance(error, FileNotFoundError) and not _is_of_web(chain)):
         return InvalidInput(f"there is no {name}; check its name, and that of its bucket or host")
     if isinstance(error, PermissionError) or status in {401, 403}:
         return InvalidInput(
@@ -105,6 +105,11 @@ def _refusal_of(error: Exception, name: str) -> InvalidInput | None:
     return InvalidInput(f"{name} cannot be read: {what}{fix}")
 
 
+def _is_of_web(chain: list[BaseException]) -> bool:
+    """Whether fsspec says of a server that could not be asked, or failed, that there is no file."""
+    return any(type(one).__module__.startswith("aiohttp") for one in chain)
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and what caused it: stores wrap one in another."""
     for _ in range(8):
@@ -118,12 +123,11 @@ def _status_of(chain: list[BaseException]) -> int | None:
     for one in chain:
         answer = getattr(one, "response", None)
         meta = answer.get("ResponseMetadata", {}) if isinstance(answer, dict) else {}
-        for found in (
-            meta.get("HTTPStatusCode"),
-            *(getattr(one, name, None) for name in ("status", "status_code", "code")),
-        ):
-            if isinstance(found, int) and 100 <= found < 600:
-                return found
+        names = (name for name in ("status", "status_code", "code") if name in dir(one))
+        # Of several, the first is the one that is not outdated.
+        found = meta.get("HTTPStatusCode") or getattr(one, next(names, ""), None)
+        if isinstance(found, int) and 100 <= found < 600:
+            return found
     return None
 
 
@@ -137,5 +141,7 @@ def _in_words(error: BaseException) -> str:
         if isinstance(answer, dict):
             code = code or answer.get("Error", {}).get("Code")
         code = code or getattr(one, "error_code", None)
+    if isinstance(error, FileNotFoundError) and len(chain) > 1:
+        error = chain[1]
     word = code if isinstance(code, str) and code.isidentifier() else type(error).__name__
     return word if status is None or word == str(status) else f"{word} ({status})"
