@@ -139,7 +139,7 @@ async def test_every_endpoint_that_is_declared_has_a_row() -> None:
 
 
 def test_every_command_has_a_row_or_sends_what_another_row_has() -> None:
-    others: set[tuple[str, ...]] = {("request",), ("demo",), ("guide",), ("status",)}
+    others: set[tuple[str, ...]] = {("request",), ("demo",), ("guide",), ("status",), ("mcp",)}
     others |= {("jobs", "download"), ("jobs", "watch"), ("sync", "segment"), ("sync", "profiles")}
     # These send nothing, or nothing to the account.
     local = {"journal", "outbox", "profiles", "sandbox"}
