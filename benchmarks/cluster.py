@@ -12,6 +12,7 @@ Run: python benchmarks/cluster.py [MEGABYTES [CHUNKS]]; the extras dask and clou
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import resource
 import subprocess
@@ -191,6 +192,7 @@ async def from_s3(url: str, path: Path, client: Client) -> None:
     except ImportError:
         print("(c) left out: moto and s3fs are not installed")
         return
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = ThreadedMotoServer(port=0, verbose=False)
     moto.start()
     try:
