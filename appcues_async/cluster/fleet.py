@@ -28,6 +28,8 @@ _PATIENCE: Final = 30.0
 """Seconds to wait for a first worker, or for another where all have gone."""
 _QUICK: Final = 10.0
 """Seconds that a question to workers may take."""
+_SILENT: Final = f"did not answer within {_QUICK:.0f} s"
+_NOTHING: Final = object()
 _NAMED: Final = 5
 """Workers that one message names."""
 
@@ -257,8 +259,10 @@ class Fleet:
             for worker, why in await self._greet(
                 {one: threads for one, threads in new.items() if one not in self._unfit}
             ):
-                log.warning("worker %s is not used: it %s", worker, why)
-                self._unfit.add(worker)
+                # One that is busy, or has just begun, is asked again at the next look.
+                if why != _SILENT:
+                    log.warning("worker %s is not used: it %s", worker, why)
+                    self._unfit.add(worker)
             async with self._changed:
                 self._changed.notify_all()
 
@@ -295,7 +299,7 @@ class Fleet:
             greetings |= await self._ask(greet, self._account, workers=same)
         problems = []
         for address, threads in found.items():
-            said = greetings.get(address, ConnectionError("it cannot be reached"))
+            said = greetings.get(address)
             why = _differs(said) or (said.problem if isinstance(said, Greeting) else None)
             if why is not None:
                 problems.append((address, why))
@@ -307,17 +311,24 @@ class Fleet:
     async def _ask(
         self, function: Callable[[Any], Any], argument: Any, *, workers: Sequence[str]
     ) -> dict[str, Any]:
-        if not workers:
-            return {}
+        # Each by itself: one that has just died is not to hold up the others.
+        async with asyncio.TaskGroup() as group:
+            asked = {
+                worker: group.create_task(self._ask_one(function, argument, worker))
+                for worker in workers
+            }
+        answers = {worker: one.result() for worker, one in asked.items()}
+        return {worker: answer for worker, answer in answers.items() if answer is not _NOTHING}
+
+    async def _ask_one(self, function: Callable[[Any], Any], argument: Any, worker: str) -> Any:
         try:
             async with asyncio.timeout(_QUICK):
-                return dict(
-                    await self._client.run(
-                        function, argument, workers=list(workers), on_error="return"
-                    )
+                said = await self._client.run(
+                    function, argument, workers=[worker], on_error="return"
                 )
+                return said[worker]
         except (OSError, TimeoutError, RuntimeError, KeyError):
-            return {}
+            return _NOTHING
 
 
 def _differs(said: object) -> str | None:
@@ -328,8 +339,10 @@ def _differs(said: object) -> str | None:
             return None if theirs == mine else f"has appcues-async {theirs}, not {mine}"
         case ImportError() | AttributeError():
             return f"lacks this package ({said}); install appcues-async[dask]=={version()} there"
+        case None | OSError() | TimeoutError():
+            return _SILENT
         case _:
-            return f"did not answer ({type(said).__name__}: {said})"
+            return f"cannot be asked ({type(said).__name__}: {said})"
 
 
 def _again(error: ConnectionFailed) -> ConnectionFailed:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -25,14 +26,21 @@ async def cluster() -> AsyncIterator[LocalCluster]:
     """Two workers of four threads."""
     from distributed import LocalCluster
 
-    async with LocalCluster(
+    running = LocalCluster(
         n_workers=2,
         threads_per_worker=4,
         processes=False,
         dashboard_address=":0",
         asynchronous=True,
-    ) as running:
+    )
+    with warnings.catch_warnings():
+        # A disk that is slow at the moment is nobody's fault.
+        warnings.simplefilter("ignore", UserWarning)
+        await running
+    try:
         yield running
+    finally:
+        await running.close()
 
 
 @pytest.fixture

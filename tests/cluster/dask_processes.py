@@ -46,13 +46,13 @@ class DaskProcesses:
             *("worker", "--scheduler-file", str(found), "--nworkers", str(WORKERS)),
             *("--nthreads", "4", "--host", "127.0.0.1", "--local-directory", str(self.folder)),
         )
-        self._client = Client(scheduler_file=str(found), timeout=60, set_as_default=False)
+        self._client = Client(scheduler_file=str(found), timeout=150, set_as_default=False)
         self.pids()
 
     def pids(self) -> dict[str, int]:
         """The processes of the workers by their addresses, once all are there."""
         assert self._client is not None
-        self._client.wait_for_workers(WORKERS, timeout=60)
+        self._client.wait_for_workers(WORKERS, timeout=150)
         return dict(self._client.run(os.getpid))
 
     def kill_scheduler(self) -> None:
