@@ -14,20 +14,18 @@ from attrs import frozen
 
 from appcues_async.api.imports import IMPORT_EVENTS, IMPORT_PROFILES
 from appcues_async.bulk.journal.run_journal import OnStep
-from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.resource import check_names
 from appcues_async.bulk.spec import Account
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.clock import sleep_on
 from appcues_async.errors import (
     AppcuesError,
-    BulkFailed,
     InvalidInput,
     OutboxPending,
-    OutcomeUnknown,
 )
 from appcues_async.notices import Listener, OutboxClosed, notify
 from appcues_async.outbox.disk import DiskStore
+from appcues_async.outbox.failures import bulk_failed
 from appcues_async.outbox.limits import Limits, OnFull
 from appcues_async.outbox.memory import MemoryStore
 from appcues_async.outbox.rows import KindName, Rows
@@ -235,7 +233,7 @@ class Outbox:
                 )
             await sleep_on(clock, _LOOK)
         if pending.aside:
-            raise _bulk_failed(pending.aside)
+            raise bulk_failed(pending.aside)
 
     async def failed(self) -> Sequence[FailedBatch]:
         """Lists the rows that are kept aside, by their batches, each with the reason.
@@ -371,37 +369,3 @@ def _seconds(value: object, name: str, above: float | None = None) -> float:
         rule = "a number of seconds" if above is None else f"a number of seconds above {above:.0f}"
         raise InvalidInput(f"{name} is {shown(value)}; it must be {rule}")
     return float(value)  # type: ignore[arg-type]
-
-
-def _bulk_failed(aside: Sequence[FailedBatch]) -> BulkFailed:
-    """The error of rows that are kept aside."""
-    outcomes = [_outcome_of(one) for one in aside]
-    report = Report(
-        kind="rows",
-        rows=sum(one.rows for one in aside),
-        outcomes=outcomes,
-        read_to_end=True,
-    )
-    first = aside[0]
-    return BulkFailed(
-        f"{report.rows:,} rows of the outbox are kept aside, the first {first.rows:,} ({first.kind}) as "
-        f"{first.status}: {first.reason}; outbox.failed() lists them, and `appcues-async outbox retry` "
-        "sends them again",
-        report,
-    )
-
-
-def _outcome_of(failed: FailedBatch) -> Outcome:
-    error: AppcuesError = AppcuesError(failed.reason)
-    if failed.status == "unknown":
-        error = OutcomeUnknown(failed.reason, chunk=failed.batch)
-    return Outcome(
-        chunk=failed.batch,
-        source=f"outbox, {failed.kind}",
-        first=1,
-        last=failed.rows,
-        rows=failed.rows,
-        size=0,
-        status=failed.status,
-        error=error,
-    )
