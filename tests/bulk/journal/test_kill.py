@@ -11,21 +11,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
-from appcues_async.bulk.journal.file import read_journal
 from appcues_async.bulk.journal.run_journal import Step
-from appcues_async.sandbox import Answer, Close, Reset, Sandbox, Stall
-from appcues_async.sandbox.faults import Fault
+from appcues_async.sandbox import Sandbox, Stall
+from tests.bulk.journal.kills import (
+    WORLDS,
+    assert_done,
+    assert_each_once,
+    lose_answers,
+    world,
+    written,
+)
 from tests.conftest import wait_until
 
-COUNT = 600
 STEPS: tuple[Step, ...] = get_args(Step)
 
 WORKER = """
@@ -54,29 +56,10 @@ async def main():
 asyncio.run(main())
 """
 
-WORLDS: dict[str, dict[str, Any]] = {
-    "as documented": {},
-    "lists that lag by a second": {"list_lag": 1.0},
-    "job names of another make": {"list_lag": 1.0, "job_names": {"import_events": "Events 1/2"}},
-    "a request limit": {"rate_limit": 20},
-}
-
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Path:
     return tmp_path / "journal.db"
-
-
-def written(path: Path, user: str = "u") -> Path:
-    line = '{{"user_id":"{}{:04}","name":"Paid","timestamp":"2026-07-14T12:00:00Z"}}\n'
-    path.write_text("".join(line.format(user, number) for number in range(COUNT)))
-    return path
-
-
-@contextmanager
-def world(name: str, seed: int = 0) -> Iterator[Sandbox]:
-    with Sandbox(seed=seed, **{"rate_limit": None, "job_seconds": 0.1, **WORLDS[name]}) as sandbox:
-        yield sandbox
 
 
 def begin(
@@ -105,26 +88,6 @@ def finish(sandbox: Sandbox, events: Path, journal: Path) -> None:
 
 def has_upload(sandbox: Sandbox, *, applied: bool) -> bool:
     return any(one.method == "POST" and one.applied is applied for one in sandbox.requests)
-
-
-def assert_each_once(sandbox: Sandbox, *users: str) -> None:
-    times = Counter(event["user_id"] for event in sandbox.events)
-    assert times == {f"{user}{number:04}": 1 for user in users or ("u",) for number in range(COUNT)}
-
-
-def assert_done(journal: Path) -> None:
-    assert {chunk["status"] for chunk in read_journal(journal).chunks} == {"completed"}
-
-
-def lose_answers(sandbox: Sandbox, seed: int, share: float = 0.3) -> None:
-    """Has the server apply a request and lose its answer, or not apply it; each in some cases."""
-    draw = random.Random(seed)
-    faults: list[Fault] = [
-        *(Reset(applied=True), Reset(), Close(applied=True), Reset(after="headers")),
-        *(Answer(502, applied=True), Answer(503), Answer(429), Stall("headers", seconds=0.3)),
-    ]
-    for fault in draw.sample(faults, len(faults)):
-        sandbox.faults.add(fault, method="POST", path="/import/events", probability=share, times=2)
 
 
 @pytest.mark.long
