@@ -56,6 +56,18 @@ def wait_for_upload(sandbox: Sandbox, command: subprocess.Popen[str]) -> None:
         time.sleep(0.01)
 
 
+def finish(sandbox: Sandbox, folder: Path) -> None:
+    """Gives the command again, and once more where the server refuses a chunk at each attempt."""
+    said = ""
+    for _ in range(5):
+        command = begin(sandbox, folder)
+        _, said = command.communicate(timeout=120)
+        if command.returncode == 0:
+            return
+        assert "refused: " in said or '"status": 50' in said, said
+    pytest.fail(said)
+
+
 def kill_and_repeat(folder: Path, seed: int) -> Counter[str]:
     """Ends the command one to three times, and gives it again until it says that all is done."""
     draw, seen = random.Random(seed), Counter[str]()
@@ -82,13 +94,7 @@ def kill_and_repeat(folder: Path, seed: int) -> Counter[str]:
             # It may have ended by then, with a chunk that the server refused as often as it was asked.
             assert command.returncode in {ended, -sent, 0, 5, 6}, said
             seen[sent.name if command.returncode in {ended, -sent} else "too late"] += 1
-        for _ in range(5):
-            command = begin(sandbox, folder)
-            _, said = command.communicate(timeout=120)
-            if command.returncode == 0:
-                break
-            assert "refused: " in said or '"status": 50' in said, said
-        assert command.returncode == 0, said
+        finish(sandbox, folder)
         assert_each_once(sandbox)
     assert_done(folder / "journal.db")
     return seen
