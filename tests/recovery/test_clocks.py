@@ -97,8 +97,8 @@ class Cell:
         alone = self.other == "none"
         if self.measured:
             return self.other == "beside" or (not alone and self.moved)
-        # A chunk whose 202 was heard shows the clock as well.
-        return not alone or (self.applied and self.chunks == 1)
+        # Of several chunks, another one may have been under way as well.
+        return not alone or self.applied or self.chunks > 1
 
 
 BOTH = (True, False)
@@ -224,7 +224,7 @@ async def test_clocks_that_differ_double_and_lose_nothing_in_the_whole_matrix(
     tmp_path: Path,
 ) -> None:
     draw = random.Random(11)
-    cells = [cell for _ in range(3) for cell in cells_of(draw, ALL)]
+    cells = [cell for _ in range(2) for cell in cells_of(draw, ALL)]
     ends = await run_cells(cells, tmp_path)
     assert ends["cells"] == len(cells)
     print(dict(ends))
