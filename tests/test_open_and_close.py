@@ -69,6 +69,17 @@ async def test_after_it_was_closed_every_resource_says_so(name: str) -> None:
         await CALLS[name](client)
 
 
+@pytest.mark.parametrize("name", ["import_profiles", "import_events"])
+async def test_a_run_that_is_awaited_after_its_client_was_closed_says_so(
+    sandbox: Sandbox, name: str
+) -> None:
+    async with AppcuesClient(**sandbox.credentials) as client:
+        run = getattr(client.bulk, name)([{"user_id": "1"}], on_failure="report")
+    with pytest.raises(RuntimeError, match="not open: use it in `async with`"):
+        await run
+    assert run.report.outcomes == []
+
+
 async def test_a_name_that_is_no_resource_is_no_attribute() -> None:
     assert not hasattr(closed(), "pagination")
     assert not hasattr(CustomerIOClient("site", "key"), "users")

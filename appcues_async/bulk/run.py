@@ -98,6 +98,7 @@ class BulkRun:
         Raises:
             BulkFailed: At the end, unless all went well.
             InvalidInput: A source is refused or cannot be read.
+            RuntimeError: The client is not open any more.
         """
         self._begin()
         while (outcome := await self._next()) is not None:
@@ -113,6 +114,7 @@ class BulkRun:
             BulkFailed: The source was not read to its end, or not every row of it was taken.
             InvalidInput: A source is refused or cannot be read; `report` is on it, as on whatever else
                 the source raises.
+            RuntimeError: The client is not open any more.
         """
         task = self._begin()
         try:
@@ -156,6 +158,8 @@ class BulkRun:
     async def _run(self) -> None:
         began = self._clock.time()
         try:
+            # It may have been closed since the run was made.
+            self._spec.uploader.check()
             if not self._report.cancelled:
                 await self._open()
                 self._progress.start_run()

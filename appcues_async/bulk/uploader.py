@@ -81,6 +81,14 @@ class ChunkUploader:
         """The same with its ids."""
         return self._endpoint.request(**self._ids).path  # type: ignore[arg-type]
 
+    def check(self) -> None:
+        """Makes sure that the client is open, on this loop and in this process.
+
+        Raises:
+            RuntimeError: It is not.
+        """
+        self._starter.sender.connections.check()
+
     def send_through(self, transport: Transport) -> None:
         """Makes the attempts to send chunks elsewhere; all else is asked from here."""
         sender = evolve(self._starter.sender, transport=transport)

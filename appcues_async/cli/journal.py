@@ -35,7 +35,7 @@ async def show_(
 ) -> None:
     """Show the runs of a journal, and how far each of their chunks is.
 
-    A chunk is planned, at intent (perhaps sent), accepted, completed, failed, refused, or unknown.
+    A chunk is PLANNED, at INTENT (perhaps sent), ACCEPTED, COMPLETED, FAILED, REFUSED, or UNKNOWN.
     Of an unknown one the jobs that may be its own are listed, with their counts. Nothing is sent, and no
     credentials are needed; a run that is under way is not disturbed. CSV has the chunks.
 
@@ -43,7 +43,7 @@ async def show_(
     """
     shown = await asyncio.to_thread(read_journal, file)
     runs = [_run(run, shown) for run in shown.runs]
-    chunks = [_with_moments(chunk) for chunk in shown.chunks]
+    chunks = [{**_with_moments(chunk), "status": _status_of(chunk)} for chunk in shown.chunks]
     match output:
         case "json":
             about = {name: shown.about[name] for name in ("account", "origin")}
@@ -120,8 +120,8 @@ def _age_of(text: str) -> timedelta:
 def _run(run: dict[str, Any], shown: Shown) -> dict[str, Any]:
     mine = [chunk for chunk in shown.chunks if chunk["run"] == run["run"]]
     counts = {
-        status: sum(chunk["status"] == status for chunk in mine)
-        for status in dict.fromkeys(chunk["status"] for chunk in mine)
+        status: sum(_status_of(chunk) == status for chunk in mine)
+        for status in dict.fromkeys(map(_status_of, mine))
     }
     status = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     return {
@@ -130,6 +130,11 @@ def _run(run: dict[str, Any], shown: Shown) -> dict[str, Any]:
         "rows": sum(chunk["rows"] for chunk in mine),
         "status": status if run["read_to_end"] else f"{status or 'nothing'} so far",
     }
+
+
+def _status_of(chunk: dict[str, Any]) -> str:
+    """How far a chunk is, in the API's own spelling where it has a word for it."""
+    return str(chunk["status"]).upper()
 
 
 def _with_moments(row: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_a_table_shows_runs_and_chunks(command: Command, journal: Path, users: P
     shown = command("journal", "show", journal)
     assert shown.code == 0
     assert "account sandbox-account at http://127.0.0.1" in shown.out
-    for words in (str(users), "1 completed", "the rows", "1 refused", "BadRequest (400)"):
+    for words in (str(users), "1 COMPLETED", "the rows", "1 REFUSED", "BadRequest (400)"):
         assert words in shown.out, words
     assert "import/profiles" in shown.out
 
@@ -45,7 +45,7 @@ def test_json_has_all_of_it(command: Command, journal: Path, users: Path) -> Non
     assert shown["account"] == "sandbox-account"
     first, second = shown["runs"]
     assert first["sources"] == [str(users)]
-    assert (first["rows"], first["status"], second["status"]) == (2, "1 completed", "1 refused")
+    assert (first["rows"], first["status"], second["status"]) == (2, "1 COMPLETED", "1 REFUSED")
     assert first["started"].endswith("+00:00")
     chunk, refused = shown["chunks"]
     assert (chunk["completed"], chunk["failed"], refused["job"]) == (2, 0, None)
@@ -53,7 +53,7 @@ def test_json_has_all_of_it(command: Command, journal: Path, users: Path) -> Non
 
 def test_csv_has_the_chunks(command: Command, journal: Path) -> None:
     rows = [*csv.DictReader(io.StringIO(command("journal", "show", journal, "-o", "csv").out))]
-    assert [row["status"] for row in rows] == ["completed", "refused"]
+    assert [row["status"] for row in rows] == ["COMPLETED", "REFUSED"]
 
 
 def test_it_changes_nothing(command: Command, journal: Path) -> None:
@@ -93,7 +93,7 @@ def unknown(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("how", "status"), [("--applied", "1 completed"), ("--resend", "1 planned")]
+    ("how", "status"), [("--applied", "1 COMPLETED"), ("--resend", "1 PLANNED")]
 )
 def test_an_unknown_chunk_is_settled_by_hand(
     command: Command, unknown: Path, how: str, status: str
