@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping
-from datetime import UTC, datetime
-
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from appcues_async.models import Job, JobEvent
+from appcues_async.models import Job
 from appcues_async.recovery.evidence import (
     Claim,
     Finding,
@@ -21,47 +15,20 @@ from appcues_async.recovery.evidence import (
     reaches_back,
     telling_name,
 )
-from appcues_async.recovery.job_clock import Clocks, ClockSkew, Measurement
-from appcues_async.recovery.ownership import LocalOwners
-
-EVENTS = "import/events"
-BEGAN = 1_000_000.5
-ENDED = 1_000_010.0
-NOW = ENDED + 20
-HERE = "our clock"
-AGREES = Clocks(id=HERE, now=NOW, date=ClockSkew(0, 0))
-"""The `Date` of replies is that of our clock, and nothing was measured."""
-
-
-def heard(at: float, ahead: float = 0.0, clock: str = HERE) -> Measurement:
-    """An own job that was accepted at that time."""
-    return Measurement(clock=clock, sent=at, heard=at, stamp=float(int(at + ahead)))
-
-
-def measured(ahead: float, *times: float) -> Clocks:
-    """The clock that stamps jobs was so far ahead at these times."""
-    found = [heard(at, ahead) for at in times]
-    return attrs.evolve(AGREES, measurements=found)
-
-
-def claim(**changes: object) -> Claim:
-    mine = Claim(kind=EVENTS, began=BEGAN, ended=ENDED, clock=HERE, answerable=False)
-    return attrs.evolve(mine, **changes)  # type: ignore[arg-type]
-
-
-def job(job_id: str = "job-1", *, start: float | None = BEGAN, **changes: object) -> Job:
-    started_at = None if start is None else datetime.fromtimestamp(start, UTC)
-    running = Job(id=job_id, name="Import Events", status="IN_PROGRESS", started_at=started_at)
-    return attrs.evolve(running, **changes)  # type: ignore[arg-type]
-
-
-def ended(one: Job, counts: Mapping[str, int] | None = None, status: str = "COMPLETED") -> Job:
-    event = JobEvent(name="Ended", attributes=counts or {})
-    return attrs.evolve(one, status=status, events=(event,))
-
-
-def counted(completed: int, failed: int = 0, **more: int) -> dict[str, int]:
-    return {"ingestions_completed": completed, "ingestions_failed": failed, **more}
+from appcues_async.recovery.job_clock import Clocks
+from tests.recovery.judged import (
+    AGREES,
+    BEGAN,
+    ENDED,
+    EVENTS,
+    NOW,
+    claim,
+    counted,
+    ended,
+    heard,
+    job,
+    measured,
+)
 
 
 def finding(mine: Claim, *jobs: Job, owned: Owned | None = None, settled: bool = True) -> Finding:
@@ -304,145 +271,3 @@ def test_the_end_of_a_job_may_rule_out_a_rival_alone() -> None:
     owned = Owned(claims=[claim(rows=20, id="rival")])
     assert finding(claim(), job(), owned=owned) is Finding.OPEN
     assert finding(claim(), ended(job(), counted(10)), owned=owned) is Finding.FOUND
-
-
-@attrs.frozen
-class World:
-    """What really happened, and what is known of it."""
-
-    claims: list[Claim]
-    made: dict[str, str]
-    jobs: list[Job]
-    owned: Owned
-    clocks: Clocks
-
-
-@st.composite
-def worlds(draw: st.DrawFn, *, outsiders: bool) -> World:
-    """Requests of two endpoints, each applied or not, on a server whose clocks may be wrong."""
-    ahead = draw(st.sampled_from([0.0, -300.0, 2.0, 300.0, 90_000.0]))
-    date = draw(st.sampled_from([0.0, -300.0, 300.0]))
-    looks = draw(st.sampled_from([(), (BEGAN - 60,), (BEGAN + 200,), (BEGAN - 60, BEGAN + 200)]))
-    clocks = attrs.evolve(measured(ahead, *looks), date=ClockSkew(date - 1, date + 1))
-    varying = draw(st.booleans())
-    claims: list[Claim] = []
-    jobs: list[Job] = []
-    made: dict[str, str] = {}
-    mine: dict[str, str] = {}
-
-    def start(at: float, kind: str, rows: int) -> Job:
-        number = len(jobs)
-        name = f"Job {number}" if varying else kind
-        one = job(f"job-{number}", start=float(int(at + ahead)), name=name)
-        if draw(st.booleans()):
-            lost = draw(st.integers(0, rows))
-            one = ended(one, counted(rows - lost, lost)) if draw(st.booleans()) else ended(one)
-        jobs.append(one)
-        return one
-
-    for number in range(draw(st.integers(1, 4))):
-        kind = draw(st.sampled_from([EVENTS, "export/events"]))
-        began = BEGAN + draw(st.floats(0, 100))
-        rows = draw(st.integers(1, 3))
-        known = draw(st.booleans())
-        done = began + draw(st.floats(0, 30))
-        one = Claim(
-            kind=kind,
-            began=began,
-            ended=done,
-            clock=HERE,
-            rows=rows if known else None,
-            id=str(number),
-        )
-        claims.append(one)
-        if draw(st.booleans()):
-            made[one.id] = start(
-                began + draw(st.floats(0, 90)) * (done - began) / 90, kind, rows
-            ).id
-    for _ in range(draw(st.integers(0, 2))):
-        kind = draw(st.sampled_from([EVENTS, "export/events"]))
-        mine[start(BEGAN + draw(st.floats(-50, 100)), kind, 2).id] = kind
-    if outsiders:
-        for _ in range(draw(st.integers(0, 2))):
-            start(BEGAN + draw(st.floats(-50, 100)), "import/profiles", 2)
-    owners = LocalOwners()
-    for job_id, kind in mine.items():
-        owners.own(job_id, Claim(kind=kind, began=BEGAN), BEGAN)
-    owners.record_seen({one.id: one for one in jobs})
-    known_now = attrs.evolve(owners.whose([one.id for one in jobs]), claims=claims)
-    return World(claims, made, jobs, known_now, clocks)
-
-
-@given(worlds(outsiders=True), st.booleans())
-def test_an_own_job_that_is_listed_is_never_missed_and_never_taken_for_another(
-    world: World, settled: bool
-) -> None:
-    for one in world.claims:
-        if one.id in world.made:
-            verdict = judge(one, world.jobs, world.owned, world.clocks, settled=settled)
-            assert verdict.finding is not Finding.ABSENT
-            if verdict.finding is Finding.FOUND:
-                assert [found.id for found in verdict.jobs] == [world.made[one.id]]
-
-
-@given(worlds(outsiders=False), st.integers())
-def test_requests_of_one_account_never_take_each_others_jobs(world: World, seed: int) -> None:
-    order = list(world.claims)
-    random.Random(seed).shuffle(order)
-    owned = world.owned
-    for one in order:
-        verdict = judge(one, world.jobs, owned, world.clocks, settled=True)
-        if verdict.finding is Finding.FOUND:
-            assert verdict.jobs[0].id == world.made.get(one.id)
-            owned = attrs.evolve(
-                owned,
-                jobs={**owned.jobs, verdict.jobs[0].id: ""},
-                claims=[other for other in owned.claims if other is not one],
-            )
-        elif verdict.finding is Finding.ABSENT:
-            assert one.id not in world.made
-            owned = attrs.evolve(
-                owned, claims=[other for other in owned.claims if other is not one]
-            )
-
-
-def test_the_name_of_a_job_that_was_found_proves_nothing() -> None:
-    owners = LocalOwners()
-    owners.own("job-1", claim(), NOW, certain=False)
-    owners.own("job-1", claim(), NOW)
-    owners.record_seen({"job-1": job()})
-    assert owners.whose(["job-1"]).names == {}
-    assert "job-1" in owners.whose(["job-1"]).jobs
-
-
-def test_an_abandoned_request_stays_a_rival_for_some_minutes() -> None:
-    owners = LocalOwners()
-    owners.abandon(claim(id="loose"), ENDED)
-    owners.open(claim(id="soon"), ENDED + 599)
-    owners.close(claim(id="soon"), ENDED + 700)
-    assert [one.id for one in owners.whose([]).claims] == []
-
-
-def test_an_abandoned_request_stays_a_rival_of_those_that_were_open_then() -> None:
-    owners = LocalOwners()
-    owners.abandon(claim(id="loose"), ENDED)
-    owners.open(claim(id="open"), ENDED + 599)
-    owners.close(claim(id="late"), ENDED + 700)
-    assert [one.id for one in owners.whose([]).claims] == ["loose", "open"]
-
-
-def test_own_jobs_are_forgotten_when_no_request_can_meet_them() -> None:
-    owners = LocalOwners()
-    for number in range(30_000):
-        owners.own(f"job-{number}", claim(), BEGAN + number)
-    left = owners.whose([f"job-{number}" for number in range(30_000)]).jobs
-    assert 10_000 <= len(left) <= 11_000
-    assert "job-29999" in left
-
-
-def test_own_jobs_are_kept_for_a_request_that_is_still_open() -> None:
-    owners = LocalOwners()
-    owners.open(claim(), BEGAN)
-    for number in range(30_000):
-        owners.own(f"job-{number}", claim(), BEGAN + number)
-    assert len(owners.whose([f"job-{number}" for number in range(30_000)]).jobs) == 30_000
