@@ -57,11 +57,6 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture
-def journal(tmp_path: Path) -> Path:
-    return tmp_path / "journal.db"
-
-
 def begin(
     sandbox: Sandbox, events: Path, journal: Path, step: str = "none", chunk: int = 1
 ) -> subprocess.Popen[str]:
