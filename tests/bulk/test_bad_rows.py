@@ -103,7 +103,7 @@ async def test_one_byte_that_is_no_utf_8_rejects_its_row_and_no_other(
         CSV + b"1000,caf\xe9\n1001,pro\n", on_failure="report"
     )
     assert (report.rows, report.accepted) == (1002, 1001)
-    assert "no CSV in UTF-8" in report.rejects[0].reason
+    assert "not UTF-8 at byte 8" in report.rejects[0].reason
     with pytest.raises(InvalidInput, match="is not UTF-8 at byte"):
         await client.bulk.import_profiles(
             "user_id,café\n1,pro\n".encode("latin-1"), on_failure="report"

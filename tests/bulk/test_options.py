@@ -63,5 +63,5 @@ async def test_an_option_that_does_not_exist_is_named_with_the_one_that_was_mean
     wrong: dict[str, Any] = {"chunk_byte": 10}
     with pytest.raises(TypeError, match=r"import_events\(\).*'chunk_byte'.*'chunk_bytes'"):
         client.bulk.import_events(CSV, **wrong)
-    with pytest.raises(TypeError, match=r"'zzz'; it takes concurrency, chunk_bytes"):
+    with pytest.raises(TypeError, match=r"'zzz'; it takes .*concurrency, chunk_bytes"):
         client.bulk.add_user_ids("1", CSV, zzz=1)  # type: ignore[call-arg]

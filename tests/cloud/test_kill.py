@@ -8,7 +8,7 @@ import pytest
 
 from appcues_async.bulk.journal.run_journal import Step
 from appcues_async.sandbox import Sandbox
-from tests.bulk.journal.test_kill import (
+from tests.bulk.journal.kills import (
     COUNT,
     STEPS,
     assert_done,

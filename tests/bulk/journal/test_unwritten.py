@@ -126,14 +126,17 @@ async def test_what_could_not_be_written_for_a_while_is_written_at_the_end(
 ) -> None:
     move, beat = Journal.move, Journal.beat
     beats: list[float] = []
+    refused: list[int] = []
 
     def full(self: Journal, run: Any, number: int, status: Any, now: float, **values: Any) -> None:
         if status == "accepted" and not beats:
+            refused.append(number)
             raise InvalidInput("the disk is full")
         move(self, run, number, status, now, **values)
 
     def note(self: Journal, now: float) -> None:
-        beats.append(now)
+        if refused:
+            beats.append(now)
         beat(self, now)
 
     monkeypatch.setattr(run_journal, "HEARTBEAT", 0.05)
