@@ -3,17 +3,49 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
+
+import pytest
 
 from appcues_async.bulk.journal.file import read_journal
+from appcues_async.bulk.journal.run_journal import Step
 from appcues_async.sandbox import Answer, Close, Reset, Sandbox, Stall
 from appcues_async.sandbox.faults import Fault
 
 COUNT = 600
+STEPS: tuple[Step, ...] = get_args(Step)
+
+WORKER = """
+import asyncio, os, signal, sys
+from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
+from appcues_async.bulk.resource import with_steps
+
+step, chunk, path, journal, url = sys.argv[1:6]
+
+def on_step(passed, number):
+    print(passed, number, flush=True)
+    if (passed, number) == (step, int(chunk)):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+async def main():
+    async with AppcuesClient(
+        "sandbox-account", "sandbox-key", "sandbox-secret", base_url=url,
+        retry=RetryPolicy(base=0.01, cap=0.05), timeouts=Timeouts(settle=2, budget=20),
+        polling=PollPolicy(first=0, low=0.02, high=0.1, grace=0.1),
+    ) as client:
+        report = await with_steps(client.bulk, on_step).import_events(
+            path, journal=journal, chunk_bytes=9_000, concurrency=2
+        )
+        assert report.ok, report.summary()
+
+asyncio.run(main())
+"""
 
 WORLDS: dict[str, dict[str, Any]] = {
     "as documented": {},
@@ -53,3 +85,27 @@ def lose_answers(sandbox: Sandbox, seed: int, share: float = 0.3) -> None:
     ]
     for fault in draw.sample(faults, len(faults)):
         sandbox.faults.add(fault, method="POST", path="/import/events", probability=share, times=2)
+
+
+def begin(
+    sandbox: Sandbox, events: Path, journal: Path, step: str = "none", chunk: int = 1
+) -> subprocess.Popen[str]:
+    arguments = [step, str(chunk), str(events), str(journal), sandbox.url]
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", WORKER, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(sandbox: Sandbox, events: Path, journal: Path) -> None:
+    """Runs it again, and once more where the server has refused a chunk as often as it is asked."""
+    said = ""
+    for _ in range(4):
+        worker = begin(sandbox, events, journal)
+        _, said = worker.communicate(timeout=50)
+        if worker.returncode == 0:
+            return
+        assert "refused: POST import/events" in said, said
+    pytest.fail(said)

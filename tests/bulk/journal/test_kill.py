@@ -8,77 +8,25 @@ from __future__ import annotations
 
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from appcues_async.bulk.journal.run_journal import Step
 from appcues_async.sandbox import Sandbox, Stall
 from tests.bulk.journal.kills import (
+    STEPS,
     WORLDS,
     assert_done,
     assert_each_once,
+    begin,
+    finish,
     lose_answers,
     world,
     written,
 )
 from tests.conftest import wait_until
-
-STEPS: tuple[Step, ...] = get_args(Step)
-
-WORKER = """
-import asyncio, os, signal, sys
-from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
-from appcues_async.bulk.resource import with_steps
-
-step, chunk, path, journal, url = sys.argv[1:6]
-
-def on_step(passed, number):
-    print(passed, number, flush=True)
-    if (passed, number) == (step, int(chunk)):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-async def main():
-    async with AppcuesClient(
-        "sandbox-account", "sandbox-key", "sandbox-secret", base_url=url,
-        retry=RetryPolicy(base=0.01, cap=0.05), timeouts=Timeouts(settle=2, budget=20),
-        polling=PollPolicy(first=0, low=0.02, high=0.1, grace=0.1),
-    ) as client:
-        report = await with_steps(client.bulk, on_step).import_events(
-            path, journal=journal, chunk_bytes=9_000, concurrency=2
-        )
-        assert report.ok, report.summary()
-
-asyncio.run(main())
-"""
-
-
-def begin(
-    sandbox: Sandbox, events: Path, journal: Path, step: str = "none", chunk: int = 1
-) -> subprocess.Popen[str]:
-    arguments = [step, str(chunk), str(events), str(journal), sandbox.url]
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", WORKER, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(sandbox: Sandbox, events: Path, journal: Path) -> None:
-    """Runs it again, and once more where the server has refused a chunk as often as it is asked."""
-    said = ""
-    for _ in range(4):
-        worker = begin(sandbox, events, journal)
-        _, said = worker.communicate(timeout=50)
-        if worker.returncode == 0:
-            return
-        assert "refused: POST import/events" in said, said
-    pytest.fail(said)
 
 
 def has_upload(sandbox: Sandbox, *, applied: bool) -> bool:
