@@ -417,7 +417,7 @@ class AppcuesClient(Openable["_Opened"]):
 
 
 class _Opened(Opened):
-    """What a client holds while it is open."""
+    """Everything that a client holds while it is open."""
 
     def __init__(
         self, wire: Opened, watcher: Watcher, owners: LocalOwners, inquiries: Inquiries

@@ -31,7 +31,7 @@ class Activity:
     """`client.activity`: a user's events and profile in one request, version 1."""
 
     def __init__(self, sender: Sender) -> None:
-        """Is made by the client.
+        """Sends nothing yet.
 
         Args:
             sender: Sends.

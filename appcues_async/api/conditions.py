@@ -54,7 +54,7 @@ class Condition:
         return Condition(both, conjunction)
 
     def members(self, conjunction: str) -> tuple[Condition, ...]:
-        """What a conjunction joins here; a chain of one is flat, not lists in lists."""
+        """The conditions that a conjunction joins; a chain of one is flat, not lists in lists."""
         return self.parts if self.conjunction == conjunction else (self,)
 
     def as_list(self) -> list[Any]:
@@ -76,7 +76,7 @@ class Field:  # noqa: PLW1641 - `==` makes a condition, by which nothing can be 
     __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
-        """Is made by `where`.
+        """Names a field; use `where`.
 
         Args:
             name: The field's name.

@@ -218,7 +218,7 @@ class _Creation(RecoverableRequest[Segment]):
 
 
 def _text_of(name: str, description: str | None) -> tuple[str, str]:
-    """What identifies a segment, without what a server may write in another way."""
+    """The text that identifies a segment, without what a server may write in another way."""
     return name.strip(), (description or "").strip()
 
 

@@ -50,7 +50,7 @@ class BulkMemory:
             return True
 
     def release(self, rows: int, *, unsafe: bool) -> None:
-        """Gives the row count of a settled chunk to whoever wants it."""
+        """Releases the row count of a settled chunk."""
         with self._mutex:
             self._held[rows, unsafe] -= 1
             if not self._held[rows, unsafe]:

@@ -78,7 +78,7 @@ class RowCounts:
         self._memory.hold(rows, unsafe=self._unsafe, shared=True)
 
     def release(self, rows: int) -> None:
-        """Gives a row count back."""
+        """Releases a row count."""
         self._memory.release(rows, unsafe=self._unsafe)
 
     async def _taken(self) -> tuple[frozenset[int], frozenset[int]]:

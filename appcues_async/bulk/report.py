@@ -28,7 +28,7 @@ _SHOWN: Final = 5
 
 @frozen(kw_only=True)
 class Retried:
-    """What came of sending the rows of a failed chunk again, in parts (`retry_failed`).
+    """The result of sending the rows of a failed chunk again, in parts (`retry_failed`).
 
     Attributes:
         jobs: How many more jobs that took.
@@ -215,7 +215,7 @@ class Report:
 
     @property
     def failures(self) -> list[AppcuesError]:
-        """What went wrong with its chunks, in their order."""
+        """The failures of its chunks, in their order."""
         found = [one.failure for one in self.outcomes]
         return [failure for failure in found if failure is not None]
 

@@ -63,7 +63,7 @@ BulkSource: TypeAlias = (
 
 
 class BulkOptions(ReadingOptions, total=False):
-    """What every method of `client.bulk` takes beside its source; all of it by name, all of it optional.
+    """The options of every method of `client.bulk`; all by name, all optional.
 
     How sources are read, `ReadingOptions` says.
 

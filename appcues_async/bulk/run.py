@@ -73,7 +73,7 @@ class BulkRun:
 
     @property
     def report(self) -> Report:
-        """What the run has come to so far."""
+        """The report so far."""
         report, counter = self._report, self._counter
         report.rows, report.rejected = counter.rows, counter.rejected
         report.rejects = list(counter.rejects)
@@ -176,7 +176,7 @@ class BulkRun:
             await self._close()
 
     async def _close(self) -> None:
-        """Gives up all that the run holds, whatever becomes of one part of it."""
+        """Releases everything that the run holds, even where one part fails to close."""
         async with AsyncExitStack() as stack:
             stack.callback(self._ended.put_nowait, None)
             stack.push_async_callback(asyncio.to_thread, self._reader.close)

@@ -31,12 +31,12 @@ class Slot:
             self.room, self.taken = room, True
 
     def leave(self) -> None:
-        """Gives it to the next, unless it is kept or was given already."""
+        """Releases the slot, unless it is kept or was released already."""
         if not self.kept:
             self._give_back()
 
     def end(self) -> None:
-        """Gives it to the next, if it was not given already."""
+        """Releases the slot, kept or not."""
         self.kept = False
         self._give_back()
 

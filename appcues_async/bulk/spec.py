@@ -49,7 +49,7 @@ class Account:
 
 @frozen(kw_only=True)
 class RunSpec:
-    """What a run is to do.
+    """Everything that a run needs to know before it begins.
 
     Attributes:
         call: The call that made the run, for messages.

@@ -68,7 +68,7 @@ class ChunkUploader:
 
     @property
     def owners(self) -> LocalOwners:
-        """What this process knows of the account's jobs."""
+        """The jobs and requests of the account that this process knows."""
         return self._starter.owners
 
     @property
@@ -96,7 +96,7 @@ class ChunkUploader:
 
     @property
     def transport(self) -> Transport:
-        """What makes the attempts."""
+        """The transport that makes the attempts."""
         return self._starter.sender.transport
 
     def begin(self, journal: RunJournal, group: asyncio.TaskGroup) -> None:

@@ -54,7 +54,7 @@ class Crew(Protocol):
 
 @frozen(kw_only=True)
 class Assignment:
-    """What workers do for a run.
+    """The part of a run that workers do.
 
     Attributes:
         sources: What it reads, as far as that is known; None for what comes by once.

@@ -29,7 +29,7 @@ class FailedChunk:
 
 @frozen
 class SegmentReport:
-    """What was sent, and what of it failed.
+    """The chunks of ids that were sent, and those of them that failed.
 
     A request that succeeded shows that Customer.io took its ids, not that each is somebody's: it
     ignores those that it does not know, without a word.

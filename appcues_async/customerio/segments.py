@@ -32,7 +32,7 @@ class Segments:
     """`cio.segments`: manual segments, and who is in them."""
 
     def __init__(self, sender: Sender) -> None:
-        """Is made by the client.
+        """Sends nothing yet.
 
         Args:
             sender: Sends.

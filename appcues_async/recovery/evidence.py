@@ -42,7 +42,7 @@ RECENT: Final = 3600.0
 
 @frozen(kw_only=True)
 class Claim:
-    """What is known of one POST that may have started a job.
+    """One POST that may have started a job, as far as it is known.
 
     Attributes:
         kind: The endpoint's route, such as `import/events`.
@@ -122,7 +122,7 @@ class Owned:
 
 
 class Finding(enum.Enum):
-    """What a look at the jobs has shown."""
+    """The outcome of one look at the jobs."""
 
     FOUND = "found"
     """One job is left, and nobody else may own it."""
@@ -136,7 +136,7 @@ class Finding(enum.Enum):
 
 @frozen
 class Verdict:
-    """What a look at the jobs has shown.
+    """The outcome of one look at the jobs, with the jobs that are left.
 
     Attributes:
         finding: The finding.

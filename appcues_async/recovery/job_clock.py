@@ -101,7 +101,7 @@ class Window:
 
 @frozen(kw_only=True)
 class Clocks:
-    """What is known of all clocks at one moment.
+    """Everything known of all clocks at one moment.
 
     Attributes:
         id: Which clock `now` is of; see `Clock.id`.

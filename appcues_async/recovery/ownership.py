@@ -182,7 +182,7 @@ class LocalOwners:
             )
 
     def measurements(self) -> tuple[Measurement, ...]:
-        """What is known of the clock that stamps jobs."""
+        """The measurements of the clock that stamps jobs."""
         with self._mutex:
             return tuple(self._measurements)
 
@@ -295,14 +295,14 @@ def stamp_of(job: Seen) -> float | None:
 
 
 def measurement_of(claim: Claim, stamp: float) -> Measurement | None:
-    """What an own job shows of the clock that stamps jobs; None if its 202 was not heard."""
+    """Measures the clock that stamps jobs by an own job; None if its 202 was not heard."""
     if claim.ended is None:
         return None
     return Measurement(clock=claim.clock, sent=claim.began, heard=claim.ended, stamp=stamp)
 
 
 def _measured(heard: Mapping[str, Claim], listed: Mapping[str, Seen]) -> list[Measurement]:
-    """What the own jobs of a journal show of it."""
+    """Measures it by the own jobs of a journal."""
     found = (
         measurement_of(claim, stamp)
         for job_id, claim in heard.items()

@@ -47,7 +47,7 @@ class JobHandle:
 
     @property
     def token(self) -> str:
-        """What `client.jobs.resume` takes, here or in another process; holds no credentials."""
+        """Names the job for `client.jobs.resume`, here or in another process; holds no credentials."""
         return self._watch.address.token
 
     @property

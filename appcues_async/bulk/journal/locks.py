@@ -142,7 +142,7 @@ class Locks:
                 _unlock(self._locks.file, _TURN)
 
     def close(self) -> None:
-        """Gives up what was taken here."""
+        """Releases every lock that was taken here."""
         with _mutex:
             for number in self._mine:
                 _unlock(self._locks.file, number)

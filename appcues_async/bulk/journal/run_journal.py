@@ -220,7 +220,7 @@ class RunJournal:
             await self._call(self._journal.finish, self.run, chunks)
 
     async def claim_before(self, record: ChunkRecord) -> Claim:
-        """What is known of the request of a chunk that another process was about to send."""
+        """Reads the claim of a chunk that another process was about to send."""
         return await self._call(self._journal.claim_of, self.run, record, self._key.kind)
 
     def claim_id(self, number: int) -> str:
@@ -296,7 +296,7 @@ class RunJournal:
             self._on_step(step, number)
 
     async def close(self) -> None:
-        """Gives the run up to whoever wants it next; waits for what is being written."""
+        """Releases the run, once everything under way is written."""
         closing = self._thread.submit(self._end, self.now())
         try:
             await asyncio.shield(asyncio.wrap_future(closing))
@@ -340,7 +340,7 @@ class RunJournal:
 
 
 def end_of(outcome: Outcome) -> tuple[ChunkState, dict[str, Any]]:
-    """What a chunk becomes by its end, and what is known of it then."""
+    """The state of a chunk at its end, and the values that go with it."""
     job, error, retried = outcome.job, outcome.error, outcome.retried
     values: dict[str, Any] = {
         "rejected": None,
@@ -359,7 +359,7 @@ def end_of(outcome: Outcome) -> tuple[ChunkState, dict[str, Any]]:
 
 
 async def _digest_of(body: ChunkBody) -> str | None:
-    """What a body in memory is; of a plain file, its stamp says as much."""
+    """The digest of a body in memory; None for a plain file, which its stamp identifies."""
     if isinstance(body, FilePieces):
         return None
     if isinstance(body, HeldRows):

@@ -129,7 +129,7 @@ class PreparedSource:
 
     @property
     def fingerprint(self) -> tuple[int, int] | tuple[int, str] | None:
-        """What a journal knows its content by: that of a file, or of an object of a store."""
+        """The fingerprint that a journal keeps of its content: that of a file, or of a stored object."""
         return self.source.stamp if isinstance(self.source, StoredObject) else self.stamp
 
     @property
