@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import frozen
 
+from appcues_async.bulk.journal.tables import TABLES
 from appcues_async.errors import InvalidInput
 
 __all__ = [
@@ -37,43 +38,13 @@ __all__ = [
 T = TypeVar("T")
 
 VERSION: Final = 2
-"""The version of the tables below."""
+"""The version of the tables."""
 _APPLICATION: Final = 0x41504355
 """What marks a SQLite file as a journal: `APCU`."""
 _PATIENCE: Final = 30.0
 """Seconds to wait for another process that is writing."""
 _MAKING: Final = 1.0
 """Seconds that another process takes at the most to make one."""
-
-_TABLES: Final = """
-CREATE TABLE journal (id TEXT NOT NULL, origin TEXT NOT NULL, account TEXT NOT NULL, made REAL NOT NULL);
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY, kind TEXT NOT NULL, unsafe INTEGER NOT NULL, endpoint TEXT NOT NULL,
-    sources TEXT NOT NULL, fingerprint TEXT NOT NULL, options TEXT NOT NULL, limits TEXT NOT NULL,
-    started REAL NOT NULL, chunks INTEGER, UNIQUE (endpoint, sources)
-);
-CREATE TABLE stints (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, pid INTEGER NOT NULL,
-    host TEXT NOT NULL, started REAL NOT NULL, heartbeat REAL NOT NULL, alive REAL NOT NULL,
-    ended REAL,
-    before TEXT NOT NULL
-);
-CREATE TABLE chunks (
-    run INTEGER NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL, first INTEGER NOT NULL,
-    last INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, digest TEXT,
-    status TEXT NOT NULL, stint INTEGER, intent_at REAL, times TEXT, job TEXT,
-    certain INTEGER NOT NULL, completed INTEGER, failed INTEGER, requests_failed INTEGER, error TEXT,
-    candidates TEXT, rejected TEXT,
-    PRIMARY KEY (run, number)
-) WITHOUT ROWID;
-CREATE INDEX chunks_by_job ON chunks (job);
-CREATE INDEX chunks_by_status ON chunks (status, rows);
-CREATE TABLE requests (
-    id INTEGER PRIMARY KEY, run INTEGER NOT NULL, number INTEGER NOT NULL, rows INTEGER NOT NULL,
-    times TEXT NOT NULL, job TEXT
-);
-CREATE INDEX requests_by_job ON requests (job);
-"""
 
 
 @frozen
@@ -322,7 +293,7 @@ def _make(db: sqlite3.Connection, about: tuple[str, str, str, float]) -> None:
     try:
         # Another process may have been quicker.
         if not db.execute("PRAGMA application_id").fetchone()[0]:
-            for statement in filter(str.strip, _TABLES.split(";")):
+            for statement in filter(str.strip, TABLES.split(";")):
                 db.execute(statement)
             db.execute("INSERT INTO journal VALUES (?, ?, ?, ?)", about)
             db.execute(f"PRAGMA user_version = {VERSION}")
