@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import pytest
 
 from appcues_async.sandbox import Sandbox, Stall
-from tests.bulk.journal.test_kill import (
+from tests.bulk.journal.kills import (
     assert_done,
     assert_each_once,
     lose_answers,
