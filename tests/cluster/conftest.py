@@ -7,7 +7,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,7 +26,7 @@ async def cluster() -> AsyncIterator[LocalCluster]:
     """Two workers of four threads."""
     from distributed import LocalCluster
 
-    running = LocalCluster(
+    running: Any = LocalCluster(
         n_workers=2,
         threads_per_worker=4,
         processes=False,
