@@ -135,7 +135,8 @@ class _Cells(Sequence[list[str]]):
         return len(self._lines)
 
     def __getitem__(self, index: Any) -> Any:
-        return self._lines[index].split(",")
+        line: Any = self._lines[index]
+        return line.split(",")
 
 
 def _split(block: bytes, header: Sequence[str]) -> tuple[list[str], list[list[str]]] | None:
