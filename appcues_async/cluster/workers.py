@@ -109,7 +109,8 @@ class DaskWorkers:
         account = Account(address.origin, address.account_id)
         clock = SystemClock()
         async with AsyncExitStack() as stack:
-            client = await self._own_client()
+            # Its close() says that it may return nothing to wait for; an asynchronous one does not.
+            client: Any = await self._own_client()
             stack.push_async_callback(client.close)
             fleet = Fleet(
                 client,
