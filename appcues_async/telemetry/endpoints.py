@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from attrs import define, field
@@ -60,14 +60,11 @@ Endpoints: TypeAlias = dict[tuple[str, str, str], Endpoint]
 """By origin, method and route."""
 
 
-class Call(NamedTuple):
-    """The call that the running task makes."""
-
-    span: Span
-    endpoint: Endpoint
-
+Call: TypeAlias = tuple[Span | None, Endpoint]
+"""A call's span, None where nothing records it, and what it asks for."""
 
 current_call: Final[ContextVar[Call | None]] = ContextVar("appcues_async_call", default=None)
+"""The call that the running task makes."""
 
 
 def describe_endpoint(origin: str, method: str, route: str) -> Endpoint:

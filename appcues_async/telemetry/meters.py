@@ -7,6 +7,7 @@ from typing import Any, Final
 from weakref import WeakKeyDictionary, WeakSet
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
+from opentelemetry.trace import Span
 
 from appcues_async import logs
 from appcues_async.notices import (
@@ -21,7 +22,7 @@ from appcues_async.notices import (
 )
 from appcues_async.outbox.sender import OutboxSender
 from appcues_async.outbox.store import Waiting
-from appcues_async.telemetry.endpoints import Endpoints, current_call
+from appcues_async.telemetry.endpoints import Endpoint, Endpoints, current_call
 from appcues_async.telemetry.patches import Patches
 from appcues_async.wire.throttle import LocalThrottle
 
@@ -93,7 +94,14 @@ class Meters:
     def _beside_log(self, log: Callable[[Notice], None]) -> Callable[[Notice], None]:
         def heard(notice: Notice) -> None:
             log(notice)
-            notify(self._take, notice)
+            if type(notice) is not ReplyReceived:
+                notify(self._take, notice)
+            elif (call := current_call.get()) is not None:
+                # By far the most frequent one goes the shortest way.
+                try:
+                    self._replied(notice, *call)
+                except Exception:  # noqa: BLE001 - it is told, and the work goes on
+                    logs.log.exception("a request could not be measured")
 
         return heard
 
@@ -114,8 +122,6 @@ class Meters:
 
     def _take(self, notice: Notice) -> None:
         match notice:
-            case ReplyReceived():
-                self._replied(notice)
             case AttemptFailed():
                 self._failed(notice)
             case PauseBegan():
@@ -129,21 +135,20 @@ class Meters:
             case _:
                 pass
 
-    def _replied(self, notice: ReplyReceived) -> None:
-        call = current_call.get()
-        if call is None:
-            return
+    def _replied(self, notice: ReplyReceived, span: Span | None, endpoint: Endpoint) -> None:
         status = notice.status
-        outcome = call.endpoint.ended(status, str(status) if status >= 400 else None)
+        outcome = endpoint.ended(status, str(status) if status >= 400 else None)
         self._duration.record(notice.seconds, outcome.attributes)
-        call.span.set_attribute("http.response.status_code", status)
-        if notice.number > 1:
-            call.span.set_attribute("http.request.resend_count", notice.number - 1)
+        if span is not None:
+            span.set_attribute("http.response.status_code", status)
+            if notice.number > 1:
+                span.set_attribute("http.request.resend_count", notice.number - 1)
 
     def _failed(self, notice: AttemptFailed) -> None:
         call = current_call.get()
         if call is None:
             return
+        span, endpoint = call
         told: dict[str, str | int | float] = {
             "error.type": notice.error,
             "appcues.attempt.number": notice.number,
@@ -154,8 +159,9 @@ class Meters:
             told["http.response.status_code"] = notice.status
         else:
             # One that was answered is counted with its answer.
-            call.endpoint.ended(None, notice.error)
-        call.span.add_event("attempt failed", told)
+            endpoint.ended(None, notice.error)
+        if span is not None:
+            span.add_event("attempt failed", told)
 
     def _changed(self, notice: JobChanged) -> None:
         job = notice.job

@@ -15,7 +15,7 @@ from appcues_async.bulk.run import BulkRun
 from appcues_async.errors import AppcuesError
 from appcues_async.outbox.kind_sender import KindSender
 from appcues_async.sync.run import SyncRun
-from appcues_async.telemetry.endpoints import Call, Endpoints, current_call, describe_endpoint
+from appcues_async.telemetry.endpoints import Endpoints, current_call, describe_endpoint
 from appcues_async.telemetry.patches import Patches
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.request import Request, Server
@@ -76,11 +76,15 @@ def traced_call(
         span = tracer.start_span(
             endpoint.name, kind=SpanKind.CLIENT, attributes=endpoint.attributes
         )
-        token = None
-        if span.get_span_context().is_valid:
-            # Without an SDK there is nothing that could be the parent of anything.
-            token = context.attach(trace.set_span_in_context(span))
-        call = current_call.set(Call(span, endpoint))
+        if not span.get_span_context().is_valid:
+            # Without an SDK there is nothing to record, and nothing that could be a parent.
+            call = current_call.set((None, endpoint))
+            try:
+                return await send(self, request, *args, **kwargs)
+            finally:
+                current_call.reset(call)
+        token = context.attach(trace.set_span_in_context(span))
+        call = current_call.set((span, endpoint))
         try:
             return await send(self, request, *args, **kwargs)
         except BaseException as error:
@@ -88,8 +92,7 @@ def traced_call(
             raise
         finally:
             current_call.reset(call)
-            if token is not None:
-                context.detach(token)
+            context.detach(token)
             span.end()
 
     return traced
