@@ -253,7 +253,7 @@ def _show(report: Report, files: Sequence[InputSource], options: Options, *, wai
 def rows_of(
     outcomes: Iterable[Outcome], files: Iterable[InputSource], names: Sequence[str]
 ) -> list[dict[str, Any]]:
-    """What is shown of chunks.
+    """Makes the rows that show chunks.
 
     Args:
         outcomes: How they ended.

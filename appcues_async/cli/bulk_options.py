@@ -20,7 +20,7 @@ __all__ = ["BULK_DEFAULTS", "BulkOptions"]
 @Parameter(name="*")
 @frozen(kw_only=True)
 class BulkOptions(ReadingOptions):
-    """What every command takes that sends rows.
+    """Options of every command that sends rows.
 
     Attributes:
         check: How much of each row is checked.

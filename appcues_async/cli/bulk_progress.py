@@ -71,7 +71,7 @@ class Stage:
 
 @define(eq=False)
 class Course:
-    """What the notices of one or several bulk runs come to.
+    """The state of one or several bulk runs, as their notices tell it.
 
     Attributes:
         clock: Tells seconds.

@@ -19,7 +19,7 @@ __all__ = ["rehearsed"]
 
 @contextmanager
 def rehearsed(form: Form, rehearsal: Rehearsal | None = None) -> Iterator[ClientSession]:
-    """Gives a session to open a client with, and shows at the end what would have been sent.
+    """Yields a session to open a client with, and shows at the end the requests that it took in.
 
     Args:
         form: How it is shown.

@@ -1,4 +1,4 @@
-"""What went wrong, as a message and an exit code."""
+"""Errors as a message and an exit code."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _code_in_bulk(error: AppcuesError) -> int:
 
 
 def message_of(error: AppcuesError) -> str:
-    """What an error says, with the commands to go on with in place of the methods."""
+    """Returns the text of an error, with commands in place of methods to go on with."""
     if isinstance(error, JobPending):
         said = str(error).partition(". client.")[0]
         return f"{said}; go on with: appcues-async jobs wait TOKEN"

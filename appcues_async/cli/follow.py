@@ -112,7 +112,7 @@ class Followed:
 
 
 def job_row(handle: JobHandle | None) -> dict[str, str] | None:
-    """What a job is found by: in JSON always `.outcomes[].job`."""
+    """Returns id, url and token of a job: in JSON always `.outcomes[].job`."""
     if handle is None:
         return None
     return {"id": handle.id, "url": handle.url, "token": handle.token}

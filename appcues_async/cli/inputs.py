@@ -1,4 +1,4 @@
-"""What a command is given besides its options: JSON, KEY=VALUE, and lists of ids."""
+"""Arguments besides options: JSON, KEY=VALUE, and lists of ids."""
 
 from __future__ import annotations
 

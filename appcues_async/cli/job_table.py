@@ -125,7 +125,7 @@ class JobTable:
         return Group(table, Text(self.summary()))
 
     def summary(self) -> str:
-        """What is below the table."""
+        """Returns the line below the table."""
         ended = sum(row.until is not None for row in self.rows.values())
         minutes = max(time.monotonic() - self.began, 1) / 60
         parts = [

@@ -1,4 +1,4 @@
-"""What the server says of the account's limits, echoed to stderr."""
+"""Echoes the account's limits, as the server tells them, to stderr."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ Quiet: TypeAlias = Annotated[
 @Parameter(name="*")
 @frozen(kw_only=True)
 class Options:
-    """What every command takes.
+    """Options of every command.
 
     Attributes:
         profile: A profile of ~/.config/appcues/config.toml; else the environment decides.

@@ -49,11 +49,11 @@ _COUNTS: Final = frozenset(
 )  # fmt: skip
 """Numbers that count something, and so are grouped by thousands; the others may be anybody's data."""
 _WHOLE: Final = frozenset({"file", "id", "job", "token", "url", "user_id"})
-"""What is copied from tables, and so is never broken over lines."""
+"""Columns whose values are copied, and so are never broken over lines."""
 _STEERING: Final = re.compile(
     "[\x7f-\x9f\xad\u061c\u200b\u200e-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
-"""What steers a terminal, of the characters that JSON does not escape by itself."""
+"""Characters that steer a terminal, and that JSON does not escape by itself."""
 
 
 def show(

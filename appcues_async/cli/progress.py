@@ -43,7 +43,7 @@ __all__ = ["UPLOADING", "Display", "Label", "open_display"]
 
 @define(eq=False)
 class Label:
-    """What people call an upload; two uploads of one file are two."""
+    """The name of an upload, for people; two uploads of one file are two."""
 
     text: str
 

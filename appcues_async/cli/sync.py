@@ -72,7 +72,7 @@ MissingIds: TypeAlias = Annotated[
 @Parameter(name="*")
 @frozen(kw_only=True)
 class SyncOptions(ReadingOptions):
-    """What both commands take.
+    """Options of both commands.
 
     Attributes:
         full: Whether every row is sent.

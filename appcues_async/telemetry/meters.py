@@ -18,6 +18,7 @@ from appcues_async.notices import (
     PauseBegan,
     ReplyReceived,
     RunEnded,
+    log,
     notify,
 )
 from appcues_async.outbox.sender import OutboxSender
@@ -91,9 +92,9 @@ class Meters:
         patches.wrap(LocalThrottle, "__init__", self._remember_throttle)
         patches.wrap(OutboxSender, "_is_due", self._remember_depth)
 
-    def _beside_log(self, log: Callable[[Notice], None]) -> Callable[[Notice], None]:
+    def _beside_log(self, former: Callable[[Notice], None]) -> Callable[[Notice], None]:
         def heard(notice: Notice) -> None:
-            log(notice)
+            former(notice)
             if type(notice) is not ReplyReceived:
                 notify(self._take, notice)
             elif (call := current_call.get()) is not None:
@@ -101,7 +102,7 @@ class Meters:
                 try:
                     self._replied(notice, *call)
                 except Exception:  # noqa: BLE001 - it is told, and the work goes on
-                    logs.log.exception("a request could not be measured")
+                    log.exception("a request could not be measured")
 
         return heard
 
