@@ -147,6 +147,13 @@ class Fleet:
                 raise ConnectionFailed(f"{self.name} has no workers; scale it up", final=True)
             await asyncio.sleep(LOOK / 2)
         problems = await self._greet(found)
+        # A busy worker may take its time to import this package.
+        until = self._clock.time() + _PATIENCE
+        while (silent := [one for one, why in problems if why == _SILENT]) and (
+            self._clock.time() < until
+        ):
+            problems = [one for one in problems if one[1] != _SILENT]
+            problems += await self._greet({one: found[one] for one in silent})
         if problems:
             named = "; ".join(f"worker {worker} {why}" for worker, why in problems[:_NAMED])
             more = f"; and {len(problems) - _NAMED} more" if len(problems) > _NAMED else ""
