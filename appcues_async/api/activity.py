@@ -13,7 +13,8 @@ from typing import Any, Final
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.attributes import flat_attributes, free_attributes
 from appcues_async.rows.ids import UserId, id_rule
-from appcues_async.rows.values import check_event_name, check_text, iso_time, shown
+from appcues_async.rows.moments import unix_or_iso
+from appcues_async.rows.values import check_event_name, check_text, shown
 from appcues_async.wire.codec import encode, expect_success
 from appcues_async.wire.request import Endpoint, Repeat, Server
 from appcues_async.wire.sender import Sender
@@ -57,8 +58,8 @@ class Activity:
         Args:
             user_id: Who.
             events: Mappings of `name` (at most 127 characters, not beginning with `appcues:`),
-                `timestamp` (an aware datetime, or ISO 8601 text with an offset; now if left out) and
-                `attributes` (which may be left out).
+                `timestamp` (an aware datetime, ISO 8601 text with an offset, or Unix time in seconds; now if
+                left out) and `attributes` (which may be left out).
             profile_update: Text, numbers, booleans, dates, aware datetimes or None, by name.
             request_id: Any text, for the request to be known by.
             strict: Refuse nested values in the profile, times without a zone, and other fields of
@@ -105,7 +106,7 @@ def _event(given: Any, where: str, now: datetime, *, strict: bool) -> dict[str, 
     event = {
         **free_attributes(others, where, strict=strict),
         "name": check_event_name(given.get("name"), f"{where}.name"),
-        "timestamp": iso_time(
+        "timestamp": unix_or_iso(
             now if moment is None else moment, f"{where}.timestamp", strict=strict
         ),
     }

@@ -8,9 +8,9 @@ from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.values import iso_time, shown
+from appcues_async.rows.values import iso_time, plain_scalar, shown
 
-__all__ = ["Moment", "Zone", "offset_of", "range_edge", "zone_of"]
+__all__ = ["Moment", "Zone", "offset_of", "range_edge", "unix_or_iso", "zone_of"]
 
 Moment: TypeAlias = date | datetime | str | int
 """A date, an aware datetime, ISO 8601 text of either, or milliseconds since 1970."""
@@ -59,6 +59,35 @@ def range_edge(value: object, where: str) -> str | int:
         f"{where} is {shown(value)}; it must be a date, an aware datetime, ISO 8601 text, "
         "or milliseconds since 1970"
     )
+
+
+def unix_or_iso(value: object, where: str, *, strict: bool = True) -> str | int:
+    """Makes what version 1 takes as the time of an event: Unix time or ISO 8601 ("HTTP API").
+
+    Args:
+        value: Seconds since 1970, an aware datetime, or ISO 8601 text.
+        where: What it is, for the message.
+        strict: Refuse a time without a zone.
+
+    Raises:
+        InvalidInput: It is none of these, has no zone, or is in milliseconds.
+    """
+    value = plain_scalar(value)
+    if isinstance(value, float):
+        raise InvalidInput(
+            f"{where} is {value!r}, a float; Unix time is whole seconds: give int(), or an aware "
+            "datetime where parts of a second matter"
+        )
+    if not isinstance(value, int) or isinstance(value, bool):
+        return iso_time(value, where, strict=strict)
+    if value >= _SECONDS.stop:
+        raise InvalidInput(
+            f"{where} is {shown(value)}, which reads as milliseconds since 1970; the API takes "
+            f"seconds: {value // 1000}"
+        )
+    if value < 0:
+        raise InvalidInput(f"{where} is {value}; seconds since 1970 are not negative")
+    return int(value)
 
 
 def offset_of(zone: object, now: datetime, where: str = "time_zone") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
 import pytest
 from aioresponses import aioresponses
 from yarl import URL
@@ -99,7 +100,13 @@ async def test_its_own_form_of_error_is_read(sandbox: Sandbox, client: AppcuesCl
         ({"events": [{"name": "a"}, {}]}, r"events\[1\].name is None"),
         ({"events": [{"name": "x" * 128}]}, r"events\[0\].name is 128 characters"),
         ({"events": [{"name": "appcues:x"}]}, r"events\[0\].name .* reserved"),
-        ({"events": [{"name": "a", "timestamp": 1452854179}]}, r"events\[0\].timestamp is 1452854"),
+        (
+            {"events": [{"name": "a", "timestamp": 1_452_854_179_123}]},
+            r"events\[0\].timestamp is 1452854179123, .* milliseconds .* takes seconds: 1452854179$",
+        ),
+        ({"events": [{"name": "a", "timestamp": 1452854179.5}]}, "is 1452854179.5, a float"),
+        ({"events": [{"name": "a", "timestamp": -1}]}, "not negative"),
+        ({"events": [{"name": "a", "timestamp": True}]}, "is True; it must be an aware datetime"),
         ({"events": [{"name": "a", "color": "red"}]}, r"events\[0\] has the field 'color'"),
         ({"profile_update": {"tags": []}}, r"profile_update.tags is a list"),
         ({"profile_update": {"a": 1}, "request_id": ""}, "request_id is ''"),
@@ -111,6 +118,16 @@ async def test_what_would_be_lost_is_refused_before_anything_is_sent(
     with pytest.raises(InvalidInput, match=rule):
         await client.activity.record("007", **given)
     assert not sandbox.requests
+
+
+@pytest.mark.parametrize("seconds", [0, 1_452_854_179, np.int64(1_452_854_179)])
+async def test_a_time_may_be_unix_seconds(
+    sandbox: Sandbox, client: AppcuesClient, seconds: int
+) -> None:
+    await client.activity.record("007", events=[{"name": "Paid", "timestamp": seconds}])
+    (event,) = sent(sandbox)["events"]
+    assert event["timestamp"] == int(seconds)
+    assert type(event["timestamp"]) is int
 
 
 async def test_not_strict_lets_through_other_fields_of_events(
