@@ -58,7 +58,7 @@ class Activity:
         Args:
             user_id: Who.
             events: Mappings of `name` (at most 127 characters, not beginning with `appcues:`),
-                `timestamp` (an aware datetime, ISO 8601 text with an offset, or Unix time in seconds; now if
+                `timestamp` (an aware datetime, ISO 8601 text with an offset, or Unix seconds; now if
                 left out) and `attributes` (which may be left out).
             profile_update: Text, numbers, booleans, dates, aware datetimes or None, by name.
             request_id: Any text, for the request to be known by.
