@@ -15,7 +15,7 @@ from typing import Final
 from attrs import evolve, field, frozen
 
 from appcues_async.bulk.reading.blocks import GoodRows, Span, row_ends
-from appcues_async.bulk.reading.prepare import PreparedSource
+from appcues_async.bulk.reading.prepared import PreparedSource
 from appcues_async.wire.request import Blocks, ChunkBody
 
 __all__ = ["Chunk", "ChunkBuilder", "RequestRows", "draw"]

@@ -12,7 +12,7 @@ from attrs import frozen
 from appcues_async.bulk.chunks import Chunk
 from appcues_async.bulk.halving import Halving, Part
 from appcues_async.bulk.reading.blocks import Span
-from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.bulk.rejects import Reject, RowCounter
 from appcues_async.bulk.report import Retried, failure_of
 from appcues_async.bulk.slots import Slot

@@ -20,7 +20,8 @@ from appcues_async.bulk.following import Upload
 from appcues_async.bulk.journal.run_journal import RunJournal
 from appcues_async.bulk.planner import ChunkPlanner, PlannedChunk, RowCounts
 from appcues_async.bulk.progress import Progress
-from appcues_async.bulk.reading.prepare import PreparedSource, prepare_all
+from appcues_async.bulk.reading.prepare import prepare_all
+from appcues_async.bulk.reading.prepared import PreparedSource
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import is_path, list_objects
 from appcues_async.bulk.rejects import RejectsFile, Stopped, check_rejects_file

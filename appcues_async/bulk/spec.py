@@ -10,7 +10,7 @@ from attrs import frozen
 
 from appcues_async.bulk.journal.records import RunKey
 from appcues_async.bulk.journal.run_journal import OnStep
-from appcues_async.bulk.reading.prepare import PreparedSource, Reading
+from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.reading.sources import STDIN, is_path
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.uploader import ChunkUploader

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from appcues_async.bulk.reading.blocks import GoodRows
-from appcues_async.bulk.reading.prepare import PreparedSource, Reading
+from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.notices import Listener
 from appcues_async.rows.kinds import Kind

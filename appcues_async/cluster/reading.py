@@ -16,7 +16,7 @@ from attrs import define, evolve, field, frozen
 from distributed import Client, Future
 
 from appcues_async.bulk.reading.blocks import GoodRows, Position, Span
-from appcues_async.bulk.reading.prepare import PreparedSource, Reading
+from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.reading.sources import Remote
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.workers import Assignment, Reader

@@ -21,7 +21,7 @@ from appcues_async.bulk.reading.blocks import (
     read_blocks,
     row_ends,
 )
-from appcues_async.bulk.reading.prepare import PreparedSource, Reading
+from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import open_feed
 from appcues_async.bulk.rejects import Reject, RowCounter

@@ -50,7 +50,7 @@ def is_frame(source: object) -> bool:
 
 
 def slices_of_frame(
-    source: Any, kind: Kind, rows: int, dialect: Dialect = PLAIN
+    source: Any, kind: Kind, rows: int, dialect: Dialect = PLAIN, *, name: str = "the frame"
 ) -> tuple[list[str], Iterator[FrameSlice]]:
     """Reads a frame a few rows at a time; it never becomes one list.
 
@@ -61,6 +61,7 @@ def slices_of_frame(
         kind: What its rows are.
         rows: The most rows of a slice.
         dialect: What its columns are sent as.
+        name: What it is called, for messages.
 
     Returns:
         The names that its columns are sent under, and slices of them; of the column of ids alone, where
@@ -85,11 +86,11 @@ def slices_of_frame(
         chunks = pa.chunked_array(source).chunks
         names = [USER_ID[0]]
         reader = (pa.RecordBatch.from_arrays([chunk], names) for chunk in chunks)
-        return names, _sliced(reader, names, rows, pa)
-    wanted = _wanted(list(reader.schema.names), kind, dialect)
-    for name in wanted:
-        _check_type(reader.schema.field(name), name, pa)
-    return _sent_as(wanted, dialect), _sliced(reader, wanted, rows, pa)
+        return names, _sliced(reader, names, rows, pa, name)
+    wanted = _wanted(list(reader.schema.names), kind, dialect, name)
+    for column in wanted:
+        _check_type(reader.schema.field(column), column, pa)
+    return _sent_as(wanted, dialect), _sliced(reader, wanted, rows, pa, name)
 
 
 def _check_is_list(source: Any, kind: Kind) -> None:
@@ -104,7 +105,7 @@ def _sent_as(names: Sequence[str], dialect: Dialect) -> list[str]:
     return [dialect.names.get(name, name) for name in names]
 
 
-def _wanted(given: list[Any], kind: Kind, dialect: Dialect) -> list[str]:
+def _wanted(given: list[Any], kind: Kind, dialect: Dialect, where: str = "the frame") -> list[str]:
     """The columns that are sent, by the names that they have.
 
     Raises:
@@ -112,28 +113,26 @@ def _wanted(given: list[Any], kind: Kind, dialect: Dialect) -> list[str]:
     """
     names = given
     if dialect.names or dialect.id_column is not None:
-        names = dialect.columns(given, "the frame")
+        names = dialect.columns(given, where)
     odd = next((name for name in names if not isinstance(name, str) or not name), None)
     if odd is not None and not kind.is_list:
         raise InvalidInput(
-            f"the frame has a column named {shown(odd)}; names of columns are text and not empty: "
+            f"{where} has a column named {shown(odd)}; names of columns are text and not empty: "
             "rename it"
         )
     ids = [name for name in names if name in USER_ID] or (names if len(names) == 1 else [])
     missing = kind.missing(names)
     if missing and not (kind.is_list and ids):
         there = list(map(str, names))
-        message = f"the frame has no {', no '.join(missing)}; it has: {joined(there)}"
+        message = f"{where} has no {', no '.join(missing)}; it has: {joined(there)}"
         raise InvalidInput(with_options(message, *options_for(there, kind)))
     if len(ids) > 1:
-        raise InvalidInput(
-            f"the frame has two columns of ids, {' and '.join(ids)}; drop one of them"
-        )
+        raise InvalidInput(f"{where} has two columns of ids, {' and '.join(ids)}; drop one of them")
     if kind.is_list:
         return [name for name in given if dialect.names.get(name, name) == ids[0]]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidInput(f"the frame has two columns named {twice!r}; rename one of them")
+        raise InvalidInput(f"{where} has two columns named {twice!r}; rename one of them")
     return given
 
 
@@ -174,14 +173,16 @@ def _no_type(name: object, kind: object) -> InvalidInput:
 
 
 def _sliced(
-    batches: Iterable[Any], names: Sequence[str], rows: int, pa: Any
+    batches: Iterable[Any], names: Sequence[str], rows: int, pa: Any, where: str
 ) -> Iterator[FrameSlice]:
     iterator = iter(batches)
     while True:
         try:
             batch = next(iterator, None)
-        except pa.ArrowException as error:
-            raise InvalidInput(f"the frame cannot be read: {error}") from None
+        except (pa.ArrowException, OSError) as error:
+            # What follows is a stack, or details for those who wrote the library.
+            said = str(error).partition(" Detail: ")[0].partition("\n")[0]
+            raise InvalidInput(f"{where} cannot be read: {said}") from None
         if batch is None:
             return
         chosen = batch.select(names)

@@ -8,7 +8,8 @@ from threading import Event
 from typing import Any, Final
 
 from appcues_async.bulk.reading.blocks import GoodRows, Span
-from appcues_async.bulk.reading.prepare import PreparedSource, prepare_all
+from appcues_async.bulk.reading.prepare import prepare_all
+from appcues_async.bulk.reading.prepared import PreparedSource
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import (
     can_be_read_twice,

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from attrs import frozen
 
-from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.run import BulkRun
 from appcues_async.notices import Listener

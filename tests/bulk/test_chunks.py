@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from appcues_async.bulk.chunks import Chunk, ChunkBuilder, draw
 from appcues_async.bulk.reading.blocks import read_blocks
 from appcues_async.bulk.reading.inputs import StreamFeed
-from appcues_async.bulk.reading.prepare import PreparedSource, Reading, prepare
+from appcues_async.bulk.reading.prepare import prepare
+from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.rows import csv_judge
 from appcues_async.rows.kinds import PROFILES

@@ -12,7 +12,7 @@ from appcues_async.bulk.chunks import ChunkBuilder, draw
 from appcues_async.bulk.memory import BulkMemory, memory_of
 from appcues_async.bulk.planner import ChunkPlanner, RowCounts
 from appcues_async.bulk.reading.blocks import GoodRows
-from appcues_async.bulk.reading.prepare import PreparedSource
+from appcues_async.bulk.reading.prepared import PreparedSource
 from appcues_async.recovery.evidence import Claim
 from appcues_async.recovery.ownership import LocalOwners
 from tests.virtual_clock import VirtualClock

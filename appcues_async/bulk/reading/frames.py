@@ -14,7 +14,7 @@ __all__ = ["batches_of_frame"]
 
 
 def batches_of_frame(
-    source: Any, kind: Kind, dialect: Dialect = PLAIN
+    source: Any, kind: Kind, dialect: Dialect = PLAIN, *, name: str = "the frame"
 ) -> Iterator[Batch | Columns]:
     """Reads a frame a few rows at a time.
 
@@ -22,11 +22,12 @@ def batches_of_frame(
         source: The frame.
         kind: What its rows are.
         dialect: What its columns are sent as.
+        name: What it is called, for messages.
 
     Raises:
         InvalidInput: It lacks a column, or what reads it is not installed.
     """
-    names, slices = slices_of_frame(source, kind, AT_ONCE, dialect)
+    names, slices = slices_of_frame(source, kind, AT_ONCE, dialect, name=name)
     shape = None if kind.is_list else shape_of(names)
     for some in slices:
         if kind.is_list:

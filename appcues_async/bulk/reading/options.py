@@ -7,7 +7,7 @@ from typing import Literal, TypedDict
 
 from attrs import evolve
 
-from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.dialect import dialect_of
 from appcues_async.rows.file_head import MEDIA, Format

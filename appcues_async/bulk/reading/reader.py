@@ -17,15 +17,17 @@ from appcues_async.bulk.reading.frames import batches_of_frame
 from appcues_async.bulk.reading.infer import batches_of_csv
 from appcues_async.bulk.reading.inputs import ByteSource
 from appcues_async.bulk.reading.ndjson import batches_of_ndjson, batches_of_rejects, renamed
-from appcues_async.bulk.reading.prepare import PreparedSource, Reading, prepare
-from appcues_async.bulk.reading.sources import open_feed
+from appcues_async.bulk.reading.prepare import prepare
+from appcues_async.bulk.reading.prepared import PreparedSource, Reading
+from appcues_async.bulk.reading.sources import is_path, open_feed
 from appcues_async.bulk.reading.worker import ReaderProcess, Task
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.dialect import PLAIN, Dialect
 from appcues_async.rows.frames import is_frame
-from appcues_async.rows.inputs import batches_of
+from appcues_async.rows.inputs import batches_of, text_of_path
 from appcues_async.rows.kinds import Kind
+from appcues_async.rows.parquet import open_parquet
 from appcues_async.rows.sources import POST_LIMIT
 
 __all__ = ["SourceReader", "batches_of_rows", "encoded_blocks"]
@@ -122,6 +124,11 @@ class SourceReader:
 
     def _rows_of(self, rows: Any) -> AsyncGenerator[Batch | Columns]:
         kind, dialect = self._reading.kind, self._reading.dialect
+        if is_path(rows):
+            path, name = Path(rows), text_of_path(rows)
+            return _in_thread(
+                lambda: batches_of_frame(open_parquet(path), kind, dialect, name=name)
+            )
         if is_frame(rows):
             return _in_thread(lambda: batches_of_frame(rows, kind, dialect))
         return batches_of_rows(rows, kind, dialect)

@@ -15,7 +15,7 @@ import pytest
 from appcues_async import AppcuesClient, InvalidInput
 from appcues_async.bulk.reading import worker
 from appcues_async.bulk.reading.blocks import ByteLayout, GoodRows
-from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.worker import ReaderProcess
 from appcues_async.bulk.rejects import RowCounter, Stopped
