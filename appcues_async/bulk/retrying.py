@@ -18,7 +18,8 @@ from appcues_async.bulk.report import Retried, failure_of
 from appcues_async.bulk.slots import Slot
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.errors import AppcuesError, InvalidInput, JobFailed
-from appcues_async.rows.csv_judge import CsvJudge, cells_of_row, text_of
+from appcues_async.rows.csv_judge import CsvJudge, cells_of_row
+from appcues_async.rows.records import text_of
 
 __all__ = ["Retrier"]
 

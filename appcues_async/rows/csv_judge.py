@@ -19,10 +19,11 @@ from appcues_async.rows.csv_text import (
 )
 from appcues_async.rows.encodings import as_utf_8, likely_encoding
 from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.records import RawText, raw_text
 from appcues_async.rows.values import shown
 from appcues_async.rows.verdict import BadRow, Check, Verdict, merge_spans
 
-__all__ = ["NULL", "CsvJudge", "cells_of_row", "text_of"]
+__all__ = ["NULL", "CsvJudge", "cells_of_row"]
 
 NULL: Final = "\\N"
 """What databases write for null; everything else would take it for text."""
@@ -110,7 +111,7 @@ class CsvJudge:
         if self._check == "none":
             return Verdict(len(text), 1, lines)
         self._may_be_text = self._may_be_text or stretch.never_closed
-        row = text_of(text)
+        row = raw_text(text, self._kind)
         reason = f"the row is no CSV: {stretch.reason}"
         return Verdict(len(text), 1, lines, [BadRow(0, 0, reason, row)], [])
 
@@ -157,17 +158,21 @@ class CsvJudge:
         try:
             cells = cells_of_row(text, self._delimiter)
         except InvalidInput as error:
-            return str(error), text_of(text)
+            return str(error), raw_text(text, self._kind)
         if self._may_be_text and len(cells) != len(self.header):
             reason = (
                 "the row comes after a quote that is never closed, and has "
                 f"{len(cells)} cells, not {len(self.header)}; close that quote"
             )
-            return reason, text_of(text)
+            return reason, raw_text(text, self._kind)
         try:
-            self._kind.check(self.row_of(cells), "the row")
+            row = self.row_of(cells)
         except InvalidInput as error:
-            return str(error), self.shown_row(cells)
+            return str(error), self.unread_row(cells)
+        try:
+            self._kind.check(row, "the row")
+        except InvalidInput as error:
+            return str(error), row
         return None, None
 
     def row_of(self, cells: Sequence[str], *, nulls: bool = False) -> Any:
@@ -214,6 +219,13 @@ class CsvJudge:
         if not any(cells) and not self._kind.is_list:
             raise InvalidInput("the row is empty; every row needs user_id or userId")
         return self.shown_row(cells)
+
+    def unread_row(self, cells: Sequence[str]) -> Any:
+        """Cells that make no row, so that they pass for none where they are written down."""
+        shown_row = self.shown_row(cells)
+        return (
+            RawText(shown_row) if self._kind.is_list and isinstance(shown_row, str) else shown_row
+        )
 
     def shown_row(self, cells: Sequence[str]) -> Any:
         """Cells by name without the empty ones; as a list where one has no name, or the id alone."""
@@ -277,11 +289,6 @@ def cells_of_row(text: bytes, delimiter: str = ",") -> list[str]:
             "a carriage return alone ends a row in the row; end rows with a line feed"
         )
     return read[0]
-
-
-def text_of(row: bytes) -> str:
-    """A row that cannot be read, as text."""
-    return row.decode(errors="replace").rstrip("\r\n")
 
 
 def _are_empty(columns: Columns, index: int) -> bool:

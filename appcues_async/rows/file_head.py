@@ -134,7 +134,7 @@ def _check_first_line(text: bytes, whole: bool, kind: Kind, name: str) -> None:
             f"{name}: its first line is not a JSON value, as NDJSON needs; write each row on one line"
         ) from None
     if kind.is_list:
-        if not isinstance(row, str):
+        if not isinstance(row, str | int) or isinstance(row, bool):
             raise InvalidInput(
                 f"{name}: its first line is {line[:60]!r}; in NDJSON each user id is in double quotes"
             )

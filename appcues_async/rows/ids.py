@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -193,7 +194,7 @@ def _text_of(value: object, where: str) -> str:
     if value is None:
         raise InvalidInput(f"{where} is missing; ids are text, such as '007'")
     kind, fix = type(given).__name__, ""
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         fix = ": a float drops digits and zeros, so read the column as text"
     elif isinstance(value, bytes | bytearray):
         fix = ": decode it"

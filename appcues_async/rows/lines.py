@@ -9,6 +9,7 @@ import msgspec
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.attributes import free_value
+from appcues_async.rows.records import RawText
 from appcues_async.rows.values import shown
 
 __all__ = ["encode_lines", "json_form"]
@@ -28,6 +29,8 @@ def json_form(row: Any) -> Any:
     What JSON has no form for must not become something else: NaN would be null, bytes and times would be
     text, and a row that was rejected for one of them would be taken when it is read back.
     """
+    if isinstance(row, RawText):
+        return {"text": str(row)}
     try:
         return free_value(row, "row")
     except (InvalidInput, RecursionError):

@@ -19,6 +19,7 @@ from appcues_async.rows.column_checks import are_event_names, are_times
 from appcues_async.rows.csv_text import count_lines
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.ndjson_reasons import reason_of, repeated_name
+from appcues_async.rows.records import raw_text
 from appcues_async.rows.verdict import BadRow, Check, Verdict, merge_spans
 
 __all__ = ["NdjsonJudge"]
@@ -187,15 +188,14 @@ class NdjsonJudge:
         try:
             row = _decode(text)
         except _NOT_JSON as error:
-            return text.decode(errors="replace").rstrip("\r\n"), reason_of(text, error)
+            return raw_text(text, self._kind), reason_of(text, error)
         try:
             self._kind.check(row, "the row")
             _refuse_number_as_id(row, self._kind)
         except InvalidInput as error:
             return row, str(error)
         if isinstance(row, dict) and (name := repeated_name(text, USER_ID)) is not None:
-            said = text.decode(errors="replace").rstrip("\r\n")
-            return said, f"the row has {name} twice; leave one out"
+            return raw_text(text, self._kind), f"the row has {name} twice; leave one out"
         return row, None
 
 
@@ -226,4 +226,7 @@ def _refuse_number_as_id(row: Any, kind: Kind) -> None:
     """Refuses an id that is a number: the line is sent as it is."""
     ids = [row] if kind.is_list else [row[name] for name in USER_ID if name in row]
     if not all(isinstance(one, str) for one in ids):
-        raise InvalidInput(f"the row has the id {ids[0]}; in a file, write it in double quotes")
+        raise InvalidInput(
+            f"the row has the id {ids[0]}, and the first rows have text for theirs; write it in double "
+            "quotes"
+        )

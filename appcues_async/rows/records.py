@@ -5,16 +5,45 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import attrs
 import msgspec
 
 from appcues_async.errors import InvalidInput
+from appcues_async.rows.kinds import Kind
 
-__all__ = ["as_dicts", "own_copy"]
+__all__ = ["RawText", "Unread", "as_dicts", "own_copy", "raw_text", "text_of"]
 
 _Reader: TypeAlias = Callable[[Any], dict[Any, Any]]
+
+
+class RawText(str):
+    """Text in a list of ids that is no row of it; written down, it does not pass for an id."""
+
+    __slots__ = ()
+
+
+def text_of(row: bytes) -> str:
+    """A row that cannot be read, as text."""
+    return row.decode(errors="replace").rstrip("\r\n")
+
+
+def raw_text(row: bytes, kind: Kind) -> str:
+    """A row that cannot be read, as text that does not pass for an id where it is written down."""
+    return RawText(text_of(row)) if kind.is_list else text_of(row)
+
+
+class Unread(NamedTuple):
+    """What takes the place of a row that could not be read as one.
+
+    Attributes:
+        reason: Why not.
+        row: What there is of it.
+    """
+
+    reason: str
+    row: Any
 
 
 def as_dicts(rows: Sequence[Any]) -> Sequence[Any]:

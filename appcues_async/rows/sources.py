@@ -32,7 +32,8 @@ from appcues_async.rows.inputs import (
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.lines import encode_lines
 from appcues_async.rows.ndjson_judge import NdjsonJudge
-from appcues_async.rows.records import as_dicts
+from appcues_async.rows.ndjson_rows import has_number_as_id, rows_of_ndjson
+from appcues_async.rows.records import Unread, as_dicts
 from appcues_async.rows.row_blocks import LONGEST_ROW, Feed, judged_blocks
 from appcues_async.rows.store_reads import read_url
 from appcues_async.rows.urls import UrlSource, check_storage_options, is_url
@@ -112,7 +113,7 @@ async def body_of(
     return Multipart(part, f"{kind.name.replace(' ', '-')}.{suffix}")
 
 
-def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange | FilePieces:
+def _of_file(path: Path, kind: Kind, given: Format | None) -> Part:
     name = text_of_path(path)
     with path_errors(path, "ids themselves go in a list" if kind.is_list else ""):
         if path.is_dir():
@@ -130,6 +131,8 @@ def _of_file(path: Path, kind: Kind, given: Format | None) -> FileRange | FilePi
     if found is None:
         raise _no_rows(head[start:], kind, name)
     with path.open("rb") as file:
+        if found == "ndjson" and has_number_as_id(head[start:], kind):
+            return _rewritten(_File(file, name), start, kind)
         header, start = _check_rows(_File(file, name), start, kind, found)
     path, size = path.absolute(), stamp[0] - start
     if header is None:
@@ -155,6 +158,8 @@ def _of_bytes(data: bytes, kind: Kind, given: Format | None, name: str = "the da
     found = check_head(data[:HEAD], whole=len(data) <= HEAD, kind=kind, given=given, name=name)
     if found is None:
         raise _no_rows(data, kind, name)
+    if found == "ndjson" and has_number_as_id(data[:HEAD], kind):
+        return _rewritten(_File(io.BytesIO(data), name), 0, kind)
     head, start = _check_rows(_File(io.BytesIO(data), name), 0, kind, found)
     return Blocks((data,) if head is None else (head, data[start:]), MEDIA[found])
 
@@ -209,6 +214,26 @@ def _check_rows(feed: Feed, start: int, kind: Kind, written: Format) -> tuple[by
             )
         number, line = number + block.verdict.rows, line + block.verdict.lines
     return head, start if head is None else begin
+
+
+def _rewritten(feed: Feed, start: int, kind: Kind) -> Blocks:
+    """Writes the rows of NDJSON anew, with ids that are numbers as text.
+
+    Raises:
+        InvalidInput: A row is refused.
+    """
+    blocks: list[bytes] = []
+    before = 0
+    for rows, lines, _ in rows_of_ndjson(feed, start, 0, kind):
+        checked = []
+        for number, (row, line) in enumerate(zip(rows, lines, strict=True), before + 1):
+            where = f"{feed.name}: row {number:,} (line {line:,})"
+            if isinstance(row, Unread):
+                raise InvalidInput(f"{where}: {row.reason}")
+            checked.append(kind.check(row, where))
+        blocks.append(encode_lines(checked))
+        before += len(rows)
+    return Blocks(blocks, NDJSON)
 
 
 async def _of_rows(source: Any, kind: Kind, given: Format | None) -> Blocks:

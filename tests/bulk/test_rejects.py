@@ -130,3 +130,24 @@ async def test_a_run_that_is_refused_leaves_the_rows_of_an_earlier_one(
     with pytest.raises(InvalidInput):
         await run(client, path, b"plan\npro\n")
     assert path.read_bytes() == before
+
+
+NO_IDS: list[Any] = [
+    b'user_id\nuser_id\n"1\n2,3\n',
+    b"user_id\n 1\nnull\n\\N\n\xff\n" + b"2\n" * 200,
+    b'"1"\n"2\n3.0\nnull\n{"user_id":"1"}\n["1"]\n" 4"\n"2",\n',
+    [None, 1.5, b"1", "nan", True, ["1"], {"user_id": "1"}, " 1", "\ud800"],
+]
+
+
+@pytest.mark.parametrize("source", NO_IDS)
+async def test_what_was_no_id_is_none_when_the_rejects_of_a_list_are_read_again(
+    sandbox: Sandbox, client: AppcuesClient, tmp_path: Path, source: Any
+) -> None:
+    segment, path = await client.segments.create("Customers"), tmp_path / "rejects.ndjson"
+    first = await client.bulk.add_user_ids(segment.id, source, rejects=path, on_failure="report")
+    members = set(sandbox.segments[segment.id].user_ids)
+    again = await client.bulk.add_user_ids(segment.id, path, on_failure="report")
+    assert first.rejected
+    assert (again.rows, again.rejected) == (first.rejected, first.rejected)
+    assert set(sandbox.segments[segment.id].user_ids) == members

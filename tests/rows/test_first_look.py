@@ -219,7 +219,7 @@ async def test_ids_are_csv_unless_they_are_json_in_double_quotes(text: bytes, me
         (b"user_id\n", None, "has a header and no rows; there are no user ids to send"),
         (b"\xc2\xa0\n", None, "is empty; there are no user ids to send"),
         (b'""\n', "csv", "is empty; there are no user ids to send"),
-        (b"7\n", "ndjson", "is b'7'; in NDJSON each user id is in double quotes"),
+        (b"7.0\n", "ndjson", "is b'7.0'; in NDJSON each user id is in double quotes"),
         (b"abc\n", "ndjson", "not a JSON value"),
         (b'{"user_id": "007"}\n', None, "in NDJSON each user id is in double quotes"),
     ],

@@ -8,7 +8,7 @@ cost six times as much as what is in them.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 from attrs import frozen
@@ -19,25 +19,13 @@ from appcues_async.rows.attributes import free_attributes
 from appcues_async.rows.column_checks import judged, moments_of
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.lines import encode_lines
-from appcues_async.rows.records import as_dicts
+from appcues_async.rows.records import Unread, as_dicts
 from appcues_async.rows.verdict import Check
 
-__all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "Unread", "shape_of"]
+__all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "shape_of"]
 
 AT_ONCE: Final = 512
 """Rows that are checked and encoded together."""
-
-
-class Unread(NamedTuple):
-    """What takes the place of a row that could not be read as one.
-
-    Attributes:
-        reason: Why not.
-        row: What there is of it.
-    """
-
-    reason: str
-    row: Any
 
 
 @frozen

@@ -11,12 +11,13 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from appcues_async.bulk.reading.blocks import ByteLayout
-from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, Unread, shape_of
+from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Columns, shape_of
 from appcues_async.bulk.reading.inputs import ByteSource
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.csv_judge import NULL, CsvJudge, cells_of_row, text_of
+from appcues_async.rows.csv_judge import NULL, CsvJudge, cells_of_row
 from appcues_async.rows.csv_text import row_spans, stretches
 from appcues_async.rows.kinds import USER_ID, Kind
+from appcues_async.rows.records import Unread, raw_text
 from appcues_async.rows.row_blocks import judged_blocks
 from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.rows.values import shown
@@ -132,7 +133,7 @@ class _Table:
         try:
             row = self._judge.row_of(cells, nulls=True)
         except InvalidInput as error:
-            return Unread(str(error), self._judge.shown_row(cells))
+            return Unread(str(error), self._judge.unread_row(cells))
         if self._is_list:
             return row
         typed = {}
@@ -174,7 +175,7 @@ def batches_of_csv(
     for block in judged_blocks(feed, layout.start, judge, POST_LIMIT):
         rows: list[Any] = []
         lines: list[int] = []
-        for found, before in _rows_of(block.data, layout.delimiter):
+        for found, before in _rows_of(block.data, kind, layout.delimiter):
             rows.append(found)
             lines.append(line + before + 1)
         if table is None:
@@ -186,7 +187,9 @@ def batches_of_csv(
             yield table.batch(some, lines[start : start + AT_ONCE], size)
 
 
-def _rows_of(block: bytes | None, delimiter: str) -> Iterator[tuple[list[str] | Unread, int]]:
+def _rows_of(
+    block: bytes | None, kind: Kind, delimiter: str
+) -> Iterator[tuple[list[str] | Unread, int]]:
     """The rows of a block, each with the number of lines before it."""
     if block is None:
         yield Unread(f"the row has more than {POST_LIMIT:,} bytes", None), 0
@@ -195,13 +198,15 @@ def _rows_of(block: bytes | None, delimiter: str) -> Iterator[tuple[list[str] | 
     for start, stop, reason, _ in stretches(block, at_end=True, delimiter=delimiter):
         text = block[start:stop]
         if reason is not None:
-            yield Unread(f"the row is no CSV: {reason}", text_of(text)), before
+            yield Unread(f"the row is no CSV: {reason}", raw_text(text, kind)), before
         else:
-            yield from ((cells, before + after) for cells, after in _cells_in(text, delimiter))
+            yield from (
+                (cells, before + after) for cells, after in _cells_in(text, kind, delimiter)
+            )
         before += text.count(b"\n")
 
 
-def _cells_in(text: bytes, delimiter: str) -> Iterator[tuple[list[str] | Unread, int]]:
+def _cells_in(text: bytes, kind: Kind, delimiter: str) -> Iterator[tuple[list[str] | Unread, int]]:
     if b"\r" not in text or text.count(b"\r") == text.count(b"\r\n"):
         try:
             file = io.StringIO(text.decode(), newline="")
@@ -220,12 +225,12 @@ def _cells_in(text: bytes, delimiter: str) -> Iterator[tuple[list[str] | Unread,
     for start, stop in row_spans(text, delimiter):
         row = text[start:stop]
         if not row.isspace():
-            yield _cells_or_reason(row, delimiter), before
+            yield _cells_or_reason(row, kind, delimiter), before
         before += row.count(b"\n")
 
 
-def _cells_or_reason(row: bytes, delimiter: str) -> list[str] | Unread:
+def _cells_or_reason(row: bytes, kind: Kind, delimiter: str) -> list[str] | Unread:
     try:
         return cells_of_row(row, delimiter)
     except InvalidInput as error:
-        return Unread(str(error), text_of(row))
+        return Unread(str(error), raw_text(row, kind))

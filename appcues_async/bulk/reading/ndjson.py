@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from appcues_async.bulk.reading.blocks import ByteLayout
-from appcues_async.bulk.reading.encoder import AT_ONCE, Batch, Unread
+from appcues_async.bulk.reading.encoder import AT_ONCE, Batch
 from appcues_async.bulk.reading.inputs import ByteSource
 from appcues_async.errors import InvalidInput
-from appcues_async.rows.csv_text import count_lines
 from appcues_async.rows.dialect import Dialect
 from appcues_async.rows.kinds import PROFILES, USER_ID, Kind
 from appcues_async.rows.ndjson_judge import NdjsonJudge
-from appcues_async.rows.ndjson_reasons import reason_of, repeated_name
-from appcues_async.rows.records import as_dicts
+from appcues_async.rows.ndjson_rows import rows_of_ndjson
+from appcues_async.rows.records import Unread, as_dicts
 from appcues_async.rows.row_blocks import judged_blocks
 from appcues_async.rows.sources import POST_LIMIT
 
 __all__ = ["batches_of_ndjson", "batches_of_rejects", "renamed"]
-
-_decoder: Final = msgspec.json.Decoder(float_hook=Decimal)
-"""Numbers keep their digits, since they are written again."""
-_NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 def renamed(rows: Sequence[Any], kind: Kind, dialect: Dialect) -> Sequence[Any]:
@@ -67,52 +61,11 @@ def batches_of_ndjson(
         dialect: What their names are sent as.
     """
     ids = [*USER_ID, *(old for old, new in dialect.names.items() if new in USER_ID)]
-    line = layout.lines
-    for block in judged_blocks(feed, layout.start, NdjsonJudge(PROFILES, "none"), POST_LIMIT):
-        data = block.data
-        if data is None:
-            reason = f"the row has more than {POST_LIMIT:,} bytes"
-            rows: list[Any] = [Unread(reason, None)]
-            lines: Sequence[int] = [line + 1]
-        else:
-            rows, lines = _rows_of(data, line, ids)
-        line += block.verdict.lines
-        rows = list(renamed(rows, kind, dialect))
+    for read, lines, size in rows_of_ndjson(feed, layout.start, layout.lines, kind, ids):
+        rows = renamed(read, kind, dialect)
         for start in range(0, len(rows), AT_ONCE):
             some = rows[start : start + AT_ONCE]
-            size = block.verdict.size * len(some) // len(rows)
-            yield Batch(some, lines[start : start + AT_ONCE], size)
-
-
-def _rows_of(data: bytes, before: int, ids: Sequence[str]) -> tuple[list[Any], Sequence[int]]:
-    """The rows of a block, and the line that each begins on."""
-    try:
-        rows = _decoder.decode_lines(data)
-    except _NOT_JSON:
-        pass
-    else:
-        # Of two equal names only the last one would be left.
-        names = sum(data.count(f'"{name}"'.encode()) for name in ids)
-        lines = data.count(b"\n") + (not data.endswith(b"\n"))
-        if names <= len(rows) == lines == count_lines(data) and b"\\u00" not in data:
-            return rows, range(before + 1, before + 1 + lines)
-    found = [
-        (_row_of(text, ids), before + number)
-        for number, text in enumerate(data.split(b"\n"), 1)
-        if text.strip()
-    ]
-    return [row for row, _ in found], [number for _, number in found]
-
-
-def _row_of(text: bytes, ids: Sequence[str]) -> Any:
-    try:
-        row = _decoder.decode(text)
-    except _NOT_JSON as error:
-        return Unread(reason_of(text, error), text.decode(errors="replace").rstrip("\r\n"))
-    if isinstance(row, dict) and (name := repeated_name(text, ids)) is not None:
-        said = text.decode(errors="replace").rstrip("\r\n")
-        return Unread(f"the row has {name} twice; leave one out", said)
-    return row
+            yield Batch(some, lines[start : start + AT_ONCE], size * len(some) // len(rows))
 
 
 def batches_of_rejects(

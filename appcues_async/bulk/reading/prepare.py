@@ -35,6 +35,7 @@ from appcues_async.rows.encodings import check_samples
 from appcues_async.rows.file_head import BOM, HEAD, MEDIA, SUFFIXES, Format, check_head
 from appcues_async.rows.frames import is_frame, slices_of_frame
 from appcues_async.rows.inputs import text_of_path
+from appcues_async.rows.ndjson_rows import has_number_as_id
 from appcues_async.rows.parquet import is_parquet, open_parquet
 from appcues_async.rows.store_reads import FIRST
 from appcues_async.rows.urls import StoredObject
@@ -198,15 +199,16 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
     found = _format_of(first, feed.name, source, reading)
     if found is None:
         return evolve(prepared, way="nothing", size=0)
+    samples = list(_samples_of(feed, first.data, prepared.size))
     if reading.check == "full" and reading.dialect.encoding is None:
-        check_samples(_samples_of(feed, first.data, prepared.size), feed.name)
+        check_samples(samples, feed.name)
     layout, head = _layout_of(first, feed.name, found, reading)
     if len(head) > limit // 2:
         raise InvalidInput(
             f"{feed.name} has a header of {len(head):,} bytes, which leaves too little of "
             f"{limit:,} for rows; raise chunk_bytes"
         )
-    prepared = evolve(prepared, way=_way_of(layout, reading), layout=layout)
+    prepared = evolve(prepared, way=_way_of(layout, reading, samples), layout=layout)
     if prepared.way != "bytes":
         return prepared
     return evolve(
@@ -218,11 +220,14 @@ def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> Pre
     )
 
 
-def _way_of(layout: ByteLayout, reading: Reading) -> Way:
+def _way_of(layout: ByteLayout, reading: Reading, samples: Sequence[bytes]) -> Way:
     if layout.header == REJECT_FIELDS:
         return "rejects"
     if not layout.csv:
-        return "lines" if reading.rewrites else "bytes"
+        has_numbers = reading.check == "full" and any(
+            has_number_as_id(sample, reading.kind) for sample in samples
+        )
+        return "lines" if reading.rewrites or has_numbers else "bytes"
     has_types = reading.types == "infer" or has_gaps(layout.header)
     return "cells" if reading.rewrites or (has_types and not reading.kind.is_list) else "bytes"
 
