@@ -36,6 +36,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.serving import make_server
 
 from appcues_async import AppcuesClient
+from appcues_async.bulk.reading.prepare import prepare_all
+from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.bulk.reading.sources import list_objects, parts_of
 from appcues_async.rows.kinds import PROFILES
 from benchmarks.bulk import HEADER, MIB, block_of, resident, serve
