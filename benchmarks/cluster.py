@@ -28,7 +28,7 @@ from distributed import Client, Worker
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from appcues_async import AppcuesClient, Timeouts
-from appcues_async.bulk.reading.prepare import Reading
+from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.workers import Assignment
