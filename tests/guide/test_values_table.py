@@ -26,8 +26,8 @@ NAMES = {one.__name__: one for one in (Decimal, UUID, Plan, date, datetime, time
 
 def rows() -> Iterator[Any]:
     """The value and the four cells of each row."""
-    table = text_of("values").partition("\n## Which values are taken\n")[2]
-    for line in table.splitlines():
+    after = text_of("values").partition("\n## Which values are taken\n")[2]
+    for line in after.partition("\n## ")[0].splitlines():
         if line.startswith("| `"):
             first, *cells = [cell.strip() for cell in line.strip("|").split(" | ")]
             for value in first.split("`, ") if "Enum" not in first else [first.partition(",")[0]]:
