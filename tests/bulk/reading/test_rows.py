@@ -53,7 +53,7 @@ async def test_frames_that_come_one_by_one_are_their_rows(
     assert set(sandbox.profiles) == {"1", "2", "3", "4"}
 
 
-@pytest.mark.parametrize("source", [io.BytesIO(b"user_id\n1\n"), {"user_id": "1"}, 7, "s3://b/k"])
+@pytest.mark.parametrize("source", [io.BytesIO(b"user_id\n1\n"), {"user_id": "1"}, 7])
 async def test_what_is_no_source_is_refused_at_once(client: AppcuesClient, source: Any) -> None:
     with pytest.raises(InvalidInput, match="source is"):
         client.bulk.import_profiles(source)
