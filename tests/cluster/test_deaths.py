@@ -111,7 +111,9 @@ def kill(
             driver.kill()
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.trials) for seed in range(1, 5))]
+)
 @pytest.mark.parametrize("victim", get_args(Victim))
 def test_each_event_is_recorded_once_whoever_dies(
     tmp_path: Path, cluster: DaskProcesses, victim: Victim, seed: int

@@ -247,7 +247,13 @@ def test_each_event_is_recorded_once_at_whichever_step_the_sender_dies(
 
 @pytest.mark.long
 @pytest.mark.timeout(500)
-@pytest.mark.parametrize("lost", [False, True], ids=["answers arrive", "answers are lost"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param(False, id="answers arrive", marks=pytest.mark.trials),
+        pytest.param(True, id="answers are lost"),
+    ],
+)
 def test_thirty_kills_under_load_lose_and_double_nothing(
     served: Sandbox, path: Path, lost: bool
 ) -> None:
