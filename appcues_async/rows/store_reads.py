@@ -6,7 +6,10 @@ ends waits for none of them.
 
 from __future__ import annotations
 
+import io
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -21,7 +24,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.rows.store_errors import retried
 from appcues_async.rows.urls import StoredObject, Stores, UrlSource
 
-__all__ = ["FIRST", "ObjectStream", "read_url"]
+__all__ = ["FIRST", "ObjectFile", "ObjectStream", "read_url"]
 
 FIRST: Final = 1 << 18
 """Bytes of the first range: those that show how an object is written."""
@@ -29,6 +32,8 @@ RANGE: Final = 1 << 22
 """Bytes of each range after it."""
 AHEAD: Final = 2
 """Ranges on their way, or here and not taken yet."""
+_STEP: Final = 0.2
+"""Seconds after which it is looked whether anybody still wants to hear."""
 PATIENCE: Final = 300.0
 """Seconds that a range may take with all of its tries."""
 
@@ -90,10 +95,71 @@ class ObjectStream:
         try:
             return coming.result(PATIENCE)
         except TimeoutError:
-            raise InvalidInput(
-                f"{self._remote.name} gave no bytes for {PATIENCE:g} s; run it again once its store "
-                "answers"
-            ) from None
+            raise _gave_nothing(self._remote) from None
+
+
+class ObjectFile(io.RawIOBase):
+    """An object as a file that is read wherever its reader likes, as that of Parquet does."""
+
+    def __init__(self, remote: StoredObject, stop: Event) -> None:
+        """Reads nothing yet.
+
+        Args:
+            remote: The object.
+            stop: Ends the reading when it is set.
+        """
+        self._remote = remote
+        self._reads = ObjectReads(remote, stop)
+        self._stop = stop
+        self._at = 0
+
+    def readable(self) -> bool:
+        """Says that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Says that it can be read from anywhere."""
+        return True
+
+    def tell(self) -> int:
+        """Where the next read begins."""
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Goes where the next read is to begin."""
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._remote.size}[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def readinto(self, into: Any) -> int:
+        """Reads as much as there is room for, less only at the end.
+
+        Raises:
+            InvalidInput: The store does not give it, the object has changed, or the run has ended.
+        """
+        stop = min(self._remote.size, self._at + len(into))
+        if stop <= self._at:
+            return 0
+        coming = self._reads.begin(self._at, stop)
+        until = time.monotonic() + PATIENCE
+        while not wait_for([coming], _STEP).done:
+            if self._stop.is_set() or time.monotonic() > until:
+                raise _gave_nothing(self._remote)
+        block = coming.result()
+        into[: len(block)] = block
+        self._at = stop
+        return len(block)
+
+    def close(self) -> None:
+        """Ends the reading."""
+        self._reads.close()
+        super().close()
+
+
+def _gave_nothing(remote: StoredObject) -> InvalidInput:
+    return InvalidInput(
+        f"{remote.name} gave no bytes for {PATIENCE:g} s; run it again once its store answers"
+    )
 
 
 class ObjectReads:

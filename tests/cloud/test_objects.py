@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from datetime import datetime
 from pathlib import Path
 from threading import Event
@@ -13,6 +14,7 @@ import zstandard
 from appcues_async import AppcuesClient, InvalidInput
 from appcues_async.bulk.reading.sources import list_objects, parts_of
 from appcues_async.rows.kinds import PROFILES
+from appcues_async.rows.store_reads import ObjectFile
 from appcues_async.rows.urls import UrlSource
 from appcues_async.sandbox import Sandbox
 from tests.cloud.conftest import ShakyStore
@@ -150,3 +152,12 @@ class _Listed:
 
     def getbuffer(self) -> bytes:
         return bytes(self.size)
+
+
+def test_an_object_can_be_read_from_anywhere(store: ShakyStore) -> None:
+    store.pipe("/digits", b"0123456789")
+    (found,) = list_objects(parts_of("shaky:///digits", PROFILES), Event())
+    with ObjectFile(found, Event()) as file:
+        assert file.seek(-3, os.SEEK_END) == 7
+        assert (file.read(2), file.tell(), file.read(5), file.read(5)) == (b"78", 9, b"9", b"")
+        assert (file.seek(2), file.seek(2, os.SEEK_CUR), file.read()) == (2, 4, b"456789")
