@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from threading import Event
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -161,3 +163,30 @@ def test_an_object_can_be_read_from_anywhere(store: ShakyStore) -> None:
         assert file.seek(-3, os.SEEK_END) == 7
         assert (file.read(2), file.tell(), file.read(5), file.read(5)) == (b"78", 9, b"9", b"")
         assert (file.seek(2), file.seek(2, os.SEEK_CUR), file.read()) == (2, 4, b"456789")
+
+
+async def test_parquet_is_read_by_its_row_groups(
+    sandbox: Sandbox, client: AppcuesClient, store: ShakyStore, tmp_path: Path
+) -> None:
+    users = pa.table({"user_id": [f"u{one}" for one in range(5_000)], "seats": range(5_000)})
+    pq.write_table(users, tmp_path / "users.parquet", row_group_size=1_000)
+    store.pipe("/users.parquet", (tmp_path / "users.parquet").read_bytes())
+    journal = tmp_path / "run.db"
+    report = await client.bulk.import_profiles("shaky:///users.parquet", journal=journal)
+    assert report.accepted == len(sandbox.profiles) == 5_000
+    assert sandbox.profiles["u4999"] == {"seats": 4_999}
+    assert [one.source for one in report.outcomes] == ["shaky:///users.parquet"]
+    synced = await client.sync.profiles("shaky:///*.parquet", state=tmp_path / "users.db")
+    assert synced.counts.added == 5_000
+    store.pipe("/users.parquet", (tmp_path / "users.parquet").read_bytes())
+    with pytest.raises(InvalidInput, match=r"users\.parquet has changed: it had"):
+        await client.bulk.import_profiles("shaky:///users.parquet", journal=journal)
+
+
+async def test_what_is_no_parquet_is_refused_before_anything_is_sent(
+    sandbox: Sandbox, client: AppcuesClient, store: ShakyStore
+) -> None:
+    store.pipe("/users.parquet", b"user_id,plan\n007,pro\n")
+    with pytest.raises(InvalidInput, match=r"users\.parquet cannot be read as Parquet"):
+        await client.bulk.import_profiles("shaky:///users.parquet")
+    assert not sandbox.requests

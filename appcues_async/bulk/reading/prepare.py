@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -110,9 +111,9 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
     """
     if isinstance(source, Remote):
         return PreparedSource(source=source, name=source.name, again=True)
-    if is_path(source) and is_parquet(source):
+    if (is_path(source) or isinstance(source, StoredObject)) and is_parquet(source):
         _refuse_options_of_files(reading.dialect, "a Parquet file")
-        return _look_at_parquet(Path(source), reading)
+        return _look_at_parquet(source, reading, stop)
     if not has_bytes(source):
         name = "the frame" if is_frame(source) else "the rows"
         _refuse_options_of_files(reading.dialect, "a frame" if is_frame(source) else "rows")
@@ -167,11 +168,18 @@ def _refuse_options_of_files(dialect: Dialect, what: str) -> None:
             )
 
 
-def _look_at_parquet(path: Path, reading: Reading) -> PreparedSource:
+def _look_at_parquet(
+    source: str | os.PathLike[str] | StoredObject, reading: Reading, stop: Event
+) -> PreparedSource:
     """Makes sure that a Parquet file has the columns that its rows need."""
-    stamp, name = stamp_of(path), text_of_path(path)
-    slices_of_frame(open_parquet(path), reading.kind, 1, reading.dialect, name=name)
-    return PreparedSource(source=path, name=name, stamp=stamp, again=True)
+    if isinstance(source, StoredObject):
+        file: Path | StoredObject = source
+        stamp, name = None, source.name
+    else:
+        file = Path(source)
+        stamp, name = stamp_of(file), text_of_path(file)
+    slices_of_frame(open_parquet(file, stop), reading.kind, 1, reading.dialect, name=name)
+    return PreparedSource(source=file, name=name, stamp=stamp, again=True)
 
 
 def _size_of(source: Any, feed: ByteSource, stamp: tuple[int, int] | None) -> int | None:

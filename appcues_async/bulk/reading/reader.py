@@ -29,6 +29,7 @@ from appcues_async.rows.inputs import batches_of, text_of_path
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.parquet import open_parquet
 from appcues_async.rows.sources import POST_LIMIT
+from appcues_async.rows.urls import StoredObject
 
 __all__ = ["SourceReader", "batches_of_rows", "encoded_blocks"]
 
@@ -124,10 +125,12 @@ class SourceReader:
 
     def _rows_of(self, rows: Any) -> AsyncGenerator[Batch | Columns]:
         kind, dialect = self._reading.kind, self._reading.dialect
-        if is_path(rows):
-            path, name = Path(rows), text_of_path(rows)
+        if is_path(rows) or isinstance(rows, StoredObject):
+            file = rows if isinstance(rows, StoredObject) else Path(rows)
+            name = file.name if isinstance(file, StoredObject) else text_of_path(file)
+            stop = self._counter.stop
             return _in_thread(
-                lambda: batches_of_frame(open_parquet(path), kind, dialect, name=name)
+                lambda: batches_of_frame(open_parquet(file, stop), kind, dialect, name=name)
             )
         if is_frame(rows):
             return _in_thread(lambda: batches_of_frame(rows, kind, dialect))
