@@ -189,13 +189,13 @@ def test_a_row_over_the_limit_is_a_rejected_row_and_the_others_go(tmp_path: Path
 
 def test_bad_rows_leave_holes_in_the_byte_ranges_and_nothing_is_copied(tmp_path: Path) -> None:
     path = tmp_path / "users.ndjson"
-    path.write_bytes(b'{"user_id": "1"}\n{"user_id": 2}\nnonsense\n{"user_id": "4"}\n')
+    path.write_bytes(b'{"user_id": "1"}\n{"user_id": []}\nnonsense\n{"user_id": "4"}\n')
     counter = RowCounter()
     (chunk,) = chunks_of(source_of(path, b"", "a file", "full"), 1_000_000, "full", counter)
     assert isinstance(chunk.body, FilePieces)
-    assert list(chunk.body.pieces) == [(0, 17), (41, 17)]
+    assert list(chunk.body.pieces) == [(0, 17), (42, 17)]
     assert (chunk.first, chunk.last, chunk.rows) == (1, 4, 2)
     assert [(one.number, one.line, one.row) for one in counter.rejects] == [
-        (2, 2, {"user_id": 2}),
+        (2, 2, {"user_id": []}),
         (3, 3, "nonsense"),
     ]

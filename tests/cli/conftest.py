@@ -116,7 +116,7 @@ def events(tmp_path: Path) -> Path:
     path = tmp_path / "events.ndjson"
     path.write_text(
         '{"user_id":"007","name":"Signed up","timestamp":"2026-01-01T00:00:00Z"}\n'
-        '{"user_id":8,"name":"Signed up","timestamp":"2026-01-01T00:00:00Z"}\n',
+        '{"user_id":8.5,"name":"Signed up","timestamp":"2026-01-01T00:00:00Z"}\n',
         encoding="utf-8",
     )
     return path

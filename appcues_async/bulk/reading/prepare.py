@@ -280,7 +280,10 @@ def _samples_of(feed: ByteSource, head: bytes, size: int | None) -> Iterator[byt
         step = max((size - len(head)) // _SAMPLES, _SAMPLE)
         for offset in range(len(head), size, step):
             sample = feed.read(offset, _SAMPLE)
-            yield sample[sample.find(b"\n") + 1 :]
+            # It may begin within a row, and within a character.
+            _, ended, rest = sample.partition(b"\n")
+            if ended:
+                yield rest
 
 
 def _format_by_name(path: Path) -> Format | None:
