@@ -16,7 +16,7 @@ from tests.virtual_clock import VirtualClock
 
 # Every property test takes its number of examples from here. `--hypothesis-profile=deep` tries more.
 settings.register_profile("usual", max_examples=30, deadline=None)
-settings.register_profile("deep", max_examples=300, deadline=None)
+settings.register_profile("deep", max_examples=100, deadline=None)
 settings.load_profile("usual")
 
 SOON = RetryPolicy(base=0.001, cap=0.001, outage=0)

@@ -284,5 +284,6 @@ def test_each_row_is_applied_once_whatever_happens() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1_800)
-def test_each_row_is_applied_once_whatever_happens_for_long() -> None:
-    explore(200, 25)
+@pytest.mark.parametrize("examples", [50, pytest.param(200, marks=pytest.mark.trials)])
+def test_each_row_is_applied_once_whatever_happens_for_long(examples: int) -> None:
+    explore(examples, 25)
