@@ -42,7 +42,7 @@ def rejected(block: bytes, kind: Kind = PROFILES) -> list[BadRow]:
         "a byte order mark": (b'\xef\xbb\xbf{"user_id":"1"}', "byte order mark"),
         "another encoding": (b'{"user_id":"1","x":"\xfc"}', "not UTF-8 at byte 20"),
         "what is cut off": (b'{"user_id":"1"', "no JSON value"),
-        "deep nesting": (b'{"a":' * 5_000 + b"1" + b"}" * 5_000, "nested too deeply"),
+        "deep nesting": (b'{"a":' * 100_000 + b"1" + b"}" * 100_000, "nested too deeply"),
         "the same id twice": (b'{"user_id":"1","user_id":"1"}', "user_id twice"),
         "two ids": (b'{"user_id":"1","x":1,"user_id":"2"}', "user_id twice"),
         "an id spelt in two ways": (b'{"user_id":"1","user\\u005fid":"2"}', "user_id twice"),
