@@ -6,12 +6,13 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from appcues_async import AppcuesClient, InvalidInput, Job, RetryPolicy
-from appcues_async.logs import log_notice, log_to_stderr
+from appcues_async.logs import log_as_environment_says, log_notice, log_to_stderr
 from appcues_async.notices import (
     AnswerLost,
     AnswerSettled,
@@ -157,3 +158,29 @@ asyncio.run(main())
 def test_another_level_is_refused() -> None:
     with pytest.raises(InvalidInput, match="'loud'; it must be debug or info"):
         log_to_stderr("loud")
+
+
+@pytest.fixture
+def restored_log() -> Iterator[logging.Logger]:
+    """The package's logger, as it was when the test ends."""
+    log = logging.getLogger("appcues_async")
+    level, handlers = log.level, log.handlers[:]
+    yield log
+    log.setLevel(level)
+    log.handlers[:] = handlers
+
+
+def test_the_level_that_the_environment_names_is_set_once(
+    monkeypatch: pytest.MonkeyPatch, restored_log: logging.Logger
+) -> None:
+    monkeypatch.setenv("APPCUES_LOG", "INFO")
+    log_as_environment_says()
+    log_as_environment_says()
+    assert restored_log.level == logging.INFO
+    assert sum(type(one) is logging.StreamHandler for one in restored_log.handlers) == 1
+
+
+def test_a_level_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APPCUES_LOG", "loud")
+    with pytest.raises(InvalidInput, match="'loud'; it must be debug or info"):
+        log_as_environment_says()

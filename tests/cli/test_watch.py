@@ -11,7 +11,7 @@ from rich.console import Console
 
 from appcues_async.cli.job_table import JobTable
 from appcues_async.models import Job, JobEvent
-from appcues_async.notices import JobChanged, PollFailed, ReplyReceived
+from appcues_async.notices import JobChanged, PauseBegan, PauseEnded, PollFailed, ReplyReceived
 from appcues_async.sandbox import JobPlan, Sandbox
 from tests.cli.conftest import Command
 
@@ -74,3 +74,13 @@ def test_of_many_jobs_those_that_run_are_shown() -> None:
     shown = drawn(table)
     assert "the-last" in shown
     assert "71 not shown" in shown
+
+
+def test_the_table_tells_of_pauses_and_of_jobs_not_looked_at_yet() -> None:
+    with JobTable(Console(file=io.StringIO())) as table:
+        table.expect(["j1"])
+        table(PauseBegan(1, "429"))
+        assert "not looked at yet" in drawn(table)
+        assert "held back" in drawn(table)
+        table(PauseEnded())
+        assert "held back" not in drawn(table)
