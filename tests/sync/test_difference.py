@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -132,7 +133,8 @@ def test_a_mark_is_on_disk_before_anything_else_happens(state: StateFile) -> Non
 
     copy = state.path.with_name("copy.db")
     copy.write_bytes(state.path.read_bytes())
-    assert sqlite3.connect(copy).execute("SELECT id, digest FROM rows").fetchall() == [("u1", None)]
+    with closing(sqlite3.connect(copy)) as db:
+        assert db.execute("SELECT id, digest FROM rows").fetchall() == [("u1", None)]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_what_is_no_state_is_refused_and_left_as_it_is(path: Path, content: byte
 
 
 def test_another_database_is_refused(path: Path) -> None:
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("CREATE TABLE users (id)")
     other.close()
 
@@ -121,7 +122,7 @@ def test_another_database_is_refused(path: Path) -> None:
 
 def test_a_state_of_a_newer_release_is_refused(path: Path) -> None:
     StateFile.open(path, TARGET).close()
-    with sqlite3.connect(path) as other:
+    with closing(sqlite3.connect(path)) as other, other:
         other.execute("PRAGMA user_version = 2")
     other.close()
 

@@ -11,7 +11,7 @@ import asyncio
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -186,7 +186,7 @@ class Syncs(RuleBasedStateMachine):
 
     def check(self) -> None:
         """What the state takes for applied is what the server holds, as far as jobs have ended."""
-        with sqlite3.connect(self.state) as db:
+        with closing(sqlite3.connect(self.state)) as db:
             applied = dict(db.execute("SELECT id, digest FROM rows WHERE digest IS NOT NULL"))
             (salt,) = db.execute("SELECT salt FROM state").fetchone()
         db.close()
