@@ -167,7 +167,7 @@ def test_ctrl_c_ends_the_wait_for_a_pipe_that_says_nothing(account: Sandbox) -> 
 
 
 def interrupted(process: subprocess.Popen[bytes]) -> int:
-    """Presses Ctrl-C; again where it came in the moment between a question and the wait for its answer."""
+    """Presses Ctrl-C; again where it came between a question and the wait for its answer."""
     for _ in range(3):
         process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
