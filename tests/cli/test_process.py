@@ -178,7 +178,8 @@ def test_ctrl_c_is_an_answer_to_a_question(account: Sandbox, words: tuple[str, .
             said = b""
             # A question may come in parts.
             while not said.endswith(b"? [y/N] "):
-                assert (part := os.read(process.stderr.fileno(), 4096))
+                part = os.read(process.stderr.fileno(), 4096)
+                assert part
                 said += part
             process.send_signal(signal.SIGINT)
             assert process.wait(timeout=20) == 130
