@@ -288,16 +288,16 @@ class DiskBatches(RunJournal):
         run = self.run
         with self._journal.change() as db:
             db.execute(
-                f"DELETE FROM chunks WHERE run = ?1 AND status IN {_ENDED} AND number <= "  # noqa: S608
-                f"(SELECT number FROM chunks WHERE run = ?1 AND status IN {_ENDED} "
-                "ORDER BY number DESC LIMIT 1 OFFSET ?2) "
+                f"DELETE FROM chunks WHERE run = :run AND status IN {_ENDED} AND number <= "  # noqa: S608
+                f"(SELECT number FROM chunks WHERE run = :run AND status IN {_ENDED} "
+                "ORDER BY number DESC LIMIT 1 OFFSET :kept) "
                 "AND number NOT IN (SELECT batch FROM aside)",
-                (run.id, KEPT),
+                {"run": run.id, "kept": KEPT},
             )
             db.execute(
-                "DELETE FROM stints WHERE run = ?1 AND id <> ?2 "
-                "AND id NOT IN (SELECT stint FROM chunks WHERE run = ?1 AND stint IS NOT NULL)",
-                (run.id, run.stint),
+                "DELETE FROM stints WHERE run = :run AND id <> :stint "
+                "AND id NOT IN (SELECT stint FROM chunks WHERE run = :run AND stint IS NOT NULL)",
+                {"run": run.id, "stint": run.stint},
             )
             # What was lost before the last time is older than any job that could be its own.
             db.execute("DELETE FROM requests WHERE run = ? AND id <= ?", (run.id, self._lost))

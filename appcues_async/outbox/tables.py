@@ -137,9 +137,9 @@ def add_rows(db: sqlite3.Connection, rows: Sequence[Row], now: float) -> None:
     """Adds rows that wait."""
     size = sum(len(row.body) for row in rows)
     db.execute(
-        "UPDATE outbox SET last = last + ?1, rows = rows + ?1, bytes = bytes + ?2, "
-        "waiting = waiting + ?1, waiting_bytes = waiting_bytes + ?2",
-        (len(rows), size),
+        "UPDATE outbox SET last = last + :rows, rows = rows + :rows, bytes = bytes + :bytes, "
+        "waiting = waiting + :rows, waiting_bytes = waiting_bytes + :bytes",
+        {"rows": len(rows), "bytes": size},
     )
     (last,) = db.execute("SELECT last FROM outbox").fetchone()
     db.executemany(
@@ -289,10 +289,11 @@ def begin_clearing(db: sqlite3.Connection, batch: BatchRecord, state: ClearingSt
     db.execute("UPDATE batches SET state = ? WHERE number = ?", (state, batch.number))
     db.execute("DELETE FROM aside WHERE batch = ?", (batch.number,))
     if state == "done":
-        change = "rows = rows - ?1, bytes = bytes - ?2, sent = sent + ?1"
+        change = "rows = rows - :rows, bytes = bytes - :bytes, sent = sent + :rows"
     else:
-        change = "waiting = waiting + ?1, waiting_bytes = waiting_bytes + ?2"
-    db.execute(f"UPDATE outbox SET {change}", (batch.rows, batch.bytes))  # noqa: S608
+        change = "waiting = waiting + :rows, waiting_bytes = waiting_bytes + :bytes"
+    counts = {"rows": batch.rows, "bytes": batch.bytes}
+    db.execute(f"UPDATE outbox SET {change}", counts)  # noqa: S608
 
 
 def clear_rows(
@@ -336,8 +337,9 @@ def failed_batches(db: sqlite3.Connection, last: int | None = None) -> list[Fail
     """What is kept aside, of the rows up to a number where one is given."""
     found = db.execute(
         "SELECT batch, kind, status, reason, rows, first, last, job, at "
-        "FROM aside JOIN batches ON number = batch WHERE ?1 IS NULL OR first <= ?1 ORDER BY batch",
-        (last,),
+        "FROM aside JOIN batches ON number = batch WHERE :last IS NULL OR first <= :last "
+        "ORDER BY batch",
+        {"last": last},
     ).fetchall()
     return [
         FailedBatch(

@@ -276,10 +276,10 @@ class Journal:
         with told(self.path):
             jobs = self._db.execute(
                 "SELECT c.job, r.kind, c.certain, c.times FROM chunks c JOIN runs r ON r.id = c.run "
-                "WHERE c.job IN (SELECT value FROM json_each(?1)) UNION ALL "
+                "WHERE c.job IN (SELECT value FROM json_each(:listed)) UNION ALL "
                 "SELECT q.job, r.kind, 1, NULL FROM requests q JOIN runs r ON r.id = q.run "
-                "WHERE q.job IN (SELECT value FROM json_each(?1))",
-                (json.dumps(list(listed)),),
+                "WHERE q.job IN (SELECT value FROM json_each(:listed))",
+                {"listed": json.dumps(list(listed))},
             ).fetchall()
             claims = [*self._claims.open(), *self._claims.lost()]
         return Owned(
