@@ -30,6 +30,7 @@ __all__ = [
     "without_links",
 ]
 
+QUEUED: Final = "queued"
 IN_PROGRESS: Final = "IN_PROGRESS"
 COMPLETED: Final = "COMPLETED"
 FAILED: Final = "FAILED"

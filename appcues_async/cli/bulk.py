@@ -29,7 +29,13 @@ from appcues_async.cli.failures import (
     gravest_of,
     message_of,
 )
-from appcues_async.cli.follow import follow_all, job_row, show_outcomes, tell_of_running
+from appcues_async.cli.follow import (
+    follow_all,
+    job_row,
+    show_outcomes,
+    status_of,
+    tell_of_running,
+)
 from appcues_async.cli.inputs import InputSource
 from appcues_async.cli.options import (
     Options,
@@ -271,7 +277,7 @@ def rows_of(
             "rows": one.rows,
             "bytes": one.size,
             "seconds": round(one.seconds, 1),
-            "status": one.status.upper(),
+            "status": _status_of(one),
             "ingested": one.ingested,
             "failed": one.lost,
             "job": job_row(one.handle),
@@ -279,6 +285,13 @@ def rows_of(
         }
         rows.append({name: row[name] for name in names})
     return rows
+
+
+def _status_of(outcome: Outcome) -> str:
+    """The API's word for its job; REFUSED or UNKNOWN where it has none, or nothing says so."""
+    if outcome.status == "accepted" and outcome.handle is not None:
+        return status_of(outcome.handle)
+    return outcome.status.upper()
 
 
 def _raise_for(ended: Ended) -> None:

@@ -17,6 +17,8 @@ from appcues_async.cli.options import Options, resume_command
 from appcues_async.cli.output import print_lines, say, show, show_each, show_one
 from appcues_async.cli.progress import UPLOADING, Display, Label
 from appcues_async.errors import AppcuesError, InvalidInput, JobPending
+from appcues_async.models import IN_PROGRESS, QUEUED
+from appcues_async.waiting.address import ANALYTICS
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.rehearsal import NothingSent
 
@@ -28,6 +30,7 @@ __all__ = [
     "follow_all",
     "job_row",
     "show_outcomes",
+    "status_of",
     "tell_of_running",
 ]
 
@@ -93,7 +96,9 @@ class Followed:
         """Its values by name, the same ones however far it is."""
         handle = self.handle
         job = handle and handle.job
-        status = "NOT STARTED" if handle is None else job.status if job else "ACCEPTED"
+        status = "NOT STARTED" if handle is None else None
+        if handle is not None and (job is not None or self.running):
+            status = status_of(handle)
         row = {
             "source": self.source,
             "job": job_row(handle),
@@ -109,6 +114,13 @@ class Followed:
         if self.path is not None:
             row["file"] = None if self.error else str(self.path)
         return row
+
+
+def status_of(handle: JobHandle) -> str:
+    """Returns a job's status in the API's words: as last seen, else the one that it starts with."""
+    if handle.job is not None:
+        return handle.job.status
+    return QUEUED if handle.kind == ANALYTICS else IN_PROGRESS
 
 
 def job_row(handle: JobHandle | None) -> dict[str, str] | None:

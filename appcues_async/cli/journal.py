@@ -35,9 +35,10 @@ async def show_(
 ) -> None:
     """Show the runs of a journal, and how far each of their chunks is.
 
-    A chunk is PLANNED, at INTENT (perhaps sent), ACCEPTED, COMPLETED, FAILED, REFUSED, or UNKNOWN.
-    Of an unknown one the jobs that may be its own are listed, with their counts. Nothing is sent, and no
-    credentials are needed; a run that is under way is not disturbed. CSV has the chunks.
+    A chunk is PLANNED, at INTENT (perhaps sent), ACCEPTED (no end of its job was seen), COMPLETED,
+    FAILED, REFUSED, or UNKNOWN. Of an unknown one the jobs that may be its own are listed, with their
+    counts. Nothing is sent, and no credentials are needed; a run that is under way is not disturbed. CSV
+    has the chunks.
 
     Example: appcues-async journal show sync.db
     """

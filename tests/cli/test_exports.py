@@ -176,6 +176,7 @@ def test_a_file_is_fetched_later_by_the_token_of_its_job(
     command: Command, linking: Sandbox, question: Path, tmp_path: Path
 ) -> None:
     (row,) = command("analytics", "export", question, "--no-wait", "-o", "json").json["outcomes"]
+    assert row["status"] == "queued"
     path = tmp_path / "answer.ndjson"
     ran = command("jobs", "download", row["job"]["token"], path, "-o", "json")
     assert (ran.code, ran.json["outcomes"][0]["file"]) == (0, str(path))

@@ -79,7 +79,7 @@ def test_without_waiting_the_job_is_named_and_left_running(
     ran = command("import", "profiles", users, "--no-wait", "-o", "json")
     (row,) = ran.json["outcomes"]
     job = row["job"]
-    assert row["status"] == "ACCEPTED"
+    assert row["status"] == "IN_PROGRESS"
     assert job["url"] == f"{account.url}/v2/accounts/sandbox-account/jobs/{job['id']}"
     assert json.loads(job["token"])["job_id"] == job["id"]
     assert [request.method for request in account.requests] == ["POST"]
@@ -92,6 +92,23 @@ def test_without_waiting_a_table_has_each_token_in_one_piece(
     ran = command("import", "profiles", users, "--no-wait")
     (token,) = [line.split(None, 1)[1] for line in ran.out.splitlines() if line.startswith("token")]
     assert json.loads(token)["job_id"] in account.jobs
+
+
+def test_without_waiting_outcomes_have_the_shape_of_those_with(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    (awaited,) = command("import", "profiles", users, "-o", "json").json["outcomes"]
+    (started,) = command("import", "profiles", users, "--no-wait", "-o", "json").json["outcomes"]
+    assert started.keys() == awaited.keys()
+    assert started["job"].keys() == awaited["job"].keys() == {"id", "url", "token"}
+    assert (awaited["status"], started["status"]) == ("COMPLETED", "IN_PROGRESS")
+
+
+def test_a_table_says_the_status_of_what_is_not_waited_for(
+    command: Command, account: Sandbox, users: Path
+) -> None:
+    lines = command("import", "profiles", users, "--no-wait").out.splitlines()
+    assert ["status", "IN_PROGRESS"] in [line.split() for line in lines]
 
 
 def test_without_waiting_there_is_no_word_of_jobs_that_still_run(

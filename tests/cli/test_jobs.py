@@ -61,6 +61,13 @@ def test_an_unknown_job_is_told_with_its_status(command: Command, account: Sandb
     assert (ran.code, ran.error["type"], ran.error["status"]) == (4, "NotFound", 404)
 
 
+def test_of_a_job_that_could_not_be_looked_up_no_status_is_said(
+    command: Command, account: Sandbox
+) -> None:
+    (row,) = command("jobs", "wait", "unknown", "-o", "json").json["outcomes"]
+    assert (row["job"]["id"], row["status"]) == ("unknown", None)
+
+
 @pytest.mark.parametrize("name", ["id", "url", "token"])
 def test_a_job_is_waited_for_by_any_of_its_names(
     command: Command, account: Sandbox, users: Path, name: str
