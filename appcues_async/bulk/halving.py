@@ -30,7 +30,7 @@ class Halving:
             rows: How many rows it has.
             most_jobs: The most jobs that may be spent on it.
         """
-        self.jobs = 0
+        self.jobs: int = 0
         self.refused: list[int] = []
         self._most_jobs = most_jobs
         self._suspects: list[Part] = [(range(rows),)]

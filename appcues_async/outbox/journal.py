@@ -143,7 +143,7 @@ class OutboxJournal(Journal):
 class DiskBatches(RunJournal):
     """The batches of one kind, and what becomes of them."""
 
-    journal_type = OutboxJournal
+    journal_type: type[Journal] = OutboxJournal
     _journal: OutboxJournal
     kind: KindName
     _lost: int = 0
@@ -151,11 +151,9 @@ class DiskBatches(RunJournal):
     def prepare(self, kind: KindName) -> None:
         """Says of which kind they are, once they are open."""
         self.kind = kind
-        self.records = {
-            number: record
-            for number, record in self.records.items()
-            if record.status not in {"completed", "failed"}
-        }
+        for number, record in list(self.records.items()):
+            if record.status in {"completed", "failed"}:
+                del self.records[number]
 
     @property
     def journal(self) -> RunJournal:

@@ -63,7 +63,7 @@ def test_a_typing_error_is_exit_code_2(users: Path) -> None:
 
 
 def test_the_demo_runs_under_a_limit_that_it_meets() -> None:
-    small = ["--users", "40", "--events", "30", "--job-seconds", "0", "--rate-limit", "12"]
+    small = ["--users", "40", "--events", "30", "--job-seconds", "0", "--rate-limit", "6"]
     ran = execute(*MODULE, "demo", *small)
     assert ran.code == 0
     assert len(ran.out.splitlines()) == 1 + 17
