@@ -43,6 +43,8 @@ _LOG: Final = 4_000_000
 """Bytes of the log of SQLite from which on the process that sends empties it."""
 _LOG_PAGES: Final = 20_000
 """Pages of the log from which on any process does."""
+_UNUSED: Final = 16_000_000
+"""Bytes of the file that hold nothing, up to which they are kept for rows to come."""
 
 T = TypeVar("T")
 
@@ -198,10 +200,11 @@ class DiskStore:
         for one in self._batches:
             await one.tidy()
 
-    async def empty_log(self) -> None:
-        """Moves what is in the log of SQLite to its place, where that has become much."""
+    async def shrink(self) -> None:
+        """Empties the log of SQLite, and gives back unused room of the file, where either is much."""
         for one in self._batches[:1]:
             await one.empty_log(_LOG)
+            await one.give_back_room(_UNUSED)
 
     async def close(self) -> None:
         """Closes the file, once what was put is written."""

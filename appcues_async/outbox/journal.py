@@ -38,7 +38,7 @@ SOURCE: Final = "outbox"
 KEPT: Final = 2_000
 """Chunks of a run that are kept after their end: more than an hour's worth of one each two seconds."""
 PIECE: Final = 500
-"""Rows that are changed in one transaction: whoever puts a row waits for it."""
+"""Rows, or pages of the file, that are changed in one transaction: whoever puts a row waits for it."""
 _PAGE: Final = 4_096
 """Bytes of a page of SQLite, as it is made."""
 _ENDED: Final = "('completed', 'failed')"
@@ -135,6 +135,17 @@ class OutboxJournal(Journal):
                 with self._locks.turn():
                     self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
+    def give_back_room(self, most: int) -> None:
+        """Makes the file a little smaller, if more than so many bytes and half of it are unused."""
+        with told(self.path):
+            (unused,) = self._db.execute("PRAGMA freelist_count").fetchone()
+            (pages,) = self._db.execute("PRAGMA page_count").fetchone()
+            if unused * _PAGE <= most or unused * 2 <= pages:
+                return
+            # A few pages at a time, since putters wait for it. Only a script goes beyond the first.
+            with self._locks.turn():
+                self._db.executescript(f"PRAGMA incremental_vacuum({PIECE})")
+
     def _quicken(self) -> None:
         """Leaves the emptying of the log to `empty_log`, which holds up nobody."""
         self._db.execute("PRAGMA wal_autocheckpoint = 0")
@@ -196,6 +207,10 @@ class DiskBatches(RunJournal):
     async def empty_log(self, most: int) -> None:
         """Moves what is in the log of SQLite to its place, if the log has more than so many bytes."""
         await self._call(self._journal.empty_log, most)
+
+    async def give_back_room(self, most: int) -> None:
+        """Makes the file a little smaller, if more than so many bytes and half of it are unused."""
+        await self._call(self._journal.give_back_room, most)
 
     @property
     def thread(self) -> ThreadPoolExecutor:

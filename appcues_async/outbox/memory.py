@@ -134,7 +134,7 @@ class MemoryStore:
     async def tidy(self) -> None:
         """Needs nothing."""
 
-    async def empty_log(self) -> None:
+    async def shrink(self) -> None:
         """Needs nothing."""
 
     async def close(self) -> None:

@@ -25,7 +25,7 @@ _TAKE_OVER: Final = 0.5
 """Seconds between two tries to become the process that sends."""
 _RECOVER: Final = 5.0
 """Seconds after which a sender that has failed tries again."""
-_EMPTY_LOG: Final = 1.0
+_SHRINK: Final = 1.0
 """Seconds between two looks at how much the log of the store holds."""
 _TIDY: Final = 600.0
 """Seconds between two times that what is needed no more is forgotten."""
@@ -138,9 +138,9 @@ class OutboxSender:
     async def _tidy(self) -> None:
         while True:
             await self._store.tidy()
-            for _ in range(int(_TIDY / _EMPTY_LOG)):
-                await sleep_on(self._clock, _EMPTY_LOG)
-                await self._store.empty_log()
+            for _ in range(int(_TIDY / _SHRINK)):
+                await sleep_on(self._clock, _SHRINK)
+                await self._store.shrink()
 
     async def _wait(self, seconds: float) -> None:
         timer = self._clock.call_later(seconds, self._woken.set)

@@ -235,7 +235,7 @@ class Store(Protocol):
         """Forgets what is needed no more; called now and then by the process that sends."""
         ...
 
-    async def empty_log(self) -> None:
+    async def shrink(self) -> None:
         """Keeps its files small; called often by the process that sends."""
         ...
 

@@ -14,6 +14,8 @@ from appcues_async.notices import Notice, OutboxStalled
 from appcues_async.outbox import journal as outbox_journal
 from appcues_async.outbox import sender as outbox_sender
 from appcues_async.outbox import tables
+from appcues_async.outbox.journal import OutboxJournal
+from appcues_async.outbox.rows import Row
 from appcues_async.recovery import ownership
 from appcues_async.sandbox import Answer, Hold, JobPlan, Reset, Sandbox, Stall
 from tests.outbox.conftest import SOONER, names, open_client, until, uploads
@@ -178,6 +180,27 @@ async def test_the_store_does_not_grow(
         **dict.fromkeys(("rows", "batches", "aside", "requests"), 0),
         "chunks": 3,
     }
+
+
+def test_the_room_of_rows_that_were_sent_is_given_back(path: Path) -> None:
+    journal = OutboxJournal(path, origin="https://api.appcues.com", account_id="1", now=0)
+    with journal.change() as db:
+        tables.make_tables(db)
+        rows = [Row("events", "u1", b"x" * 2_000)] * 4_000
+        tables.add_rows(db, rows, 0)
+        kept, body = db.execute("SELECT min(seq), body FROM rows").fetchone()
+    journal.empty_log(0)
+    full = path.stat().st_size
+    journal.give_back_room(0)
+    assert path.stat().st_size == full > 8_000_000
+    with journal.change() as db:
+        db.execute("DELETE FROM rows WHERE seq > ?", (kept,))
+    for _ in range(10):
+        journal.give_back_room(1_000_000)
+    journal.empty_log(0)
+    assert path.stat().st_size < 2_000_000
+    assert journal.read().execute("SELECT body FROM rows").fetchall() == [(body,)]
+    journal.close(0)
 
 
 async def test_a_file_of_another_account_is_refused(
