@@ -24,12 +24,11 @@ from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.spec import Account
 from appcues_async.clock import Clock
-from appcues_async.models import Checklist, Flow, Job, Tag
+from appcues_async.models import Checklist, Flow, Tag
 from appcues_async.notices import Listener
 from appcues_async.outbox.outbox import Outbox, OutboxOptions, Wiring
-from appcues_async.recovery.inquiry import Inquiries
-from appcues_async.recovery.ownership import LocalOwners, of_this_process
 from appcues_async.recovery.starting import Starter
+from appcues_async.recovery.tracking import JobTracking
 from appcues_async.settings import (
     Credentials,
     OnUnknown,
@@ -44,11 +43,6 @@ from appcues_async.settings import (
 )
 from appcues_async.sync.earlier import EarlierUploads
 from appcues_async.sync.resource import Sync
-from appcues_async.waiting.address import JobAddress
-from appcues_async.waiting.handle import JobHandles
-from appcues_async.waiting.lookup import get_by_address, list_summaries
-from appcues_async.waiting.watcher import Watcher
-from appcues_async.wire.codec import JobSummary
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import JSON, Repeat
 from appcues_async.wire.sender import Sender
@@ -226,29 +220,8 @@ class AppcuesClient(Openable["_Opened"]):
             clock=self._clock,
             on_unknown=self._on_unknown,
         )
-        sender = wire.sender
-        owners = of_this_process.of(self._credentials.origin, self._credentials.account_id)
-
-        async def get(address: JobAddress) -> Job:
-            job = await get_by_address(sender, address)
-            owners.record_seen({job.id: job})
-            return job
-
-        async def list_recent() -> Mapping[str, JobSummary]:
-            listed = await list_summaries(sender)
-            owners.record_seen(listed)
-            return listed
-
-        watcher = Watcher(
-            get=get,
-            list_recent=list_recent,
-            clock=sender.clock,
-            listener=sender.listener,
-            check=sender.connections.check,
-        )
-        inquiries = Inquiries(sender.clock, sender.listener)
-        opened = _Opened(wire, watcher, owners, inquiries)
-        self._hand_out(opened, sender)
+        opened = _Opened(wire, JobTracking.of(wire.sender, self._credentials))
+        self._hand_out(opened, wire.sender)
         return opened
 
     def __repr__(self) -> str:
@@ -368,11 +341,11 @@ class AppcuesClient(Openable["_Opened"]):
             if on_unknown is None:
                 return starter
             other = sender.with_options(self._retry, self._timeouts, on_unknown)
-            return self._starter_of(opened, other)
+            return opened.tracking.starter(other, self._polling)
 
         # Of a client with other options it is not the one that was opened.
         self._sender = sender
-        self._starter = starter = self._starter_of(opened, sender)
+        self._starter = starter = opened.tracking.starter(sender, self._polling)
         self.jobs = Jobs(sender, starter.handles)
         self.activity = Activity(sender)
         self.analytics = Analytics(sender, starter)
@@ -401,32 +374,14 @@ class AppcuesClient(Openable["_Opened"]):
         )
         self.sync = Sync(self.bulk, account, earlier, self._listener)
 
-    def _starter_of(self, opened: _Opened, sender: Sender) -> Starter:
-        credentials = self._credentials
-        handles = JobHandles(
-            sender=sender,
-            watcher=opened.watcher,
-            origin=credentials.origin,
-            account_id=credentials.account_id,
-            polling=self._polling,
-            wait_timeout=self._timeouts.wait,
-        )
-        return Starter(
-            sender=sender, owners=opened.owners, inquiries=opened.inquiries, handles=handles
-        )
-
 
 class _Opened(Opened):
     """Everything that a client holds while it is open."""
 
-    def __init__(
-        self, wire: Opened, watcher: Watcher, owners: LocalOwners, inquiries: Inquiries
-    ) -> None:
+    def __init__(self, wire: Opened, tracking: JobTracking) -> None:
         super().__init__(wire.sender, lambda: None)
         self._wire = wire
-        self.watcher = watcher
-        self.owners = owners
-        self.inquiries = inquiries
+        self.tracking = tracking
         self.runs: WeakSet[BulkRun] = WeakSet()
         self.outboxes: WeakSet[Outbox] = WeakSet()
 
@@ -437,8 +392,7 @@ class _Opened(Opened):
             for run in [run for run in self.runs if run.is_running]:
                 await run.cancel()
         finally:
-            self.inquiries.close()
             try:
-                await self.watcher.close()
+                await self.tracking.close()
             finally:
                 await self._wire.close()
