@@ -8,18 +8,18 @@ nothing and repeats what is refused. A last row uploads 72 chunks of events thro
 Printed are, as medians over the seeds with the smallest and the largest: calls that failed, what came
 through as a share of 60 a second, the share of requests that was refused, and ours to the baseline.
 
-Run: python benchmarks/limiters.py [SEEDS [ROW ...]]   (a program that is not installed is left out)
+Run: python benchmarks/limiters.py [--seeds 5] [ROW ...]   (a program that is not installed is left out)
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -296,9 +296,12 @@ def run(name: str, seeds: int) -> None:
 
 
 def main() -> None:
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    for name in sys.argv[2:] or [*LIMITERS, UPLOADS]:
-        run(name, seeds)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("rows", nargs="*", metavar="ROW")
+    given = parser.parse_args()
+    for name in given.rows or [*LIMITERS, UPLOADS]:
+        run(name, given.seeds)
 
 
 if __name__ == "__main__":

@@ -8,19 +8,22 @@ the vendor's own command (20 ms between requests, three retries after 1, 2 and 4
 In each scenario 200 tasks call for 60 seconds, as often as they can. Printed are, as medians over the
 seeds: calls that failed, what the server took as a share of what its limit allows (from the tenth second
 on where the limit is constant; its first bucketful is not counted), and the share of requests that it
-refused with 429. In the outage, 8 uploads and 200 calls meet ten seconds of 503s, and the requests sent
-per call are counted.
+refused with 429. Where two clients share a limit, the second is a process of its own. In the outage, 8
+uploads and 200 calls meet ten seconds of 503s, and the requests sent per call are counted.
 
-The clock of client, peers and server runs SCALE times as fast as the wall's, so that an hour of work
-fits into minutes; the network does not, so a round trip of 2 ms counts as 2 * SCALE ms.
+The clock of client, peers and server runs six times as fast as the wall's, so that an hour of work
+fits into minutes; the network does not, so a round trip of 2 ms counts as 12 ms. On a machine that has
+other work to do, `--speed 1` shows what the limits do, and not what the machine does.
 
 Then limiters that people run have their turn, nginx and haproxy (see limiters.py).
 
-Run: python benchmarks/throttle.py [SEEDS [SCENARIO ...]]   (needs tenacity and aiohttp-retry)
+Run: python benchmarks/throttle.py [--seeds 5] [--speed 6] [SCENARIO ...]
+It needs tenacity and aiohttp-retry.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import random
@@ -29,7 +32,10 @@ import statistics
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -45,29 +51,35 @@ from tenacity import (
 
 from appcues_async import AppcuesClient, Pace
 from appcues_async.sandbox import Answer, Sandbox
+from appcues_async.sandbox.credentials import ClientArguments
 from appcues_async.wire.throttle import LocalThrottle
 
-SCALE = 6.0
 SECONDS = 60.0
 TASKS = 200
 ROWS = b"user_id,plan\n" + b"".join(b"user-%06d,pro\n" % number for number in range(20_000))
 
 Call: TypeAlias = Callable[[], Awaitable[object]]
+Peer: TypeAlias = Callable[[ClientArguments], Any]
 
 
 class _Selector(selectors.DefaultSelector):
+    def __init__(self, speed: float) -> None:
+        super().__init__()
+        self.speed = speed
+
     def select(self, timeout: float | None = None) -> Any:
-        return super().select(timeout / SCALE if timeout else timeout)
+        return super().select(timeout / self.speed if timeout else timeout)
 
 
 class FastLoop(asyncio.SelectorEventLoop):
-    """A loop on which SCALE seconds pass in one."""
+    """A loop on which so many seconds pass in one."""
 
-    def __init__(self) -> None:
-        super().__init__(_Selector())
+    def __init__(self, speed: float) -> None:
+        super().__init__(_Selector(speed))
+        self.speed = speed
 
     def time(self) -> float:
-        return super().time() * SCALE
+        return super().time() * self.speed
 
 
 class LoopClock:
@@ -91,22 +103,18 @@ class RefusedError(Exception):
     """A status that a peer does not take for a success."""
 
 
-def headers(sandbox: Sandbox) -> dict[str, str]:
-    key, secret = sandbox.credentials["api_key"], sandbox.credentials["api_secret"]
-    return {"Authorization": aiohttp.encode_basic_auth(key, secret)}
+def headers(account: ClientArguments) -> dict[str, str]:
+    basic = aiohttp.encode_basic_auth(account["api_key"], account["api_secret"])
+    return {"Authorization": basic}
 
 
-def urls(sandbox: Sandbox) -> tuple[str, str]:
-    account = f"{sandbox.url}/v2/accounts/{sandbox.credentials['account_id']}"
-    return f"{account}/segments", f"{account}/import/profiles"
-
-
-async def once(session: aiohttp.ClientSession, sandbox: Sandbox, upload: bool) -> None:
-    call, imports = urls(sandbox)
+async def once(session: aiohttp.ClientSession, account: ClientArguments, upload: bool) -> None:
+    url = f"{account['base_url']}/v2/accounts/{account['account_id']}"
     if upload:
-        request = session.post(imports, data=ROWS, headers={"Content-Type": "text/csv"})
+        csv = {"Content-Type": "text/csv"}
+        request = session.post(f"{url}/import/profiles", data=ROWS, headers=csv)
     else:
-        request = session.get(call)
+        request = session.get(f"{url}/segments")
     async with request as response:
         await response.read()
         if response.status >= 400:
@@ -114,16 +122,16 @@ async def once(session: aiohttp.ClientSession, sandbox: Sandbox, upload: bool) -
 
 
 @contextlib.asynccontextmanager
-async def ours(sandbox: Sandbox) -> AsyncIterator[tuple[Call, Call]]:
+async def ours(account: ClientArguments) -> AsyncIterator[tuple[Call, Call]]:
     clock = LoopClock()
     throttle = LocalThrottle(Pace(), clock=clock)
-    async with AppcuesClient(**sandbox.credentials, throttle=throttle, clock=clock) as client:
+    async with AppcuesClient(**account, throttle=throttle, clock=clock) as client:
         yield client.segments.list, lambda: client.imports.profiles(ROWS)
 
 
 @contextlib.asynccontextmanager
-async def with_tenacity(sandbox: Sandbox) -> AsyncIterator[tuple[Call, Call]]:
-    async with aiohttp.ClientSession(headers=headers(sandbox)) as session:
+async def with_tenacity(account: ClientArguments) -> AsyncIterator[tuple[Call, Call]]:
+    async with aiohttp.ClientSession(headers=headers(account)) as session:
 
         async def send(upload: bool) -> None:
             retrying = AsyncRetrying(
@@ -132,26 +140,26 @@ async def with_tenacity(sandbox: Sandbox) -> AsyncIterator[tuple[Call, Call]]:
                 retry=retry_if_exception_type((RefusedError, aiohttp.ClientError)),
                 reraise=True,
             )
-            await retrying(once, session, sandbox, upload)
+            await retrying(once, session, account, upload)
 
         yield lambda: send(False), lambda: send(True)
 
 
 @contextlib.asynccontextmanager
-async def with_aiohttp_retry(sandbox: Sandbox) -> AsyncIterator[tuple[Call, Call]]:
+async def with_aiohttp_retry(account: ClientArguments) -> AsyncIterator[tuple[Call, Call]]:
     options = ExponentialRetry(attempts=5, statuses={429}, start_timeout=0.5)
-    async with RetryClient(retry_options=options, headers=headers(sandbox)) as session:
+    async with RetryClient(retry_options=options, headers=headers(account)) as session:
         yield (
-            lambda: once(session, sandbox, False),  # type: ignore[arg-type]
-            lambda: once(session, sandbox, True),  # type: ignore[arg-type]
+            lambda: once(session, account, False),  # type: ignore[arg-type]
+            lambda: once(session, account, True),  # type: ignore[arg-type]
         )
 
 
-def rule(retries: int, pause: Callable[[int], float], gap: float) -> Callable[[Sandbox], Any]:
+def rule(retries: int, pause: Callable[[int], float], gap: float) -> Peer:
     """A loop of so many retries, with a gap between all requests of the process."""
 
     @contextlib.asynccontextmanager
-    async def peer(sandbox: Sandbox) -> AsyncIterator[tuple[Call, Call]]:
+    async def peer(account: ClientArguments) -> AsyncIterator[tuple[Call, Call]]:
         turn = asyncio.Lock()
 
         async def send(upload: bool) -> None:
@@ -160,7 +168,7 @@ def rule(retries: int, pause: Callable[[int], float], gap: float) -> Callable[[S
                     async with turn:
                         await asyncio.sleep(gap)
                 try:
-                    return await once(session, sandbox, upload)
+                    return await once(session, account, upload)
                 except RefusedError as error:
                     status, asked = error.args
                     if number == retries or not (status == 429 or status >= 500):
@@ -168,13 +176,13 @@ def rule(retries: int, pause: Callable[[int], float], gap: float) -> Callable[[S
                     await asyncio.sleep(float(asked) if asked else pause(number))
             return None
 
-        async with aiohttp.ClientSession(headers=headers(sandbox)) as session:
+        async with aiohttp.ClientSession(headers=headers(account)) as session:
             yield lambda: send(False), lambda: send(True)
 
     return peer
 
 
-PEERS: dict[str, Callable[[Sandbox], Any]] = {
+PEERS: dict[str, Peer] = {
     "appcues_async": ours,
     "tenacity loop": with_tenacity,
     "aiohttp-retry": with_aiohttp_retry,
@@ -231,35 +239,66 @@ async def attempt(result: Result, call: Call) -> None:
         result.failed += 1
 
 
-async def steady(scenario: Scenario, peer: Callable[[Sandbox], Any]) -> Result:
+async def work(
+    result: Result, peer: str, account: ClientArguments, tasks: int, until: float
+) -> None:
+    """Calls from so many tasks, as often as they can, until then on the loop's clock."""
+    loop = asyncio.get_running_loop()
+
+    async def repeat(call: Call) -> None:
+        while loop.time() < until:
+            await attempt(result, call)
+
+    async with PEERS[peer](account) as (call, _):
+        some = [asyncio.create_task(repeat(call)) for _ in range(tasks)]
+        await asyncio.sleep(until - loop.time())
+        for task in some:
+            task.cancel()
+        await asyncio.wait(some)
+
+
+def work_apart(
+    peer: str, account: ClientArguments, tasks: int, until: float, *, seed: int, speed: float
+) -> Result:
+    """The same in a process of its own, whose clock is the same one."""
+    random.seed(seed)
+    result = Result()
+    with asyncio.Runner(loop_factory=partial(FastLoop, speed)) as runner:
+        runner.run(work(result, peer, account, tasks, until))
+    return result
+
+
+async def steady(scenario: Scenario, peer: str, *, seed: int, speed: float) -> Result:
     loop = asyncio.get_running_loop()
     result = Result()
-    async with contextlib.AsyncExitStack() as stack:
-        sandbox = await stack.enter_async_context(
-            Sandbox(rate_limit=scenario.limit, retry_after=scenario.retry_after, clock=loop.time)
-        )
-        clients = [await stack.enter_async_context(peer(sandbox)) for _ in range(scenario.clients)]
-        started = loop.time()
+    tasks = TASKS // scenario.clients
+    others = scenario.clients - 1
+    with ProcessPoolExecutor(max(1, others), get_context("spawn")) as pool:
+        # The processes are there, with all they import, before anything is counted.
+        await asyncio.gather(*(loop.run_in_executor(pool, int) for _ in range(others)))
+        async with Sandbox(
+            rate_limit=scenario.limit, retry_after=scenario.retry_after, clock=loop.time
+        ) as sandbox:
+            started = loop.time()
+            until = started + SECONDS
+            given = (peer, sandbox.credentials, tasks, until)
+            apart = [
+                loop.run_in_executor(
+                    pool, partial(work_apart, seed=seed + number, speed=speed), *given
+                )
+                for number in range(1, scenario.clients)
+            ]
 
-        async def work(call: Call) -> None:
-            while loop.time() - started < SECONDS:
-                await attempt(result, call)
+            async def change() -> None:
+                for when, limit in scenario.changes:
+                    await asyncio.sleep(started + when - loop.time())
+                    sandbox.rate_limit = limit
 
-        async def change() -> None:
-            for when, limit in scenario.changes:
-                await asyncio.sleep(started + when - loop.time())
-                sandbox.rate_limit = limit
-
-        tasks = [
-            asyncio.create_task(work(clients[number % scenario.clients][0]))
-            for number in range(TASKS)
-        ]
-        tasks.append(asyncio.create_task(change()))
-        await asyncio.sleep(SECONDS)
-        seen = [one for one in sandbox.requests if one.arrived - started <= SECONDS]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+            await asyncio.gather(work(result, *given), change())
+            for other in await asyncio.gather(*apart):
+                result.calls += other.calls
+                result.failed += other.failed
+            seen = [one for one in sandbox.requests if one.arrived <= until]
     taken = sum(one.status == 200 and one.arrived - started >= scenario.since for one in seen)
     first = scenario.limit if scenario.since == 0 else 0
     result.goodput = (taken - first) / scenario.allowed()
@@ -267,11 +306,11 @@ async def steady(scenario: Scenario, peer: Callable[[Sandbox], Any]) -> Result:
     return result
 
 
-async def outage(scenario: Scenario, peer: Callable[[Sandbox], Any]) -> Result:
+async def outage(scenario: Scenario, peer: str, **_: float) -> Result:
     loop = asyncio.get_running_loop()
     result = Result()
     async with Sandbox(rate_limit=scenario.limit, clock=loop.time) as sandbox:
-        async with peer(sandbox) as (call, upload):
+        async with PEERS[peer](sandbox.credentials) as (call, upload):
             sandbox.faults.add(Answer(503), times=None)
             work = [attempt(result, upload) for _ in range(8)]
             work += [attempt(result, call) for _ in range(TASKS)]
@@ -285,16 +324,22 @@ async def outage(scenario: Scenario, peer: Callable[[Sandbox], Any]) -> Result:
 
 
 def main() -> None:
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
-    for name in sys.argv[2:] or SCENARIOS:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--speed", type=float, default=6.0)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO")
+    given = parser.parse_args()
+    seeds = given.seeds
+    for name in given.scenarios or SCENARIOS:
         scenario = SCENARIOS[name]
         results: dict[str, list[Result]] = {peer: [] for peer in PEERS}
         for seed in range(seeds):
-            for peer, make in PEERS.items():
+            for peer in PEERS:
                 random.seed(seed)
-                with asyncio.Runner(loop_factory=FastLoop) as runner:
+                with asyncio.Runner(loop_factory=partial(FastLoop, given.speed)) as runner:
                     run = outage if name == "outage" else steady
-                    results[peer].append(runner.run(run(scenario, make)))
+                    done = run(scenario, peer, seed=seed, speed=given.speed)
+                    results[peer].append(runner.run(done))
         print(f"\n{name} ({seeds} seeds)", flush=True)
         for peer, some in results.items():
 
@@ -309,10 +354,10 @@ def main() -> None:
             else:
                 last = "goodput {:6.1%} ({:.1%} to {:.1%})".format(*middle("goodput"))
             print(f"  {peer:17} {failed}  {last}  {refused}", flush=True)
+    if not given.scenarios:
+        here = Path(__file__).with_name("limiters.py")
+        subprocess.run([sys.executable, str(here), f"--seeds={seeds}"], check=True)
 
 
 if __name__ == "__main__":
     main()
-    if not sys.argv[2:]:
-        here = Path(__file__).with_name("limiters.py")
-        subprocess.run([sys.executable, str(here), *sys.argv[1:]], check=True)
