@@ -1,9 +1,9 @@
 """How fast an account's requests go out: a pure rule on a clock that is handed in.
 
 The rule. Turns are evenly spaced. While requests wait for them the pace climbs: by 2% a second (below 30
-a second by less, in proportion), twice as fast after every 3 seconds. A refusal lowers it to 95% of what
-the server took per second since the last fall; to 90% where that was less than half a second ago, and to
-70% where requests waited for less than a quarter of that time.
+a second by less, in proportion), twice as fast after every 2.5 seconds. A refusal lowers it to 95% of
+what the server took per second since the last fall; to 90% where that was less than half a second ago,
+and to 70% where requests waited for less than a quarter of that time.
 
 Why that finds the limit: between two refusals at its limit, a server took just what it allows. The short
 fall leaves it no time to save up more than it can hold, so little is lost; and a limit that has risen is
@@ -36,7 +36,7 @@ FULL_CLIMB: Final = 30.0
 """Requests a second from which on the climb is as fast as `CLIMB` says."""
 LEAST_CLIMB: Final = 0.15
 """The share of `CLIMB` that is left of it at any pace."""
-DOUBLING: Final = 3.0
+DOUBLING: Final = 2.5
 SLOWEST: Final = 0.5
 """Requests a second that are always tried."""
 SHORTEST: Final = 0.5
