@@ -15,7 +15,7 @@ from appcues_async.sandbox import Sandbox
 from tests.virtual_clock import VirtualClock
 
 # Every property test takes its number of examples from here. `--hypothesis-profile=deep` tries more.
-settings.register_profile("usual", max_examples=30, deadline=None)
+settings.register_profile("usual", max_examples=15, deadline=None)
 settings.register_profile("deep", max_examples=100, deadline=None)
 settings.load_profile("usual")
 

@@ -239,6 +239,7 @@ def account() -> Iterator[Sandbox]:
 
 
 # The debug mode of asyncio makes it slow, and a busy machine much slower.
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_no_secret_is_anywhere_that_it_could_be_seen(

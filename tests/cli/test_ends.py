@@ -31,7 +31,12 @@ def shell(line: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "code"),
+    [
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.long),
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.long),
+    ],
 )
 @pytest.mark.parametrize("words", [("import", "profiles"), ("jobs", "wait")], ids=" ".join)
 def test_a_signal_leaves_the_tokens_of_what_still_runs(
@@ -53,6 +58,7 @@ def test_a_signal_leaves_the_tokens_of_what_still_runs(
     assert json.loads(err.splitlines()[-1])["exit_code"] == code
 
 
+@pytest.mark.long
 def test_a_signal_that_is_ignored_stays_ignored(account: Sandbox) -> None:
     watch = shlex.join([*MODULE, "jobs", "watch", "--idle", "--every", "1s"])
     process = subprocess.Popen(["/bin/sh", "-c", f"trap '' HUP; exec {watch}"])
@@ -91,6 +97,7 @@ def test_a_report_that_cannot_be_written_is_an_error(account: Sandbox) -> None:
     assert "cannot be written: No space left" in json.loads(err)["message"]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk here is always full")
 def test_the_table_goes_out_where_stderr_fails(account: Sandbox, users: Path) -> None:
     with (
@@ -117,6 +124,7 @@ def test_on_a_terminal_a_missing_extra_is_words() -> None:
     assert written.startswith("Error: the command line needs rich; run: pip install")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("words", ["import profiles {users} -q", "segments list -o csv"])
 def test_a_stdout_that_is_closed_is_an_error(account: Sandbox, users: Path, words: str) -> None:
     command = shlex.join([*MODULE, *words.format(users=users).split()])
@@ -125,6 +133,7 @@ def test_a_stdout_that_is_closed_is_an_error(account: Sandbox, users: Path, word
     assert "cannot be written: Bad file descriptor" in json.loads(err)["message"]
 
 
+@pytest.mark.long
 def test_without_any_stream_a_command_does_its_work(account: Sandbox, users: Path) -> None:
     command = shlex.join([*MODULE, "import", "profiles", str(users), "-q"])
     assert shell(f"{command} <&- >&- 2>&-")[0] == 1

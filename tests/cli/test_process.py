@@ -62,6 +62,7 @@ def test_a_typing_error_is_exit_code_2(users: Path) -> None:
     assert (ran.code, ran.error["type"], ran.out) == (2, "UsageError", "")
 
 
+@pytest.mark.long
 def test_the_demo_runs_under_a_limit_that_it_meets() -> None:
     small = ["--users", "40", "--events", "30", "--job-seconds", "0", "--rate-limit", "6"]
     ran = execute(*MODULE, "demo", *small)
@@ -71,6 +72,7 @@ def test_the_demo_runs_under_a_limit_that_it_meets() -> None:
     assert "holds exactly what was sent" in ran.err
 
 
+@pytest.mark.long
 def test_without_waiting_the_process_ends_at_once(account: Sandbox, users: Path) -> None:
     account.plan_next_job(JobPlan(seconds=3600))
     ran = execute(*MODULE, "import", "profiles", users, "--no-wait", "-o", "json")
@@ -86,6 +88,7 @@ def test_without_its_libraries_the_command_says_what_to_install(library: str) ->
     )
 
 
+@pytest.mark.long
 def test_a_fault_of_our_own_is_not_taken_for_a_missing_library() -> None:
     ran = without("appcues_async.cli.imports", "flows", "list")
     assert ran.code == 1
@@ -130,6 +133,7 @@ def test_ctrl_c_leaves_the_tokens_of_what_still_runs(account: Sandbox, users: Pa
     assert json.loads(error)["exit_code"] == 130
 
 
+@pytest.mark.long
 def test_ctrl_c_says_of_an_upload_under_way_that_nothing_is_known(
     account: Sandbox, users: Path
 ) -> None:
@@ -146,6 +150,7 @@ def test_ctrl_c_says_of_an_upload_under_way_that_nothing_is_known(
     ) in lines
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_the_wait_for_a_pipe_that_says_nothing(account: Sandbox) -> None:
     words = [*MODULE, "import", "profiles", "-"]
     with subprocess.Popen(
@@ -203,6 +208,7 @@ def test_the_sandbox_prints_what_every_command_reads_of_it() -> None:
     assert page.startswith("# Inspector: http://127.0.0.1:")
 
 
+@pytest.mark.long
 def test_the_sandbox_serves_until_ctrl_c(tmp_path: Path) -> None:
     words = [*MODULE, "sandbox", "--rate-limit", "0", "--job-seconds", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
@@ -216,6 +222,7 @@ def test_the_sandbox_serves_until_ctrl_c(tmp_path: Path) -> None:
         assert process.wait(timeout=20) == 0
 
 
+@pytest.mark.long
 def test_a_port_that_is_taken_is_a_wrong_use(account: Sandbox) -> None:
     port = account.url.rpartition(":")[2]
     ran = execute(*MODULE, "sandbox", "--port", port)
@@ -235,11 +242,13 @@ def test_on_a_terminal_there_are_bars_and_then_the_table(account: Sandbox, users
     assert "\x1b[32m" in written
 
 
+@pytest.mark.long
 def test_no_color_is_honoured(account: Sandbox, users: Path) -> None:
     _, written = on_a_terminal(*MODULE, "import", "profiles", users.name, NO_COLOR="1")
     assert not re.search(r"\x1b\[(3|4|9)[0-9]", written)
 
 
+@pytest.mark.long
 def test_a_name_that_cannot_be_encoded_does_not_end_the_command(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/users-\xff.csv"
     Path(os.fsdecode(path)).write_text("user_id\n1\n", encoding="utf-8")

@@ -88,7 +88,7 @@ def all_trials(fault: dict[str, Any]) -> list[tuple[Trial, list[Cell]]]:
 
 
 def usual_trials(fault: dict[str, Any]) -> list[tuple[Trial, list[Cell]]]:
-    """One endpoint of each kind under the fault, once and for good, and a third of the others once."""
+    """One endpoint of each kind under the fault, once and for good, and an eighth of the others once."""
     kinds: set[tuple[Any, ...]] = set()
     chosen = []
     for place, (trial, cells) in enumerate(all_trials(fault), list(FAULTS.values()).index(fault)):
@@ -98,7 +98,7 @@ def usual_trials(fault: dict[str, Any]) -> list[tuple[Trial, list[Cell]]]:
         made = row.get("makes") if reconciled else None
         kind = (method, row["repeat"], row["answer"], trial.on_unknown, trial.always, made)
         is_usual = not (trial.always or reconciled or fault.get("kin"))
-        if kind not in kinds or (is_usual and place % 3 == 0):
+        if kind not in kinds or (is_usual and place % 8 == 0):
             chosen.append((trial, cells))
         kinds.add(kind)
     return chosen

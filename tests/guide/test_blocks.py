@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,13 @@ from tests.guide.pages import AIRFLOW, PROGRAMS, PYTHON, TESTS, WEB_APPS, Block
 from tests.pytest_plugin.conftest import PLUGIN
 
 pytest_plugins = ["pytester"]
+
+
+def params(blocks: list[Block]) -> list[Any]:
+    """The README's by default; each is a process, and the guide has many."""
+    return [
+        one if one.page == "README" else pytest.param(one, marks=pytest.mark.long) for one in blocks
+    ]
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
@@ -26,14 +34,14 @@ def test_the_first_program_has_at_most_15_lines() -> None:
     assert len(PROGRAMS[0].text.strip().splitlines()) <= 15
 
 
-@pytest.mark.parametrize("block", TESTS, ids=str)
+@pytest.mark.parametrize("block", params(TESTS), ids=str)
 def test_tests_pass(pytester: pytest.Pytester, block: Block) -> None:
     pytester.makepyfile(block.text)
     ran = pytester.runpytest_subprocess(*PLUGIN, "-p", "no:asyncio")
     ran.assert_outcomes(passed=block.text.count("def test_"))
 
 
-@pytest.mark.parametrize("block", PROGRAMS, ids=str)
+@pytest.mark.parametrize("block", params(PROGRAMS), ids=str)
 def test_a_program_runs_as_it_stands(tmp_path: Path, block: Block) -> None:
     done = subprocess.run(  # noqa: PLW1510 - its own words say more than its exit code
         [sys.executable, "-W", "error", "-c", block.text],

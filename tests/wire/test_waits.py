@@ -245,7 +245,9 @@ async def test_probes_are_at_most_ten_seconds_apart(clock: VirtualClock) -> None
     assert len(server.asked_at) < 120
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1, 5))]
+)
 async def test_calls_go_on_soon_after_an_outage(clock: VirtualClock, seed: int) -> None:
     server = Server(refuse)
     calls = Calls(clock, server)
