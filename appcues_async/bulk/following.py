@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from attrs import evolve
 
@@ -56,7 +58,7 @@ class Upload:
         self._counts = counts
         self._progress = progress
         self._clock = clock
-        self._body: ChunkBody | None = chunk.body
+        self._body: ChunkBody = chunk.body
         may_read_again = retry_failed or (record is not None and record.rejected is not None)
         self._chunk = chunk if may_read_again and isinstance(chunk, Chunk) else None
         slot.kept = may_read_again and isinstance(chunk.body, Blocks)
@@ -77,9 +79,17 @@ class Upload:
             room: The uploads at a time.
             wait: Whether to wait for the job.
         """
-        began = self._clock.time()
+        began, uploader, record = self._clock.time(), self._uploader, self._record
+        number, rows = self.outcome.chunk, self.outcome.rows
         try:
-            handle = await self._sent(room)
+            with self._unsettled():
+                handle = None if record is None else await uploader.taken_up(record)
+                resumed = handle is not None
+                if handle is None:
+                    await self._slot.move_to(room)
+                    handle = await uploader.send(number, rows, self._body, record)
+            self.outcome = evolve(self.outcome, status="accepted", handle=handle, resumed=resumed)
+            self._progress.keep(self.outcome)
             if wait or handle.done():
                 await self._end(handle)
         except AppcuesError as error:
@@ -97,24 +107,16 @@ class Upload:
             self._progress.end(self.outcome)
         return self.outcome
 
-    async def _sent(self, room: asyncio.Semaphore) -> JobHandle:
-        number, rows, record, body = self.outcome.chunk, self.outcome.rows, self._record, self._body
-        # From here on the bytes belong to the request alone, save where they may be sent again.
-        self._body = None
-        assert body is not None  # noqa: S101 - a chunk is followed once
+    @contextmanager
+    def _unsettled(self) -> Iterator[None]:
+        """Keeps the slot, the row count and the bytes until the chunk is accepted, or is not."""
         try:
-            handle = None if record is None else await self._uploader.taken_up(record)
-            resumed = handle is not None
-            if handle is None:
-                await self._slot.move_to(room)
-                handle = await self._uploader.send(number, rows, body, record)
+            yield
         finally:
-            del body
+            # From here on its rows are in memory only where they may be sent again.
+            del self._body
             self._slot.leave()
-            self._counts.release(rows)
-        self.outcome = evolve(self.outcome, status="accepted", handle=handle, resumed=resumed)
-        self._progress.keep(self.outcome)
-        return handle
+            self._counts.release(self.outcome.rows)
 
     async def _end(self, handle: JobHandle) -> None:
         """Waits for the job, retries what it has not taken, and writes down what came of it."""

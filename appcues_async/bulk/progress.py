@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.report import Outcome, Report
@@ -22,17 +22,25 @@ __all__ = ["Progress"]
 class Progress:
     """The outcomes of a run so far, with running totals, so that a notice costs O(1)."""
 
-    def __init__(self, kind: str, counter: RowCounter, listeners: Sequence[Listener]) -> None:
+    def __init__(
+        self,
+        kind: str,
+        counter: RowCounter,
+        listeners: Sequence[Listener],
+        on_end: Callable[[Outcome], None] | None = None,
+    ) -> None:
         """Begins with nothing.
 
         Args:
             kind: What the rows are.
             counter: Counts the rows that are read.
             listeners: Are told how far it is.
+            on_end: Receives each outcome as its chunk ends.
         """
         self._kind = kind
         self._counter = counter
         self._listeners = listeners
+        self._on_end = on_end
         self._rows = self._bytes = self._ingested = 0
         self._started = False
         self._outcomes: dict[int, Outcome] = {}
@@ -57,6 +65,8 @@ class Progress:
         job = None if outcome.handle is None else outcome.handle.id
         ended = ChunkEnded(outcome.chunk, outcome.rows, outcome.size, outcome.status, job)
         self._notify(ended)
+        if self._on_end is not None:
+            self._on_end(outcome)
 
     def start_run(self) -> None:
         """Tells that the run has begun: nothing has refused it."""

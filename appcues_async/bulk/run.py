@@ -53,12 +53,14 @@ class BulkRun:
         self._counter = spec.counter
         self._clock = spec.account.clock
         self._report = Report(kind=spec.reading.kind.name)
-        self._progress = Progress(self._report.kind, spec.counter, spec.listeners)
         self._reader: Reader = SourceReader(spec.reading, spec.counter)
         self._crew: Crew | None = None
         self._journal: RunJournal | None = None
         self._task: asyncio.Task[None] | None = None
         self._ended: asyncio.Queue[Outcome | None] = asyncio.Queue()
+        self._progress = Progress(
+            self._report.kind, spec.counter, spec.listeners, self._ended.put_nowait
+        )
         self._sources: list[PreparedSource | None] = []
         self._limits: Sequence[int] = ()
         self._room = asyncio.Semaphore(spec.concurrency)
@@ -319,7 +321,7 @@ class BulkRun:
                 clock=self._clock,
             )
             del planned
-            following = self._follow(upload)
+            following = upload.follow(self._room, wait=spec.wait)
             if not spec.ordered:
                 group.create_task(following)
                 continue
@@ -334,9 +336,3 @@ class BulkRun:
         if slot.taken:
             await self._held.acquire()
         return slot
-
-    async def _follow(self, upload: Upload) -> Outcome:
-        try:
-            return await upload.follow(self._room, wait=self._spec.wait)
-        finally:
-            self._ended.put_nowait(upload.outcome)
