@@ -24,6 +24,7 @@ from appcues_async.rows.id_files import ids_of_text
 from appcues_async.rows.ids import NEW_ID, IdRule, UserId
 from appcues_async.rows.inputs import (
     batches_of,
+    cancellation_as_error,
     check_source,
     path_errors,
     text_of_path,
@@ -117,12 +118,11 @@ async def _batches(source: Ids, id_type: IdType, rule: IdRule) -> AsyncGenerator
     else:
         position = 0
         async with aclosing(batches_of(source, MOST)) as batches:
-            async for some in batches:
-                ids = some if isinstance(some, list) else [some]
-                yield [
-                    rule.check(one, f"ids[{number}]") for number, one in enumerate(ids, position)
-                ]
-                position += len(ids)
+            with cancellation_as_error("the source of ids"):
+                async for some in batches:
+                    ids = some if isinstance(some, list) else [some]
+                    yield [rule.check(one, f"ids[{at}]") for at, one in enumerate(ids, position)]
+                    position += len(ids)
 
 
 def _take(ids: Iterator[str]) -> list[str]:

@@ -28,6 +28,7 @@ from appcues_async.rows.values import shown
 
 __all__ = [
     "batches_of",
+    "cancellation_as_error",
     "check_source",
     "file_option",
     "path_errors",
@@ -159,6 +160,30 @@ def check_source(source: object, what: str = "source is", *, urls: bool = True) 
 def _is_lazy(source: object) -> bool:
     """Whether it is what Dask computes later."""
     return callable(getattr(type(source), "__dask_graph__", None))
+
+
+@contextmanager
+def cancellation_as_error(name: str = "the rows") -> Iterator[None]:
+    """Takes a cancellation that nobody asked for as an error of the source that it comes from.
+
+    As itself it would pass for one of the task, which a TaskGroup ends without a word.
+
+    Args:
+        name: What is read.
+
+    Raises:
+        InvalidInput: The source raised CancelledError, and the task was not cancelled.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise InvalidInput(
+            f"{name} raised CancelledError, and nobody cancelled the call: what it waits for was "
+            "cancelled; see that its connection stays open until the end"
+        ) from error
 
 
 async def batches_of(

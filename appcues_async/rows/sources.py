@@ -25,6 +25,7 @@ from appcues_async.rows.file_head import BOM, HEAD, MEDIA, SUFFIXES, Format, che
 from appcues_async.rows.frames import Frame, is_frame, slices_of_frame
 from appcues_async.rows.inputs import (
     batches_of,
+    cancellation_as_error,
     check_source,
     path_errors,
     text_of_path,
@@ -104,7 +105,8 @@ async def body_of(
     elif isinstance(source, bytes | bytearray | memoryview):
         part = await asyncio.to_thread(_of_bytes, bytes(source), kind, format)
     else:
-        part = await _of_rows(source, kind, format)
+        with cancellation_as_error():
+            part = await _of_rows(source, kind, format)
     if part.size > FILE_LIMIT:
         raise _too_large(kind, part.size)
     if part.size <= POST_LIMIT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterable
@@ -76,6 +77,37 @@ async def test_rows_may_come_from_an_async_iterator(
 async def test_rows_may_come_from_a_generator(sandbox: Sandbox, client: AppcuesClient) -> None:
     await (await client.imports.profiles({"user_id": str(number)} for number in range(10)))
     assert len(sandbox.profiles) == 10
+
+
+async def cut_off() -> AsyncIterator[dict[str, str]]:
+    yield {"user_id": "1"}
+    # As a driver's waiter is when its connection goes.
+    raise asyncio.CancelledError
+
+
+async def test_rows_that_are_cancelled_are_an_error_and_no_cancellation(
+    sandbox: Sandbox, client: AppcuesClient
+) -> None:
+    segment = await client.segments.create("Beta testers")
+    sent = len(sandbox.requests)
+    for call in (
+        client.imports.profiles(cut_off()),
+        client.segments.add_user_ids(segment.id, (row["user_id"] async for row in cut_off())),
+    ):
+        with pytest.raises(InvalidInput, match="raised CancelledError, and nobody") as raised:
+            await call
+        assert isinstance(raised.value.__cause__, asyncio.CancelledError)
+    assert len(sandbox.requests) == sent
+
+
+async def test_the_cancellation_of_an_upload_is_none_of_its_rows(client: AppcuesClient) -> None:
+    async def waiting() -> AsyncIterator[dict[str, str]]:
+        await asyncio.Event().wait()
+        yield {"user_id": "1"}
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await client.imports.profiles(waiting())
 
 
 async def test_rows_over_20_mb_go_out_as_a_multipart_upload(

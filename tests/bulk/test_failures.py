@@ -145,7 +145,7 @@ async def test_a_source_that_is_cancelled_is_an_error_and_no_cancellation(
     sandbox: Sandbox, client: AppcuesClient, source: Any, way: Callable[[BulkRun], Any]
 ) -> None:
     run = client.bulk.import_profiles(source(2_000), chunk_bytes=5_000)
-    with pytest.raises(InvalidInput, match="nobody cancelled the run") as raised:
+    with pytest.raises(InvalidInput, match="nobody cancelled the call") as raised:
         await way(run)
     assert isinstance(raised.value.__cause__, asyncio.CancelledError)
     assert not run.report.cancelled

@@ -190,6 +190,19 @@ async def test_a_source_s_own_error_comes_out_with_what_was_sent(
     assert len(sandbox.customerio_segments[1]) == 2_000
 
 
+async def test_a_source_that_is_cancelled_is_an_error_with_what_was_sent(
+    sandbox: Sandbox, cio: CustomerIOClient
+) -> None:
+    async def cut_off() -> AsyncIterator[str]:
+        for number in numbers(1_500):
+            yield number
+        raise asyncio.CancelledError
+
+    said = "the source of ids raised CancelledError.*; the first 1,000 ids were sent before"
+    with pytest.raises(InvalidInput, match=said):
+        await cio.segments.add_customers(7, cut_off())
+
+
 async def test_a_source_that_waits_can_be_given_up(cio: CustomerIOClient) -> None:
     reached, left = asyncio.Event(), asyncio.Event()
 

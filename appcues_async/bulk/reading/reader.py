@@ -22,10 +22,9 @@ from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.reading.sources import is_path, open_feed
 from appcues_async.bulk.reading.worker import ReaderProcess, Task
 from appcues_async.bulk.rejects import RowCounter
-from appcues_async.errors import InvalidInput
 from appcues_async.rows.dialect import PLAIN, Dialect
 from appcues_async.rows.frames import is_frame
-from appcues_async.rows.inputs import batches_of, text_of_path
+from appcues_async.rows.inputs import batches_of, cancellation_as_error, text_of_path
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.parquet import open_parquet
 from appcues_async.rows.sources import POST_LIMIT
@@ -104,17 +103,9 @@ class SourceReader:
             batches = _in_thread(lambda: self._batches(source, layout, feed))
             blocks = encoded_blocks(batches, self._encoder(source.name), limit)
         async with aclosing(blocks):
-            try:
+            with cancellation_as_error(source.name):
                 async for block in blocks:
                     yield block
-            except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is not None and task.cancelling():
-                    raise
-                raise InvalidInput(
-                    f"{source.name} raised CancelledError, and nobody cancelled the run: what it waits "
-                    "for was cancelled; see that its connection stays open until the end"
-                ) from error
 
     def close(self) -> None:
         """Ends the process that reads large files."""
