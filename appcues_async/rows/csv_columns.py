@@ -47,6 +47,10 @@ class Columns(Protocol):
         """Whether there is nothing in any of them."""
         ...
 
+    def texts(self, column: int) -> Sequence[str]:
+        """The cells of a column."""
+        ...
+
 
 class Reader(Protocol):
     """Reads some columns; None where the rows do not have as many cells as there are columns."""
@@ -75,6 +79,9 @@ class _CsvColumns:
 
     def are_empty(self, column: int) -> bool:
         return not any(self._columns[column])
+
+    def texts(self, column: int) -> Sequence[str]:
+        return self._columns[column]
 
 
 def read_with_csv(block: bytes, width: int, wanted: Sequence[int]) -> Columns | None:
@@ -144,6 +151,10 @@ def arrow_reader() -> Reader | None:
 
         def are_empty(self, column: int) -> bool:
             return not pc.max(pc.binary_length(self._column(column))).as_py()
+
+        def texts(self, column: int) -> Sequence[str]:
+            texts: list[str] = self._column(column).to_pylist()
+            return texts
 
     def read(block: bytes, width: int, wanted: Sequence[int]) -> Columns | None:
         names = [str(column) for column in wanted]

@@ -1,23 +1,25 @@
 """What a source and a state differ in, found in SQLite as the source goes by.
 
-A few hundred rows are looked up at a time. Of those that are as they were nothing is kept but one byte;
-the others are listed in a table of their own, which SQLite keeps on disk.
+Some hundreds or thousands of rows are looked up at a time. Of those that are as they were nothing is
+kept but one byte; the others are listed in a table of their own, which SQLite keeps on disk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import define
+from msgspec import json
 
 from appcues_async.sync.state import MEMBER, StateFile
 
-__all__ = ["AT_ONCE", "Counts", "Difference"]
+__all__ = ["Counts", "Difference"]
 
-AT_ONCE: Final = 500
-"""Rows that are looked up together."""
-
+_IN_ORDER: Final = 500
+"""Rows that are looked up together, where they come in the order of ids."""
+_SCATTERED: Final = 5_000
+"""The same where they do not: the more, the more of them are on one page."""
 _MISSES: Final = 20
 """Times in a row that rows are looked for in the order of ids in vain before that is given up."""
 _CACHE: Final = 8_192
@@ -31,6 +33,9 @@ CREATE TEMP TABLE gone (line INTEGER PRIMARY KEY, id TEXT NOT NULL);
 _ADDED: Final = 0
 _CHANGED: Final = 1
 _IN_DOUBT: Final = 2
+_NEW: Final = "new"
+"""Stands for the digest of what the state does not hold."""
+_KINDS: Final[Mapping[bytes | str | None, int]] = {_NEW: _ADDED, None: _IN_DOUBT}
 
 
 @define
@@ -97,76 +102,92 @@ class Difference:
         """
         found: list[int] = []
         self._db.execute("BEGIN")
-        for start in range(0, len(ids), AT_ONCE):
-            some = ids[start : start + AT_ONCE]
-            content = None if digests is None else digests[start : start + AT_ONCE]
-            found += [start + index for index in self._compare(some, content)]
+        start = 0
+        while start < len(ids):
+            stop = start + (_IN_ORDER if self._misses < _MISSES else _SCATTERED)
+            content = None if digests is None else digests[start:stop]
+            found += [start + index for index in self._compare(ids[start:stop], content)]
+            start = stop
         self._db.execute("COMMIT")
         return found
 
     def _compare(self, ids: Sequence[str], digests: Sequence[bytes] | None) -> Sequence[int]:
         content = [MEMBER] * len(ids) if digests is None else digests
-        if self._is_as_it_was(ids, content):
-            return ()
-        last = dict(zip(ids, range(len(ids)), strict=True))
-        marks = ",".join("?" * len(last))
-        found = self._db.execute(
-            f"SELECT id, digest, number FROM rows WHERE id IN ({marks})",  # noqa: S608 - marks only
-            list(last),
-        ).fetchall()
-        again = self._see(found)
-        known = {row_id: digest for row_id, digest, _ in found}
-        same: set[str] = set()
-        if not self._full:
-            same = {row_id for row_id, digest in known.items() if digest == content[last[row_id]]}
-            # An earlier one may be listed; the last one takes its place.
-            same.difference_update(again)
-        indexes = [index for row_id, index in last.items() if row_id not in same]
-        if len(last) < len(ids):
-            indexes.sort()
+        found = self._look_up(ids)
+        names: Sequence[str]
+        held: Sequence[bytes | str | None]
+        numbers: Sequence[int]
+        names, held, numbers = zip(*found, strict=True) if found else ((), (), ())
+        self._rows += len(ids)
+        last: Mapping[str, int] | None = None
+        if list(names) != ids:
+            last = dict(zip(ids, range(len(ids)), strict=True))
+            numbers = [number for row_id, _, number in found if row_id in last]
+            known = {row_id: digest for row_id, digest, _ in found}
+            held = [known.get(row_id, _NEW) for row_id in ids]
+        again = self._see(numbers)
+        if self._full:
+            indexes = list(range(len(ids)))
+        else:
+            pairs = enumerate(zip(held, content, strict=True))
+            indexes = [index for index, (was, now) in pairs if was != now]
+        if again:
+            # An earlier row may be listed; the last one takes its place.
+            seen = {row_id for row_id, _, number in found if number in again}
+            indexes = sorted({*indexes, *(i for i, one in enumerate(ids) if one in seen)})
+        if last is not None and len(last) < len(ids):
+            indexes = [index for index in indexes if last[ids[index]] == index]
+        self._list(indexes, ids, content, held)
+        return indexes
+
+    def _list(
+        self,
+        indexes: Sequence[int],
+        ids: Sequence[str],
+        content: Sequence[bytes],
+        held: Sequence[bytes | str | None],
+    ) -> None:
+        """Lists rows that are to be sent, each on the next line."""
         first = self.lines + 1
         self.lines += len(indexes)
         self._db.executemany(
             "INSERT INTO changes VALUES (?, ?, ?, ?)",
             [
-                (line, ids[index], content[index], _kind_of(ids[index], known))
+                (line, ids[index], content[index], _KINDS.get(held[index], _CHANGED))
                 for line, index in enumerate(indexes, first)
             ],
         )
-        self._rows += len(ids)
-        return indexes
 
-    def _is_as_it_was(self, ids: Sequence[str], content: Sequence[bytes]) -> bool:
-        """Whether these rows are all of a stretch of the state, in its order, and as they were.
+    def _look_up(self, ids: Sequence[str]) -> list[tuple[str, bytes | None, int]]:
+        """The rows of the state with these ids, maybe some others among them, in the order of ids.
 
-        Most are where sources come in the order of their ids, and that is seen in a third of the time.
+        Most sources come in the order of their ids. Then the rows between the first and the last are
+        few, and a stretch of the state is read in a fraction of the time of looking up each.
         """
-        if self._full or self._misses >= _MISSES or not ids or ids[0] > ids[-1]:
-            return False
-        found = self._db.execute(
-            "SELECT id, digest, number FROM rows WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
-            (ids[0], ids[-1], len(ids) + 1),
-        ).fetchall()
-        if [row_id for row_id, _, _ in found] != ids:
+        if self._misses < _MISSES:
+            most = 2 * len(ids)
+            found = self._db.execute(
+                "SELECT id, digest, number FROM rows WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?",
+                (min(ids), max(ids), most + 1),
+            ).fetchall()
+            if len(found) <= most:
+                self._misses = 0
+                return found
             self._misses += 1
-            return False
-        self._misses = 0
-        if [digest for _, digest, _ in found] != content:
-            return False
-        self._rows += len(ids)
-        if self._see(found):
-            # They may be listed; the last ones take their place.
-            self._rows -= len(ids)
-            return False
-        return True
+        # In their order, so that one page of the file is looked at after the other.
+        return self._db.execute(
+            "SELECT rows.id, digest, number FROM json_each(?) AS wanted CROSS JOIN rows"
+            " ON rows.id = wanted.value",
+            (json.encode(sorted(set(ids))).decode(),),
+        ).fetchall()
 
-    def _see(self, found: Sequence[tuple[str, bytes | None, int]]) -> Sequence[str]:
+    def _see(self, numbers: Sequence[int]) -> Collection[int]:
         """Notes that these are in the source; returns those that were noted before."""
         seen = self._seen
-        again = [row_id for row_id, _, number in found if seen[number]]
-        for _, _, number in found:
+        again = {number for number in numbers if seen[number]}
+        for number in numbers:
             seen[number] = 1
-        self._known += len(found) - len(again)
+        self._known += len(numbers) - len(again)
         self._again = self._again or bool(again)
         return again
 
@@ -302,9 +323,3 @@ class Difference:
     def _ids_of(self, question: str, *values: int) -> Iterator[str]:
         for (row_id,) in self._db.execute(question, values):
             yield row_id
-
-
-def _kind_of(row_id: str, known: Mapping[str, bytes | None]) -> int:
-    if row_id not in known:
-        return _ADDED
-    return _IN_DOUBT if known[row_id] is None else _CHANGED

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import msgspec
 from attrs import define, field
@@ -65,11 +65,11 @@ class Outgoing:
         """Rows in all files."""
         return sum(one.rows for one in self.files)
 
-    def add(self, rows: Iterable[Any], count: int, header: Sequence[str] | None) -> None:
+    def add(self, rows: Iterable[bytes], count: int, header: Sequence[str] | None) -> None:
         """Adds rows.
 
         Args:
-            rows: Lines of JSON as bytes, or cells where there is a header.
+            rows: Lines of JSON, or of CSV where there is a header.
             count: How many.
             header: The columns of a CSV.
         """
@@ -79,10 +79,7 @@ class Outgoing:
             if self._open is None or self.files[-1].header != header:
                 self._begin(header)
             assert self._open is not None  # noqa: S101 - just begun
-            if header is None:
-                self._open.writelines(rows)
-            else:
-                self._open.write(_csv_of(rows))
+            self._open.writelines(rows)
         self.files[-1].rows += count
 
     def add_ids(self, ids: Iterator[str]) -> None:

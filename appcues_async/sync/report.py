@@ -12,7 +12,7 @@ from appcues_async.bulk.report import Report
 from appcues_async.errors import AppcuesError, BulkFailed
 from appcues_async.sync.difference import Counts
 
-__all__ = ["SyncReport"]
+__all__ = ["SyncReport", "counted"]
 
 _SHOWN: Final = 5
 """Failures, and rejected rows, whose reasons a summary gives."""
@@ -129,33 +129,37 @@ class SyncReport:
         """The sync in a few lines, for people."""
         verb = "would be sent" if self.dry_run else "sent"
         lines = [
-            f"{self.rows:,} rows read in {self.seconds:.1f} s: {self.unchanged:,} unchanged, "
+            f"{counted(self.rows, 'row')} read in {self.seconds:.1f} s: {self.unchanged:,} unchanged, "
             f"{self.added:,} new, {self.changed:,} changed"
             + (f", {self.removed:,} to remove" if self.is_segment else "")
             + (f", {self.resent:,} to send again" if self.resent else ""),
-            f"{self.to_send:,} rows {verb}"
-            + ("" if self.dry_run else f" in {self.requests:,} requests, {self.applied:,} applied"),
+            f"{counted(self.to_send, 'row')} {verb}"
+            + (
+                ""
+                if self.dry_run
+                else f" in {counted(self.requests, 'request')}, {self.applied:,} applied"
+            ),
         ]
         if self.duplicates:
-            lines.append(f"{self.duplicates:,} rows had an id that came again; the last one counts")
+            again = counted(self.duplicates, "row")
+            lines.append(f"{again} had an id that came again; the last one counts")
         if self.missing:
-            lines.append(
-                f"{self.missing:,} ids are gone from the source, and were left as they are"
-            )
+            gone = counted(self.missing, "id")
+            lines.append(f"gone from the source, and left as before: {gone}")
         if self.first and self.is_segment:
             lines.append(
                 "this state did not fill the segment: members that were added elsewhere stay, since "
                 "no endpoint lists them"
             )
         if self.in_doubt:
-            lines.append(f"{self.in_doubt:,} rows are in doubt, and are sent again next time")
+            lines.append(f"in doubt, and sent again next time: {counted(self.in_doubt, 'row')}")
         failures = self.failures
         lines += [f"failed: {failure}" for failure in failures[:_SHOWN]]
         if len(failures) > _SHOWN:
-            lines.append(f"and {len(failures) - _SHOWN:,} more failures")
+            lines.append(f"and {counted(len(failures) - _SHOWN, 'more failure')}")
         lines += [f"rejected: {one.where}: {one.reason}" for one in self.rejects[:_SHOWN]]
         if self.rejected > _SHOWN:
-            lines.append(f"and {self.rejected - _SHOWN:,} more rejected rows")
+            lines.append(f"and {counted(self.rejected - _SHOWN, 'more rejected row')}")
         return "\n".join(lines)
 
     def as_row(self) -> dict[str, Any]:
@@ -180,3 +184,13 @@ class SyncReport:
             "seconds": round(self.seconds, 3),
         }
         return row
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, for people.
+
+    Args:
+        number: How many.
+        noun: What they are, in the singular.
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -16,7 +16,7 @@ from appcues_async.sync.difference import Counts, Difference
 from appcues_async.sync.digests import RowDigests
 from appcues_async.sync.earlier import EarlierUploads
 from appcues_async.sync.outgoing import Outgoing, remove_outgoing
-from appcues_async.sync.report import SyncReport
+from appcues_async.sync.report import SyncReport, counted
 from appcues_async.sync.sending import Apply, Sending
 from appcues_async.sync.spec import Route, SyncSpec
 from appcues_async.sync.state import StateFile
@@ -134,16 +134,17 @@ class SyncRun:
         if spec.stops and report.rejected:
             first = report.rejects[0]
             raise InvalidInput(
-                f"{report.rejected:,} rows were rejected, and nothing was sent; the first: "
-                f"{first.where}: {first.reason}"
+                f"nothing was sent, since the source has {counted(report.rejected, 'rejected row')}; "
+                f"the first: {first.where}: {first.reason}"
             )
         if spec.remove is None or spec.allow_shrink or spec.dry_run:
             return
         if not counts.ids or (last is not None and counts.ids * 2 < last):
             before = "" if last is None else f", and the last one had {last:,}"
             raise InvalidInput(
-                f"the source has {counts.ids:,} ids{before}; {counts.gone:,} members would be removed: "
-                "mend the source, or allow it to shrink (allow_shrink=True)"
+                f"the source has {counted(counts.ids, 'id')}{before}; this would remove "
+                f"{counted(counts.gone, 'member')}, and nothing was sent: mend the source, or allow it "
+                "to shrink (allow_shrink=True, or --allow-shrink on the command line)"
             )
 
     def _list(self, difference: Difference) -> None:

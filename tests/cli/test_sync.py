@@ -48,7 +48,7 @@ def test_the_table_says_it_in_words(
     ran = command("sync", "profiles", str(users), "--state", str(state))
 
     assert "3 new" in ran.out
-    assert "3 rows sent in 1 requests, 3 applied" in ran.out
+    assert "3 rows sent in 1 request, 3 applied" in ran.out
 
 
 def test_a_segment_is_kept_in_step(
@@ -82,6 +82,7 @@ def test_a_source_that_shrank_is_a_wrong_argument_unless_that_is_allowed(
 
     assert refused.code == 2
     assert "the last one had 3" in refused.error["message"]
+    assert "--allow-shrink" in refused.error["message"]
     assert allowed.code == 0
     assert set(account.segments["-s1"].user_ids) == {"u1"}
 
@@ -131,7 +132,7 @@ def test_a_failed_job_is_6_and_a_refused_upload_what_it_means(
     refused = command(*sync, "-o", "json")
 
     assert failed.code == 6
-    assert "in doubt, and are sent again next time" in failed.out
+    assert "in doubt, and sent again next time: 3 rows" in failed.out
     assert refused.code == 3
     assert refused.json["in_doubt"] == 3
     assert command(*sync).code == 0

@@ -122,6 +122,45 @@ def test_one_who_was_removed_is_forgotten(state: StateFile) -> None:
     assert held(state) == {"u1": None, "u2": b"-" * 8}
 
 
+def numbered(*numbers: int, digest: bytes = b"-" * 8) -> list[tuple[str, bytes]]:
+    return [(f"u{number:05}", digest) for number in numbers]
+
+
+def looked_up(state: StateFile) -> list[str]:
+    """The statements from now on that look up ids one by one."""
+    statements: list[str] = []
+    state.db.set_trace_callback(lambda one: statements.append(one) if "json_each" in one else None)
+    return statements
+
+
+def test_rows_in_the_order_of_ids_are_read_as_a_stretch(state: StateFile) -> None:
+    settle(state, numbered(*range(0, 3_000, 2)))
+    statements = looked_up(state)
+    # One is new, one differs, some are gone.
+    rows = numbered(*range(0, 1_000, 2), 1_001, *range(1_002, 2_400, 2))
+    rows[700] = (rows[700][0], b"other---")
+
+    again = differ(state, rows, at_once=1_000)
+    again.list_gone()
+
+    assert again.counts == Counts(added=1, changed=1, unchanged=1198, gone=301)
+    assert list(again.changed_ids()) == ["u01001", rows[700][0]]
+    assert list(again.gone_ids(2)) == ["u01000", "u02400"]
+    assert statements == []
+
+
+def test_rows_in_another_order_are_looked_up(state: StateFile) -> None:
+    settle(state, numbered(*range(3_000)))
+    statements = looked_up(state)
+    far_apart = [number for first in range(100) for number in range(first, 3_000, 100)]
+
+    again = differ(state, numbered(*far_apart), at_once=30)
+
+    assert again.counts == Counts(unchanged=3_000)
+    # To look for stretches is given up.
+    assert len(statements) == 100
+
+
 def test_full_sends_every_row(state: StateFile) -> None:
     settle(state, [row(1), row(2)])
 

@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,3 +113,49 @@ def test_a_line_is_sent_as_it_is_compared() -> None:
 def test_ids_alone() -> None:
     assert ids_of_ndjson(b'"u1"\n"u\\u00e9"\n') == ["u1", "ué"]
     assert ids_of_csv(b'u1\n" u,2 "\n\nu3\n') == ["u1", "u,2", "u3"]
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "é", '"']), VALUES), max_size=6))
+def test_names_that_were_met_before_change_nothing(rows: list[dict[str, Any]]) -> None:
+    rows = [{"user_id": f"u{number}", **row} for number, row in enumerate(rows)]
+    digests = RowDigests(SALT)
+
+    read = [digests.of_ndjson(msgspec.json.encode(row)) for row in rows for _ in range(2)]
+
+    alone = [of_lines(row)[0] for row in rows for _ in range(2)]
+    assert [(one.ids[0], one.digests[0]) for one in read] == alone
+
+
+def test_an_id_of_another_name_or_type_is_found_behind_rows_with_the_usual_one() -> None:
+    digests = RowDigests(SALT)
+    digests.of_ndjson(b'{"user_id":"u1","plan":"pro"}\n')
+
+    read = digests.of_ndjson(b'{"userId":"u1","plan":"pro"}\n{"user_id":2,"plan":"pro"}\n')
+
+    assert list(read.ids) == ["u1", "2"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("cell", ["pro", "", 'a "b", c', "two\nlines", " padded ", "\ufeff"])
+def test_large_blocks_of_csv_say_what_their_rows_say(cell: str, end: str) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator=end)
+    writer.writerows([cell, f"u{number}", "-" * 60] for number in range(1_200))
+    block = text.getvalue().encode() + end.encode()
+    header = ["plan", "user_id", "note"]
+
+    read = RowDigests(SALT).of_csv(block, header)
+
+    rows = [{"user_id": one, "plan": cell, "note": "-" * 60} for one in read.ids]
+    told = [{name: one for name, one in row.items() if one} for row in rows]
+    assert list(zip(read.ids, read.digests, strict=True)) == of_lines(*told)
+    alone = [RowDigests(SALT).of_csv(line, header).digests[0] for line in read.content]
+    assert alone == read.digests
+
+
+def test_a_row_of_csv_is_sent_as_it_stands() -> None:
+    read = RowDigests(SALT).of_csv(
+        b'u1," a"\r\n\r\n"u2","two\r\nlines"\r\n  \nu3,', ["user_id", "plan"]
+    )
+
+    assert list(read.content) == [b'u1," a"\n', b'"u2","two\r\nlines"\n', b"u3,\n"]

@@ -251,3 +251,11 @@ async def test_many_chunks_are_applied_one_by_one(
     assert report.requests > 5
     assert report.applied == 500
     assert (await client.sync.profiles(rows, state=state)).unchanged == 500
+
+
+async def test_a_summary_counts_in_words(client: AppcuesClient, state: Path) -> None:
+    one = await client.sync.profiles([user(1)], state=state)
+    two = await client.sync.profiles([user(2), user(3)], state=state)
+
+    assert one.summary().splitlines()[1] == "1 row sent in 1 request, 1 applied"
+    assert two.summary().splitlines()[1] == "2 rows sent in 1 request, 2 applied"
