@@ -62,12 +62,12 @@ class RowCounts:
         until = self._clock.time() + PATIENCE
         while True:
             live, stale = await self._taken()
-            shared = False
-            rows = draw(most, live | stale, remainder=remainder)
-            if rows is None:
+            rows, shared = draw(most, live | stale, remainder=remainder), False
+            if rows is None and draw(most, stale, remainder=remainder) is None:
+                # Waiting would free none.
                 rows, shared = draw(most, live, remainder=remainder), True
             if rows is None and self._clock.time() > until:
-                rows = most
+                rows, shared = most, True
             if rows is None:
                 await sleep_on(self._clock, _PAUSE)
             elif self._memory.hold(rows, unsafe=self._unsafe, shared=shared):

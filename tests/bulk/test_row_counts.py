@@ -153,6 +153,17 @@ async def test_counts_that_nobody_settles_are_shared_where_there_is_no_other(
     assert clock.time() == began
 
 
+async def test_a_chunk_waits_for_another_rather_than_share_what_nobody_settles(
+    counts: RowCounts, owners: LocalOwners, clock: VirtualClock
+) -> None:
+    owners.abandon(Claim(kind="import/events", began=0, rows=1), 0)
+    assert await counts.take(2, remainder=False) == (2, False)
+    began = clock.time()
+    clock.call_later(3, lambda: counts.release(2))
+    assert await clock.run(counts.take(2, remainder=False)) == (2, False)
+    assert 3 <= clock.time() - began < 3.1
+
+
 def test_runs_of_an_account_share_what_is_taken(owners: LocalOwners) -> None:
     assert memory_of(owners).hold(7, unsafe=True)
     assert not memory_of(owners).hold(7, unsafe=True)

@@ -26,7 +26,7 @@ import asyncio, os, signal, sys
 from appcues_async import AppcuesClient, PollPolicy, RetryPolicy, Timeouts
 from appcues_async.bulk.resource import with_steps
 
-step, chunk, path, journal, url = sys.argv[1:6]
+step, chunk, path, journal, url, size, concurrency = sys.argv[1:8]
 
 def on_step(passed, number):
     print(passed, number, flush=True)
@@ -40,7 +40,7 @@ async def main():
         polling=PollPolicy(first=0, low=0.02, high=0.1, grace=0.1),
     ) as client:
         report = await with_steps(client.bulk, on_step).import_events(
-            path, journal=journal, chunk_bytes=9_000, concurrency=2
+            path, journal=journal, chunk_bytes=int(size), concurrency=int(concurrency)
         )
         assert report.ok, report.summary()
 
@@ -88,9 +88,24 @@ def lose_answers(sandbox: Sandbox, seed: int, share: float = 0.3) -> None:
 
 
 def begin(
-    sandbox: Sandbox, events: Path, journal: Path, step: str = "none", chunk: int = 1
+    sandbox: Sandbox,
+    events: Path,
+    journal: Path,
+    step: str = "none",
+    chunk: int = 1,
+    *,
+    size: int = 9_000,
+    concurrency: int = 2,
 ) -> subprocess.Popen[str]:
-    arguments = [step, str(chunk), str(events), str(journal), sandbox.url]
+    arguments = [
+        step,
+        str(chunk),
+        str(events),
+        str(journal),
+        sandbox.url,
+        str(size),
+        str(concurrency),
+    ]
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-c", WORKER, *arguments],
         stdout=subprocess.PIPE,
@@ -99,11 +114,11 @@ def begin(
     )
 
 
-def finish(sandbox: Sandbox, events: Path, journal: Path) -> None:
+def finish(sandbox: Sandbox, events: Path, journal: Path, **options: Any) -> None:
     """Runs it again, and once more where the server has refused a chunk as often as it is asked."""
     said = ""
     for _ in range(4):
-        worker = begin(sandbox, events, journal)
+        worker = begin(sandbox, events, journal, **options)
         _, said = worker.communicate(timeout=50)
         if worker.returncode == 0:
             return
