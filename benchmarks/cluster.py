@@ -3,7 +3,8 @@
 (a) The same files of NDJSON, checked in full and sent to a server that reads and drops them, by this
 process alone and by two workers on this machine: wall seconds, and seconds of CPU of driver and workers.
 (b) What the driver does for a chunk: 10, 100 and 400 simulated workers, whose attempt is a sleep of
-0.2 s in place of an upload; chunks a second, milliseconds of the driver's CPU a chunk, its memory.
+0.2 s in place of an upload; chunks a second, milliseconds of CPU a chunk of the driver and of the
+scheduler, the driver's memory, and the load of the machine (which is what chunks a second depend on).
 (c) The same file on disk and as an object of S3 (moto's server), read by the workers.
 
 Run: python benchmarks/cluster.py [MEGABYTES [CHUNKS]]; the extras dask and cloud, and moto for (c).
@@ -24,6 +25,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, Worker
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -78,10 +80,18 @@ async def simulate(scheduler: str, count: int) -> None:
         return Reply(202, CIMultiDictProxy(CIMultiDict()), ACCEPTED)
 
     attempt._send = sleep  # type: ignore[assignment]
+    # One process stands for many: what each would spend on watching itself is not to be measured.
+    dask.config.set(
+        {
+            "distributed.worker.profile.enabled": False,
+            "distributed.admin.system-monitor.interval": "60s",
+        }
+    )
     workers = [
-        await Worker(scheduler, nthreads=1, name=f"{os.getpid()}-{one}", dashboard=False)
+        Worker(scheduler, nthreads=1, name=f"{os.getpid()}-{one}", dashboard=False, memory_limit=0)
         for one in range(count)
     ]
+    await asyncio.gather(*workers)
     await asyncio.gather(*(worker.finished() for worker in workers))
 
 
@@ -258,7 +268,7 @@ async def coordinate(folder: Path, simulated: int, chunks: int) -> None:
             f"    {simulated:3} workers: {chunks / wall:6.1f} chunks/s (5 a worker at most: "
             f"{5 * simulated}), {1000 * cpu / chunks:5.2f} ms of the driver's CPU a chunk "
             f"and {1000 * theirs / chunks:5.2f} ms of the scheduler's, "
-            f"{memory:,.0f} MiB"
+            f"{memory:,.0f} MiB; load {os.getloadavg()[0]:.0f} of {os.cpu_count()} cores"
         )
 
 

@@ -1,24 +1,21 @@
-"""A worker's side of an attempt: it asks whether it may send, and sends once.
+"""A worker's side of an attempt: it sends a chunk, once, if the attempt's ticket is still good.
 
-Dask may run a task twice, whatever it was told: on a worker that it took for dead, and on another. So
-an execution asks the driver first, which says yes to one execution of each attempt. Yes counts for
-seconds of this process's own clock; a driver that is dead says nothing, and then nothing is sent.
+Attempts come as messages, out of Dask's band of tasks: a task costs the scheduler several times as much,
+and Dask may run it again elsewhere, whatever it was told.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, cast
 
-from attrs import astuple, evolve, field, frozen
-from distributed import get_worker
+from attrs import evolve, field, frozen
+from distributed import Worker
 
-from appcues_async.cluster.process import this_process
 from appcues_async.cluster.tasks import Encoded, SharedFile
-from appcues_async.errors import AppcuesError, InvalidInput, OutcomeUnknown
+from appcues_async.cluster.tickets import Ticket, admit, cancel_ticket, issue_ticket
+from appcues_async.errors import AppcuesError, ConnectionFailed, InvalidInput, OutcomeUnknown
 from appcues_async.notices import BodySent, Notice
 from appcues_async.settings import Credentials, Proxy, Timeouts, as_secret
 from appcues_async.wire.connections import Connections
@@ -29,15 +26,14 @@ from appcues_async.wire.transport import Address, HttpTransport
 __all__ = [
     "Account",
     "Answer",
-    "Asked",
     "Attempt",
     "ObjectPart",
     "Part",
     "Sent",
     "SharedAddress",
     "address_of",
-    "answer_claims",
     "send_chunk",
+    "stop_sending",
     "take_address",
 ]
 
@@ -63,12 +59,14 @@ class Part:
     """What of encoded rows is sent.
 
     Attributes:
+        key: Their name in the memory of the cluster.
         pieces: The offset and size of each stretch.
         content_type: Their media type.
         digest: What the encoded rows are as a whole.
         source: What they are from.
     """
 
+    key: str
     pieces: Any = field(repr=False)
     content_type: str
     digest: str
@@ -97,15 +95,15 @@ class Attempt:
     """One attempt to send one chunk.
 
     Attributes:
-        number: Identifies it.
-        topic: Where to ask for leave.
+        number: Its ticket.
+        topic: Where to tell how far it is.
         account: Whose account it is for.
         request: What to send, without its body.
         part: What to send: stretches of a file, of an object, or of encoded rows.
         form: The form that the body is a part of, if it is; its own part is left out.
         timeouts: Seconds that its parts may take.
-        valid: Seconds from the question in which leave counts.
-        deadline: Seconds that it may take from then on.
+        valid: Seconds for which its ticket counts.
+        deadline: Seconds that it may take once it has begun.
         proxy: Whether to go through the proxy that the worker's environment names.
     """
 
@@ -119,22 +117,6 @@ class Attempt:
     valid: float
     deadline: float
     proxy: bool
-
-
-class Asked(TypedDict):
-    """An execution asks for leave to make an attempt; plain values, which the scheduler passes on.
-
-    Attributes:
-        number: The attempt.
-        execution: Which of its executions.
-        worker: The address of the worker.
-        process: Its process, as `Process` has it.
-    """
-
-    number: str
-    execution: str
-    worker: str
-    process: tuple[str, int, str]
 
 
 class Sent(TypedDict):
@@ -151,19 +133,21 @@ class Sent(TypedDict):
 
 @frozen(kw_only=True)
 class Answer:
-    """What came of an execution.
+    """What came of an attempt.
 
     Attributes:
-        execution: Which.
+        ticket: The ticket for another; None where there is none.
         sent: Whether anything may have been sent.
         reply: The server's answer.
-        error: What went wrong instead; without one, and without a reply, it had no leave.
+        error: What went wrong instead.
+        lacks_rows: Whether the encoded rows are not here.
     """
 
-    execution: str
-    sent: bool
+    ticket: Ticket | None = None
+    sent: bool = False
     reply: Reply | None = None
     error: AppcuesError | None = None
+    lacks_rows: bool = False
 
 
 class SharedAddress:
@@ -185,10 +169,8 @@ def _restore(origin: str, activity_origin: str, account_id: str, text: str) -> S
 
 _shared: Final[dict[Account, Address]] = {}
 """What drivers have shared with this process."""
-_waiting: Final[dict[str, asyncio.Future[bool]]] = {}
-"""Executions that have asked."""
-_sending: Final[dict[str, asyncio.Task[Reply]]] = {}
-"""Executions that send."""
+_making: Final[dict[str, asyncio.Task[Answer]]] = {}
+"""Attempts that have begun, by their tickets."""
 
 
 def take_address(shared: SharedAddress) -> None:
@@ -215,102 +197,84 @@ def address_of(account: Account) -> Address:
     return Address.of(mine)
 
 
-async def answer_claims(answers: Mapping[str, bool]) -> None:
-    """Tells executions of this process whether they may send, or are to stop.
-
-    Args:
-        answers: Whether each may; those of other processes are left alone.
-    """
-    for execution, may in answers.items():
-        if execution in _waiting and not _waiting[execution].done():
-            _waiting[execution].set_result(may)
-        elif not may and execution in _sending:
-            _sending[execution].cancel()
-
-
-async def send_chunk(attempt: Attempt, encoded: Encoded | None = None) -> Answer:
-    """Makes an attempt, if it may; never raises.
+async def send_chunk(attempt: Attempt, dask_worker: Worker) -> Answer:
+    """Makes an attempt, if its ticket still counts.
 
     Args:
         attempt: The attempt.
-        encoded: The rows that are held here, if it is of those.
+        dask_worker: The worker that this is.
+
+    Raises:
+        LookupError: Its ticket is not out; the same attempt may be under way.
     """
-    execution = secrets.token_hex(8)
-    worker = get_worker()
+    if not admit(attempt.number, attempt.valid):
+        return Answer(ticket=issue_ticket())
+    making = asyncio.create_task(_make(attempt, dask_worker))
+    _making[attempt.number] = making
     try:
-        address = address_of(attempt.account)
-        request = evolve(attempt.request, body=await _body_of(attempt, encoded))
-        asked = time.monotonic()
-        question = Asked(
-            number=attempt.number,
-            execution=execution,
-            worker=worker.address,
-            process=astuple(this_process()),
-        )
-        if not await _has_leave(question, attempt, worker.log_event):
-            return Answer(execution=execution, sent=False)
-        if time.monotonic() - asked > attempt.valid:
-            return Answer(execution=execution, sent=False)
-    except InvalidInput as error:
-        error.args = (f"worker {worker.address}: {error}",)
-        return Answer(execution=execution, sent=False, error=error)
-    sending = asyncio.create_task(_send(attempt, request, address, worker.log_event))
-    _sending[execution] = sending
-    try:
-        return Answer(execution=execution, sent=True, reply=await sending)
-    except AppcuesError as error:
-        return Answer(execution=execution, sent=True, error=error)
+        return evolve(await making, ticket=issue_ticket())
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
-            sending.cancel()
+            making.cancel()
             raise
-        lost = OutcomeUnknown(f"{request}: the run was cancelled while this was being sent")
-        return Answer(execution=execution, sent=True, error=lost)
+        lost = OutcomeUnknown(f"{attempt.request}: the run was cancelled while this was being sent")
+        return Answer(sent=True, error=lost)
     finally:
-        del _sending[execution]
+        del _making[attempt.number]
 
 
-async def _has_leave(question: Asked, attempt: Attempt, tell: Callable[[str, Any], None]) -> bool:
-    leave: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    _waiting[question["execution"]] = leave
+def stop_sending(number: str) -> None:
+    """Stops an attempt, whether it has begun or not."""
+    cancel_ticket(number)
+    if number in _making:
+        _making[number].cancel()
+
+
+async def _make(attempt: Attempt, worker: Worker) -> Answer:
+    sent = False
     try:
-        tell(attempt.topic, question)
-        async with asyncio.timeout(attempt.valid):
-            return await leave
+        async with asyncio.timeout(attempt.deadline):
+            address = address_of(attempt.account)
+            body = await _body_of(attempt, worker)
+            if body is None:
+                return Answer(lacks_rows=True)
+            sent = True
+            request = evolve(attempt.request, body=body)
+            return Answer(sent=True, reply=await _send(attempt, request, address, worker))
+    except InvalidInput as error:
+        error.args = (f"worker {worker.address}: {error}",)
+        return Answer(sent=sent, error=error)
+    except AppcuesError as error:
+        return Answer(sent=sent, error=error)
     except TimeoutError:
-        return False
-    finally:
-        del _waiting[question["execution"]]
+        why = (
+            f"{attempt.request}: not answered within {attempt.deadline:.0f} s, a worker's deadline"
+        )
+        return Answer(sent=sent, error=OutcomeUnknown(why) if sent else ConnectionFailed(why))
 
 
-async def _send(
-    attempt: Attempt, request: Request, address: Address, tell: Callable[[str, Any], None]
-) -> Reply:
+async def _send(attempt: Attempt, request: Request, address: Address, worker: Worker) -> Reply:
     told = time.monotonic()
 
     def on_notice(notice: Notice) -> None:
         nonlocal told
         if isinstance(notice, BodySent) and time.monotonic() - told >= _TOLD_EVERY:
             told = time.monotonic()
-            tell(attempt.topic, Sent(number=attempt.number, sent=notice.sent))
+            worker.log_event(attempt.topic, Sent(number=attempt.number, sent=notice.sent))
 
     proxy = Proxy.of("env", address.origin) if attempt.proxy else None
     connections = Connections(attempt.timeouts, None, proxy)
     connections.open()
     transport = HttpTransport(connections, address, attempt.timeouts, on_notice)
     try:
-        async with asyncio.timeout(attempt.deadline):
-            return await transport.attempt(request)
-    except TimeoutError:
-        raise OutcomeUnknown(
-            f"{request}: not answered within {attempt.deadline:.0f} s, the deadline of a worker"
-        ) from None
+        return await transport.attempt(request)
     finally:
         await connections.close(0)
 
 
-async def _body_of(attempt: Attempt, encoded: Encoded | None) -> Body:
+async def _body_of(attempt: Attempt, worker: Worker) -> Body | None:
+    """The body; None where its rows are not here."""
     part: Blocks | FilePieces
     match attempt.part:
         case FilePieces():
@@ -318,8 +282,10 @@ async def _body_of(attempt: Attempt, encoded: Encoded | None) -> Body:
         case ObjectPart(file=file, pieces=pieces, head=head):
             blocks = await asyncio.to_thread(file.read, pieces)
             part = Blocks([head, *blocks] if head else blocks, attempt.part.content_type)
-        case Part():
-            assert encoded is not None  # noqa: S101 - it was asked for
+        case Part(key=key):
+            encoded: Encoded | None = cast("Encoded | None", worker.data.get(key))
+            if encoded is None:
+                return None
             if encoded.digest != attempt.part.digest:
                 raise InvalidInput(
                     f"{attempt.part.source} has other rows when it is computed once more; persist() "

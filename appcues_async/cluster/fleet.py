@@ -14,11 +14,12 @@ from distributed import Client
 
 from appcues_async.clock import Clock
 from appcues_async.cluster.attempt import Account, SharedAddress, address_of, take_address
-from appcues_async.cluster.process import Process, is_dead
+from appcues_async.cluster.process import Process, is_dead, this_process
+from appcues_async.cluster.tickets import Ticket
 from appcues_async.errors import ConnectionFailed, InvalidInput
 from appcues_async.notices import Listener, WorkerChanged, notify
 
-__all__ = ["Fleet", "Greeting", "Member", "greet", "version"]
+__all__ = ["Fleet", "Greeting", "Member", "NotAnswered", "greet", "version"]
 
 log: Final = logging.getLogger("appcues_async")
 
@@ -29,9 +30,14 @@ _PATIENCE: Final = 30.0
 _QUICK: Final = 10.0
 """Seconds that a question to workers may take."""
 _SILENT: Final = f"did not answer within {_QUICK:.0f} s"
-_NOTHING: Final = object()
+_TOGETHER: Final = 32
+"""Workers that are asked at once: time that they wait for each other is not to count as silence."""
 _NAMED: Final = 5
 """Workers that one message names."""
+
+
+class NotAnswered(Exception):  # noqa: N818 - for this package alone
+    """A worker said nothing."""
 
 
 @frozen
@@ -54,10 +60,15 @@ def version() -> str:
     return importlib.metadata.version("appcues-async")
 
 
-def greet(account: Account) -> Greeting:
-    """Says whether this worker is fit for an account; runs there."""
-    from appcues_async.cluster.process import this_process  # noqa: PLC0415
+def greet(account: Account, shared: SharedAddress | None = None) -> Greeting:
+    """Says whether this worker is fit for an account; runs there.
 
+    Args:
+        account: Whose account it is to send to.
+        shared: The key that it is to use, if not its own.
+    """
+    if shared is not None:
+        take_address(shared)
     problem = None
     try:
         address_of(account)
@@ -77,6 +88,7 @@ class Member:
         sending: Attempts that it has in flight.
         chunks: Chunks that were accepted from it.
         size: Bytes of these.
+        tickets: Tickets that it has issued, and when they came, in seconds of the driver's clock.
         gone: Done once the scheduler does not have it any more.
     """
 
@@ -86,6 +98,7 @@ class Member:
     sending: int = 0
     chunks: int = 0
     size: int = 0
+    tickets: list[tuple[Ticket, float]] = field(factory=list, repr=False)
     gone: asyncio.Future[None] = field(
         factory=lambda: asyncio.get_running_loop().create_future(), repr=False
     )
@@ -208,6 +221,23 @@ class Fleet:
             seen = answers.get(neighbours[0]) is True
         return bool(seen)
 
+    async def call(self, worker: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Calls a function on a worker, beside its tasks; returns what it returns or raises.
+
+        Args:
+            worker: Its address.
+            function: The function.
+            arguments: Are given to it.
+
+        Raises:
+            NotAnswered: The worker says nothing. It may have been called all the same.
+        """
+        try:
+            said = await self._client.run(function, *arguments, workers=[worker], on_error="return")
+            return said[worker]
+        except (OSError, TimeoutError, RuntimeError, KeyError) as error:
+            raise NotAnswered(f"{type(error).__name__}: {error}") from error
+
     def tell(self, member: Member, *, gone: bool = False) -> None:
         """Tells what a worker does now."""
         notice = WorkerChanged(
@@ -301,9 +331,10 @@ class Fleet:
             return []
         greetings = await self._ask(greet, self._account, workers=list(found))
         if self._shared is not None:
+            # Another release might not keep a key as this one does.
             same = [one for one, said in greetings.items() if _differs(said) is None]
-            await self._ask(take_address, self._shared, workers=same)
-            greetings |= await self._ask(greet, self._account, workers=same)
+            known = await self._ask(greet, self._account, self._shared, workers=same)
+            greetings.update({one: known.get(one) for one in same})
         problems = []
         for address, threads in found.items():
             said = greetings.get(address)
@@ -316,26 +347,21 @@ class Fleet:
         return problems
 
     async def _ask(
-        self, function: Callable[[Any], Any], argument: Any, *, workers: Sequence[str]
+        self, function: Callable[..., Any], *arguments: Any, workers: Sequence[str]
     ) -> dict[str, Any]:
-        # Each by itself: one that has just died is not to hold up the others.
-        async with asyncio.TaskGroup() as group:
-            asked = {
-                worker: group.create_task(self._ask_one(function, argument, worker))
-                for worker in workers
-            }
-        answers = {worker: one.result() for worker, one in asked.items()}
-        return {worker: answer for worker, answer in answers.items() if answer is not _NOTHING}
+        """What workers answer; each by itself, since one that has just died holds up no other."""
+        few = asyncio.Semaphore(_TOGETHER)
+        answers: dict[str, Any] = {}
 
-    async def _ask_one(self, function: Callable[[Any], Any], argument: Any, worker: str) -> Any:
-        try:
-            async with asyncio.timeout(_QUICK):
-                said = await self._client.run(
-                    function, argument, workers=[worker], on_error="return"
-                )
-                return said[worker]
-        except (OSError, TimeoutError, RuntimeError, KeyError):
-            return _NOTHING
+        async def ask(worker: str) -> None:
+            with suppress(NotAnswered, TimeoutError):
+                async with few, asyncio.timeout(_QUICK):
+                    answers[worker] = await self.call(worker, function, *arguments)
+
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(ask(worker))
+        return answers
 
 
 def _differs(said: object) -> str | None:

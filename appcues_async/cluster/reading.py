@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from attrs import define, evolve, field, frozen
 from distributed import Client, Future
@@ -22,29 +22,25 @@ from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.workers import Assignment, Reader
 from appcues_async.cluster.attempt import ObjectPart, Part
 from appcues_async.cluster.fleet import Fleet
-from appcues_async.cluster.sending import ResultLost, result_of
+from appcues_async.cluster.submitting import Tasks
 from appcues_async.cluster.tasks import (
     Index,
     SharedFile,
     Stretch,
     digest_of,
     encode_partition,
+    hold,
     index_of,
     read_stretch,
     row_ends_in_file,
     row_ends_in_rows,
 )
-from appcues_async.errors import ConnectionFailed
 from appcues_async.rows.sources import POST_LIMIT
 from appcues_async.rows.urls import StoredObject
 from appcues_async.wire.request import NDJSON, ChunkBody, FilePieces, HeldRows
 
 __all__ = ["ClusterReader", "Partition"]
 
-T = TypeVar("T")
-
-_TRIES: Final = 10
-"""How often a task is given to workers again that some died over; Dask itself may try none."""
 _AHEAD: Final = 2
 """Stretches of one file that are read ahead."""
 
@@ -58,46 +54,6 @@ class Partition(Remote):
     """
 
     part: Any = field(repr=False, eq=False)
-
-
-@define(eq=False)
-class Tasks:
-    """Gives workers what they may do again."""
-
-    client: Client
-    fleet: Fleet
-
-    async def run(self, submit: Callable[[], Future[Any]]) -> Any:
-        """Runs a task, and once more where a worker died over it.
-
-        Args:
-            submit: Gives the task to the cluster.
-
-        Raises:
-            ConnectionFailed: The scheduler is gone, or worker after worker died over it.
-            InvalidInput: What the task raises.
-        """
-        why = ""
-        for _ in range(_TRIES):
-            if self.fleet.failure is not None:
-                raise ConnectionFailed(str(self.fleet.failure), final=True)
-            try:
-                return await result_of(submit())
-            except ResultLost as error:
-                cause = error.__cause__
-                if cause is not None and not _is_lost(cause):
-                    raise cause from None
-                why = str(error)
-            await asyncio.sleep(0.1)
-        raise ConnectionFailed(
-            f"{self.fleet.name} lost a task {_TRIES} times: {why}; look at the memory of its workers",
-            final=True,
-        )
-
-
-def _is_lost(error: BaseException) -> bool:
-    """Whether a task failed because of the cluster, rather than by itself."""
-    return type(error).__module__.startswith("distributed") or isinstance(error, OSError)
 
 
 @define(eq=False)
@@ -126,9 +82,12 @@ class FileRows:
             return FilePieces(source.path, pieces, source.media, source.stamp, source.head)
         return HeldRows(self, pieces, source.media, source.head)
 
-    def recipe(self, body: HeldRows) -> tuple[ObjectPart, None]:
+    def recipe(self, body: HeldRows) -> ObjectPart:
         """What a worker makes a body of."""
-        return ObjectPart(self.file, body.pieces, body.content_type, body.head), None
+        return ObjectPart(self.file, body.pieces, body.content_type, body.head)
+
+    async def bring(self, worker: str) -> None:
+        """Nothing: every worker can read it."""
 
     async def digest(self, pieces: Sequence[tuple[int, int]]) -> None:
         """None: the object's stamp says as much."""
@@ -200,10 +159,19 @@ class PartitionRows:
         """Makes the recipe of what is sent of it."""
         return HeldRows(self, pieces, NDJSON)
 
-    def recipe(self, body: HeldRows) -> tuple[Part, Future[Any]]:
-        """What a worker makes a body of, and the rows for it."""
-        part = Part(body.pieces, body.content_type, self.digest_of_all, self.name)
-        return part, self.encoded()
+    def recipe(self, body: HeldRows) -> Part:
+        """What a worker makes a body of."""
+        key = str(self.encoded().key)
+        return Part(key, body.pieces, body.content_type, self.digest_of_all, self.name)
+
+    async def bring(self, worker: str) -> None:
+        """Brings the rows to a worker, or to another if it cannot have them."""
+        client = self.tasks.client
+        self.worker = await self.tasks.run(
+            lambda: client.submit(
+                hold, self.encoded(), workers=[worker], allow_other_workers=True, pure=False
+            )
+        )
 
     async def digest(self, pieces: Sequence[tuple[int, int]]) -> str:
         """The SHA-256 of some stretches."""

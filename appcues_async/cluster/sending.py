@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
 from typing import Any, Final, Protocol, cast
 
-from attrs import define, evolve
-from distributed import Client, Future
+from attrs import define, evolve, field
 
 from appcues_async.clock import Clock
-from appcues_async.cluster.attempt import Account, Answer, Attempt, ObjectPart, Part, send_chunk
-from appcues_async.cluster.claims import Claim, Claims
-from appcues_async.cluster.fleet import Fleet, Member
+from appcues_async.cluster.attempt import (
+    Account,
+    Answer,
+    Attempt,
+    ObjectPart,
+    Part,
+    send_chunk,
+    stop_sending,
+)
+from appcues_async.cluster.fleet import Fleet, Member, NotAnswered
+from appcues_async.cluster.progress import Progress
+from appcues_async.cluster.tickets import Ticket, issue_ticket
 from appcues_async.errors import ConnectionFailed, OutcomeUnknown
 from appcues_async.notices import BodySent, Listener, notify
 from appcues_async.settings import Timeouts
@@ -19,38 +30,18 @@ from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import FilePieces, HeldRows, Holder, Multipart, Request
 from appcues_async.wire.sender import Transport
 
-__all__ = ["ClusterTransport", "ResultLost", "RowHolder", "result_of"]
+__all__ = ["ClusterTransport", "RowHolder"]
 
 VALID: Final = 10.0
-"""Seconds of a worker's clock for which its leave to send counts, from its question on."""
+"""Seconds of a worker's clock for which a ticket counts, from when the worker has issued it."""
 RATE: Final = 100_000
 """Bytes a second that an upload must reach on the whole: an attempt has to end at a known time."""
 _START: Final = 60.0
-"""Seconds in which a worker has to begin with an attempt, before another is asked."""
+"""Seconds in which a worker has to begin with an attempt."""
+_ASK: Final = 10.0
+"""Seconds in which a worker has to issue a ticket, before another is asked."""
 _LOOK: Final = 0.5
 """Seconds between two looks whether a process is dead."""
-
-
-class ResultLost(Exception):  # noqa: N818 - for this package alone
-    """Dask has no result: a worker died, or the scheduler has."""
-
-
-async def result_of(future: Future[Any]) -> Any:
-    """The result of a task.
-
-    Raises:
-        ResultLost: There is none.
-    """
-    try:
-        return await future
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        # Dask says with the same error that a future is none any more.
-        raise ResultLost(str(error)) from None
-    except Exception as error:
-        raise ResultLost(f"{type(error).__name__}: {error}") from error
 
 
 class RowHolder(Holder, Protocol):
@@ -62,8 +53,16 @@ class RowHolder(Holder, Protocol):
 
     worker: str
 
-    def recipe(self, body: HeldRows) -> tuple[ObjectPart | Part, Future[Any] | None]:
-        """What a worker makes a body of, and the encoded rows if it takes them."""
+    def recipe(self, body: HeldRows) -> ObjectPart | Part:
+        """What a worker makes a body of."""
+        ...
+
+    async def bring(self, worker: str) -> None:
+        """Brings them to a worker that lacks them, or to another.
+
+        Raises:
+            AppcuesError: They are gone for good.
+        """
         ...
 
 
@@ -73,9 +72,8 @@ class ClusterTransport:
 
     Attributes:
         local: Makes the others.
-        client: Reaches the cluster.
-        fleet: Its workers.
-        claims: Which execution of an attempt may send.
+        fleet: The workers.
+        progress: Hears how far uploads are.
         account: Whose account is sent to.
         timeouts: Seconds that the parts of an attempt may take.
         proxy: Whether workers go through the proxy that their environment names.
@@ -84,15 +82,15 @@ class ClusterTransport:
     """
 
     local: Transport
-    client: Client
     fleet: Fleet
-    claims: Claims
+    progress: Progress
     account: Account
     timeouts: Timeouts
     proxy: bool
     clock: Clock
     listeners: tuple[Listener, ...]
-    _uploads: int = 0
+    uploads: Iterator[int] = field(factory=lambda: count(-1, -1), repr=False)
+    stopping: set[asyncio.Task[Any]] = field(factory=set, repr=False)
 
     def with_timeouts(self, timeouts: Timeouts) -> ClusterTransport:
         """Makes a transport with other timeouts on the same workers."""
@@ -101,12 +99,16 @@ class ClusterTransport:
     def linger(self, request: Request) -> float:
         """Seconds that an attempt may go on after this process has ended.
 
-        Leave to send is given by this process; it counts for `VALID` seconds, and the attempt is then
-        over by its deadline.
+        Its ticket counts for `VALID` seconds at the most, and the attempt is then over by its deadline.
         """
         if _travels(request) is None:
             return self.local.linger(request)
         return VALID + self._deadline(request)
+
+    async def close(self) -> None:
+        """Waits until workers have heard that they are to stop."""
+        if self.stopping:
+            await asyncio.wait(self.stopping, timeout=1)
 
     async def attempt(self, request: Request, within: float | None = None) -> Reply:
         """Sends a request once, and reads the whole answer.
@@ -129,124 +131,139 @@ class ClusterTransport:
         while self.clock.time() < until:
             prefer = [_holder_of(part).worker] if isinstance(part, HeldRows) else []
             async with self.fleet.place(prefer) as member:
-                answer = await self._on(member, request, part)
-                if answer is not None and answer.reply is not None:
-                    if 200 <= answer.reply.status < 300:
-                        member.chunks += 1
-                        member.size += request.size
-                    return answer.reply
-            if answer is not None and answer.error is not None:
+                ticket = await self._ticket_of(member)
+                if ticket is None:
+                    continue
+                answer = await self._on(member, ticket, request, part)
+                if isinstance(part, HeldRows) and answer.lacks_rows:
+                    await _holder_of(part).bring(member.address)
+            if answer.reply is not None:
+                return answer.reply
+            if answer.error is not None:
                 raise answer.error
         raise ConnectionFailed(
             f"{request}: no worker of {self.fleet.name} has begun to send it", final=True
         )
 
+    async def _ticket_of(self, member: Member) -> Ticket | None:
+        """A ticket of a worker that counts for a while yet; None where it issues none."""
+        while member.tickets:
+            ticket, came = member.tickets.pop()
+            if self.clock.time() - came < VALID / 2:
+                return ticket
+        asking = asyncio.create_task(self.fleet.call(member.address, issue_ticket))
+        try:
+            await _first_of(asking, member.gone, _ASK)
+        finally:
+            asking.cancel()
+        said = _said(asking)
+        if isinstance(said, Ticket):
+            return said
+        # The fleet soon knows whether it is still there.
+        await asyncio.sleep(_LOOK)
+        return None
+
     async def _on(
-        self, member: Member, request: Request, part: FilePieces | HeldRows
-    ) -> Answer | None:
-        """Lets a worker make the attempt; None where it is certain that it has sent nothing."""
-        self._uploads += 1
-        upload, route, size = -self._uploads, request.endpoint.route, request.size
+        self, member: Member, ticket: Ticket, request: Request, part: FilePieces | HeldRows
+    ) -> Answer:
+        """Lets a worker make the attempt."""
+        upload, route, size = next(self.uploads), request.endpoint.route, request.size
 
         def on_sent(sent: int) -> None:
             for listener in self.listeners:
                 notify(listener, BodySent(route, upload, sent, size))
 
-        with self.claims.opened(on_sent) as claim:
-            future = self._submit(member, request, part, claim)
-            waiting = asyncio.create_task(result_of(future))
+        attempt = self._attempt(ticket, request, part)
+        with self.progress.followed(ticket.number, on_sent):
+            end = self.clock.time() + VALID + attempt.deadline
+            making = asyncio.create_task(self.fleet.call(member.address, send_chunk, attempt))
             try:
-                answer = await self._outcome(waiting, member, claim, request)
+                await _first_of(making, member.gone, end - self.clock.time())
+                answer = await self._answer(making, member, ticket, request, end)
+            except asyncio.CancelledError:
+                self._stop(member, ticket)
+                raise
             finally:
-                waiting.cancel()
-                future.release()
-        if answer is not None and answer.reply is not None:
+                making.cancel()
+        if answer.ticket is not None:
+            member.tickets.append((answer.ticket, self.clock.time()))
+        if answer.reply is not None:
             on_sent(size)
+            if 200 <= answer.reply.status < 300:
+                member.chunks += 1
+                member.size += size
         return answer
 
-    async def _outcome(
-        self, waiting: asyncio.Task[Answer], member: Member, claim: Claim, request: Request
-    ) -> Answer | None:
-        until = self.clock.time() + _START
-        while not (waiting.done() or member.gone.done()):
-            left = until - self.clock.time()
-            if claim.execution is not None:
-                left = self._end(claim, request) - self.clock.time()
-            if left <= 0:
-                break
-            either: list[asyncio.Future[Any]] = [waiting, member.gone]
-            await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-        answer = _answer_of(waiting)
-        if answer is not None and answer.execution == claim.execution:
-            return answer if answer.sent or answer.error is not None else None
-        if claim.withdraw():
-            # Nobody has had leave, and nobody gets it any more.
-            return answer if answer is not None and answer.error is not None else None
-        return await self._lost(waiting, claim, request)
-
-    async def _lost(self, waiting: asyncio.Task[Answer], claim: Claim, request: Request) -> Answer:
-        """Waits until an attempt is over of which nobody may say any more how it ended.
+    async def _answer(
+        self,
+        making: asyncio.Task[Any],
+        member: Member,
+        ticket: Ticket,
+        request: Request,
+        end: float,
+    ) -> Answer:
+        """The answer; or waits until an attempt is over of which nobody may say how it ended.
 
         Raises:
             OutcomeUnknown: Nobody has.
         """
-        end, process = self._end(claim, request), claim.process
-        assert process is not None  # noqa: S101 - whoever has the claim has said so
-        while (left := end - self.clock.time()) > 0 and not await self.fleet.is_dead(process):
-            if waiting.done():
+        while True:
+            said, left = _said(making), end - self.clock.time()
+            if isinstance(said, Answer):
+                return said
+            member.tickets.clear()
+            if left <= 0 or await self.fleet.is_dead(ticket.process):
+                break
+            if making.done():
                 await asyncio.sleep(min(_LOOK, left))
             else:
-                await asyncio.wait([waiting], timeout=min(_LOOK, left))
-            answer = _answer_of(waiting)
-            if answer is not None and answer.execution == claim.execution:
-                return answer
-        raise OutcomeUnknown(f"{request}: worker {claim.worker} was lost while it was sending")
+                await asyncio.wait([making], timeout=min(_LOOK, left))
+        why = f" ({type(said).__name__}: {said})" if isinstance(said, Exception) else ""
+        raise OutcomeUnknown(
+            f"{request}: worker {member.address} was lost while it was sending{why}"
+        )
 
-    def _end(self, claim: Claim, request: Request) -> float:
-        """When an attempt is over for certain; the leave counts from a question that came before it."""
-        return claim.since + VALID + self._deadline(request)
+    def _stop(self, member: Member, ticket: Ticket) -> None:
+        """Tells a worker to stop, beside whoever is cancelled."""
+
+        async def tell() -> None:
+            with suppress(NotAnswered):
+                await self.fleet.call(member.address, stop_sending, ticket.number)
+
+        stopping = asyncio.create_task(tell())
+        self.stopping.add(stopping)
+        stopping.add_done_callback(self.stopping.discard)
 
     def _deadline(self, request: Request) -> float:
         # The server has a second for each MB, as of every upload.
         timeouts, size = self.timeouts, request.size
         return timeouts.connect + timeouts.idle + size / 1e6 + size / RATE
 
-    def _submit(
-        self, member: Member, request: Request, part: FilePieces | HeldRows, claim: Claim
-    ) -> Future[Any]:
+    def _attempt(self, ticket: Ticket, request: Request, part: FilePieces | HeldRows) -> Attempt:
         form = request.body
-        what, encoded = (
-            _holder_of(part).recipe(part) if isinstance(part, HeldRows) else (part, None)
-        )
-        attempt = Attempt(
-            number=claim.number,
-            topic=self.claims.topic,
+        return Attempt(
+            number=ticket.number,
+            topic=self.progress.topic,
             account=self.account,
             request=evolve(request, body=None),
-            part=what,
+            part=_holder_of(part).recipe(part) if isinstance(part, HeldRows) else part,
             form=(form.filename, form.boundary) if isinstance(form, Multipart) else None,
             timeouts=self.timeouts,
             valid=VALID,
             deadline=self._deadline(request),
             proxy=self.proxy,
         )
-        return self.client.submit(
-            send_chunk,
-            attempt,
-            encoded,
-            key=f"appcues-send-{claim.number}",
-            workers=[member.address],
-            allow_other_workers=False,
-            retries=0,
-            priority=10,
-            pure=False,
-        )
 
 
-def _answer_of(waiting: asyncio.Task[Answer]) -> Answer | None:
-    if not waiting.done() or waiting.cancelled() or waiting.exception() is not None:
+async def _first_of(one: asyncio.Future[Any], other: asyncio.Future[Any], seconds: float) -> None:
+    await asyncio.wait([one, other], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _said(call: asyncio.Task[Any]) -> object:
+    """What a call has returned; None where it has not."""
+    if not call.done() or call.cancelled() or call.exception() is not None:
         return None
-    return waiting.result()
+    return call.result()
 
 
 def _travels(request: Request) -> FilePieces | HeldRows | None:

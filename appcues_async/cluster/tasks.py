@@ -38,6 +38,7 @@ __all__ = [
     "Stretch",
     "digest_of",
     "encode_partition",
+    "hold",
     "index_of",
     "read_stretch",
     "row_ends_in_file",
@@ -284,6 +285,11 @@ async def _encoded(
 def index_of(encoded: Encoded) -> Index:
     """What the driver needs to know of encoded rows."""
     return encoded.index
+
+
+def hold(encoded: Encoded) -> str:  # noqa: ARG001 - to be where they are is all that it does
+    """Has a worker hold encoded rows; returns its address."""
+    return get_worker().address
 
 
 def row_ends_in_rows(encoded: Encoded, span: Span) -> list[int]:

@@ -16,8 +16,8 @@ from appcues_async.bulk.reading.sources import parts_of
 from appcues_async.bulk.workers import Assignment
 from appcues_async.clock import SystemClock
 from appcues_async.cluster.attempt import Account, SharedAddress
-from appcues_async.cluster.claims import Claims
 from appcues_async.cluster.fleet import Fleet
+from appcues_async.cluster.progress import Progress
 from appcues_async.cluster.reading import ClusterReader, Partition
 from appcues_async.cluster.sending import ClusterTransport
 from appcues_async.errors import ConnectionFailed, InvalidInput
@@ -121,21 +121,21 @@ class DaskWorkers:
             )
             stack.push_async_callback(fleet.close)
             await fleet.begin()
-            claims = Claims(client, clock)
-            stack.push_async_callback(claims.close)
+            progress = Progress(client)
+            stack.callback(progress.close)
             reader = ClusterReader(assignment, client, fleet)
             stack.push_async_callback(reader.stop)
             transport = ClusterTransport(
                 local=local,
-                client=client,
                 fleet=fleet,
-                claims=claims,
+                progress=progress,
                 account=account,
                 timeouts=local.timeouts,
                 proxy=local.has_proxy,
                 clock=clock,
                 listeners=tuple(assignment.listeners),
             )
+            stack.push_async_callback(transport.close)
             return DaskCrew(reader, transport, stack.pop_all())
 
     def _check_store(self, remote: StoredObject) -> None:

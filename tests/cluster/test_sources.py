@@ -18,7 +18,7 @@ from appcues_async.cluster import DaskWorkers, sending
 from appcues_async.cluster import tasks as worker_tasks
 from appcues_async.errors import BulkFailed, InvalidInput
 from appcues_async.notices import Notice, WorkerChanged
-from appcues_async.sandbox import Sandbox
+from appcues_async.sandbox import Sandbox, Stall
 
 TIME = "2026-01-01T00:00:00Z"
 
@@ -101,6 +101,26 @@ async def test_a_dask_dataframe_is_encoded_where_it_is(
     assert {one.source for one in report.outcomes} == {
         f"partition {number} of the Dask DataFrame" for number in range(4)
     }
+
+
+@pytest.mark.long
+async def test_a_worker_that_lacks_a_partition_is_brought_it(
+    client: AppcuesClient, sandbox: Sandbox, workers: DaskWorkers
+) -> None:
+    # All threads of the worker that has it are taken.
+    sandbox.faults.add(Stall(seconds=0.5), method="POST", times=8)
+    told: list[Notice] = []
+    report = await client.bulk.import_profiles(
+        dataframe.from_pandas(profiles(1_000), npartitions=1),
+        workers=workers,
+        chunk_bytes=4_000,
+        on_notice=told.append,
+    )
+    assert report.ok
+    assert len(sandbox.profiles) == 1_000
+    accepted = {one.worker: one.chunks for one in told if isinstance(one, WorkerChanged)}
+    assert len(accepted) == 2
+    assert all(accepted.values())
 
 
 @pytest.mark.long
