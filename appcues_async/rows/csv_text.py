@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 __all__ = [
     "Stretch",
     "cells_of",
+    "count_breaks",
     "count_lines",
     "count_rows",
     "row_spans",
@@ -178,7 +179,13 @@ def count_lines(block: bytes) -> int:
         pair in block for pair in (b"\n\n", b"\n\r", b"\n ")
     ):
         return sum(not line.isspace() for line in block.split(b"\n") if line)
-    return block.count(b"\n") + (not block.endswith(b"\n") and bool(block))
+    return count_breaks(block) + (not block.endswith(b"\n") and bool(block))
+
+
+def count_breaks(block: bytes) -> int:
+    """How many line feeds there are."""
+    # `bytes.count` looks at each byte; what is replaced is found several at a time.
+    return len(block) - len(block.replace(b"\n", b""))
 
 
 def cells_of(block: bytes, delimiter: str = ",") -> list[list[str]]:

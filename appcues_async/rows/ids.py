@@ -41,6 +41,8 @@ PLACEHOLDERS: Final = frozenset(
     }
 )  # fmt: skip
 """What programs write where there is no id, in exactly these spellings."""
+_IN_PLACEHOLDERS: Final = "nN#["
+"""Each of them holds one of these."""
 
 SPREADSHEET_NUMBER: Final = re.compile(r"[0-9](?:[.,][0-9]+E[+-]?[0-9]+|[0-9]*\.0)")
 """What a spreadsheet makes of an id of digits; the whole id is one."""
@@ -96,20 +98,30 @@ class IdRule:
         Returns:
             The same as text; None where one of them may be no id, which `check` finds out.
         """
-        texts = _as_texts(ids)
-        if texts is None or not all(texts):
+        try:
+            texts, joined = ids, "".join(ids)
+        except TypeError:
+            found = _as_texts(ids)
+            if found is None:
+                return None
+            texts, joined = found, "".join(found)
+        if not all(texts):
             return None
-        joined = "".join(texts)
         if self.any_text:
             # Half characters are found by `check`.
             good = joined.isascii() or joined.isprintable()
         else:
             good = (
                 _are_visible(joined, texts)
-                and self._placeholders.isdisjoint(texts)
+                and not self._may_be_placeholders(joined, texts)
                 and not _may_be_numbers(joined, texts)
             )
         return texts if good else None
+
+    def _may_be_placeholders(self, joined: str, ids: Sequence[str]) -> bool:
+        if not any(letter in joined for letter in _IN_PLACEHOLDERS):
+            return False
+        return not self._placeholders.isdisjoint(ids)
 
 
 NEW_ID: Final = IdRule()
@@ -148,12 +160,6 @@ def check_user_ids(values: object, where: str = "user_ids", rule: IdRule = NEW_I
 
 
 def _as_texts(ids: Sequence[Any]) -> Sequence[str] | None:
-    try:
-        "".join(ids)
-    except TypeError:
-        pass
-    else:
-        return ids
     if not set(map(type, ids)) <= _TYPES:
         return None
     try:
@@ -175,7 +181,9 @@ def _are_visible(joined: str, ids: Sequence[str]) -> bool:
 
 def _may_be_numbers(joined: str, ids: Sequence[str]) -> bool:
     """Whether an id may be what a spreadsheet made of a number."""
-    if ".0" not in joined and ("E" not in joined or ("." not in joined and "," not in joined)):
+    if "." not in joined and ("E" not in joined or "," not in joined):
+        return False
+    if ".0" not in joined and "E" not in joined:
         return False
     return any(map(SPREADSHEET_NUMBER.fullmatch, ids))
 

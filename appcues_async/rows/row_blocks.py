@@ -16,8 +16,8 @@ from appcues_async.rows.verdict import Judge, Verdict
 
 __all__ = ["LONGEST_ROW", "STEP", "Block", "Feed", "judged_blocks", "row_spans"]
 
-STEP: Final = 1 << 19
-"""Bytes looked at together: what fits in a core's own cache is read four times as fast as 1 MB."""
+STEP: Final = 1 << 18
+"""Bytes looked at together: they and what is made of them stay in a core's own cache."""
 LONGEST_ROW: Final = 20_000_000
 """Bytes in which the end of a row is looked for; no plain POST takes more."""
 
@@ -82,6 +82,9 @@ def judged_blocks(feed: Feed, start: int, judge: Judge, limit: int) -> Iterator[
     size = step
     while block := feed.read(offset, size):
         at_end = len(block) < size
+        if not at_end:
+            # No whole row ends behind that; judges that are given whole rows copy nothing.
+            block = block[: block.rfind(b"\n") + 1 or size]
         if size > limit:
             found = _single_row(feed, offset, block, judge, at_end=at_end)
         else:

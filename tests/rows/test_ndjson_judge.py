@@ -70,6 +70,14 @@ def test_a_blank_line_does_not_make_up_for_two_rows_on_one() -> None:
     assert "more than one row" in found.reason
 
 
+@pytest.mark.parametrize(
+    "behind", [b"\n", b'{"user_id":"2"}\n', b'\n{"user_id":"2"}{"user_id":"3"}\n']
+)
+def test_a_row_on_two_lines_is_none(behind: bytes) -> None:
+    found = rejected(b'{"user_id":"1",\n"plan":"pro"}' + behind)
+    assert [one.line for one in found][:2] == [0, 1]
+
+
 def test_names_of_ids_may_be_attributes_of_an_event() -> None:
     event = {"user_id": "1", "name": "Paid", "timestamp": "2026-07-14T12:34:56Z"}
     line = json.dumps({**event, "attributes": {"user_id": "2", "userId": "3"}})
@@ -142,6 +150,10 @@ def seen(verdict: Verdict) -> Any:
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 @example(rows=[b'{"user_id":"1"}{"user_id":"2"}', b""], learn=b"")
 @example(rows=[b'{"user_id":"1","user\\u005fid":"2"}'], learn=b"")
+@example(
+    rows=[b'{"user_id":"1","\\u007fser_id":"2"}', b'{"user_id":"1"}'], learn=b'{"user_id":"1"}'
+)
+@example(rows=[b'{"user_id":"1","\x7fser_id":"2"}', b'{"user_id":"1"}'], learn=b'{"user_id":"1"}')
 @given(
     rows=st.lists(st.lists(PIECE, max_size=12).map(b"".join) | LINE, min_size=1, max_size=8),
     learn=st.sampled_from([b"", b'{"user_id":"1","plan":1}', b'{"userId":"1"}']),
