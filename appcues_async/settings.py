@@ -33,6 +33,7 @@ __all__ = [
     "RetryPolicy",
     "Timeouts",
     "check_on_unknown",
+    "fix_of_origins",
     "read_profiles",
 ]
 
@@ -126,6 +127,18 @@ def origin_of(base_url: str) -> str:
     host = f"[{host}]" if ":" in host else host
     usual = port in {None, {"http": 80, "https": 443}[parts.scheme]}
     return f"{parts.scheme}://{host}" + ("" if usual else f":{port}")
+
+
+def fix_of_origins(kept: str, given: str) -> str:
+    """Says what to do about a file that was kept for another account.
+
+    Args:
+        kept: The server that it was kept for.
+        given: The server of now.
+    """
+    if any(is_loopback(urlsplit(origin).hostname or "") for origin in (kept, given)):
+        return "a sandbox that begins anew is another account: delete the file, or name another"
+    return "name another file"
 
 
 def is_loopback(host: str) -> bool:

@@ -19,6 +19,7 @@ from attrs import frozen
 
 from appcues_async.bulk.journal.file import keep_from_others
 from appcues_async.errors import InvalidInput
+from appcues_async.settings import fix_of_origins
 
 __all__ = ["MEMBER", "StateFile", "Target", "Upload"]
 
@@ -260,7 +261,8 @@ def _prepare(path: Path, db: sqlite3.Connection, target: Target) -> None:
     if of != target:
         raise InvalidInput(
             f"the state {path} is of {of.name} of account {of.account_id} at {of.origin}, and this run "
-            f"is for {target.name} of account {target.account_id} at {target.origin}; name another file"
+            f"is for {target.name} of account {target.account_id} at {target.origin}; "
+            f"{fix_of_origins(of.origin, target.origin)}"
         )
 
 

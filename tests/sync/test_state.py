@@ -51,6 +51,13 @@ def test_a_state_of_something_else_is_refused(path: Path, other: Target) -> None
         StateFile.open(path, other)
 
 
+def test_a_state_of_an_earlier_sandbox_says_what_to_do(path: Path) -> None:
+    StateFile.open(path, TARGET).close()
+
+    with pytest.raises(InvalidInput, match="a sandbox that begins anew is another account: delete"):
+        StateFile.open(path, Target("http://127.0.0.1:8080", "acme", "profiles"))
+
+
 def test_the_second_of_two_runs_is_told(path: Path) -> None:
     first = StateFile.open(path, TARGET)
 

@@ -20,6 +20,7 @@ from attrs import frozen
 
 from appcues_async.bulk.journal.tables import TABLES
 from appcues_async.errors import InvalidInput
+from appcues_async.settings import fix_of_origins
 
 __all__ = [
     "VERSION",
@@ -336,7 +337,7 @@ def _check(path: Path, db: sqlite3.Connection, origin: str, account_id: str) -> 
     if (of_origin, of_account) != (origin, account_id):
         raise InvalidInput(
             f"the journal {path} belongs to account {of_account} at {of_origin}, and this client acts "
-            f"for {account_id} at {origin}; name another journal"
+            f"for {account_id} at {origin}; {fix_of_origins(of_origin, origin)}"
         )
 
 

@@ -77,6 +77,11 @@ def test_a_journal_of_another_account_is_refused(
         Journal(path, **{"origin": ORIGIN, "account_id": ACCOUNT, "now": 1000.0, **whose})  # type: ignore[arg-type]
 
 
+def test_a_journal_of_an_earlier_sandbox_says_what_to_do(journal: Journal, path: Path) -> None:
+    with pytest.raises(InvalidInput, match="a sandbox that begins anew is another account: delete"):
+        Journal(path, origin="http://127.0.0.1:8080", account_id=ACCOUNT, now=1000.0)
+
+
 def test_a_newer_journal_is_refused(path: Path) -> None:
     opened(path).close(1000)
     with sqlite3.connect(path) as db:
