@@ -108,7 +108,7 @@ def _left_outbox(notice: notices.OutboxClosed) -> Record:
         "outbox closed: %d rows not sent, %d kept aside, %d accepted whose jobs still run; all of them "
         + ("stay on disk" if notice.on_disk else "were in memory only")
     )
-    level = WARNING if rows and not notice.on_disk else INFO
+    level = WARNING if rows else INFO
     return level, text, notice.waiting, notice.failed, notice.accepted
 
 
@@ -163,7 +163,7 @@ _RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
     notices.OutboxSends: (INFO, lambda _: (INFO, "this process sends what the outbox holds")),
     notices.OutboxStalled: (
         WARNING,
-        lambda one: (WARNING, "the sender of the outbox failed (%s); it tries again", one.error),
+        lambda one: (WARNING, "the outbox cannot send (%s); it tries again", one.error),
     ),
     notices.OutboxKeptAside: (
         WARNING,

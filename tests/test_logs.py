@@ -68,7 +68,8 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
         (OutboxStalled("InvalidInput"), "WARNING"),
         (OutboxKeptAside(7, "events", 9, "BadRequest"), "WARNING"),
         (OutboxFilled("drop", 9), "WARNING"),
-        (OutboxClosed(waiting=9, accepted=0, failed=0, on_disk=True), "INFO"),
+        (OutboxClosed(waiting=0, accepted=0, failed=0, on_disk=True), "INFO"),
+        (OutboxClosed(waiting=9, accepted=0, failed=0, on_disk=True), "WARNING"),
         (OutboxClosed(waiting=9, accepted=0, failed=0, on_disk=False), "WARNING"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
@@ -184,3 +185,21 @@ def test_a_level_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("APPCUES_LOG", "loud")
     with pytest.raises(InvalidInput, match="'loud'; it must be debug or info"):
         log_as_environment_says()
+
+
+def test_a_program_that_sets_up_no_logging_sees_warnings() -> None:
+    program = """
+import asyncio
+from appcues_async import AppcuesClient
+from appcues_async.sandbox import Sandbox
+
+async def main():
+    async with Sandbox() as sandbox, AppcuesClient(**sandbox.credentials) as client:
+        await client.bulk.import_profiles([{"user_id": "1"}, {"user_id": ""}], on_failure="report")
+
+asyncio.run(main())
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True
+    )
+    assert "2 rows read, 1 rejected" in ran.stderr

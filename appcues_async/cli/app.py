@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import re
 import sys
@@ -50,6 +51,7 @@ from appcues_async.cli.failures import (
 from appcues_async.cli.output import json_text, say, writing
 from appcues_async.cli.signals import SIGNALLED, interrupts
 from appcues_async.errors import AppcuesError
+from appcues_async.notices import log
 
 __all__ = ["app", "run"]
 
@@ -104,6 +106,8 @@ def run(arguments: Sequence[str]) -> int:
         The exit code.
     """
     _fill_closed_streams()
+    # The command tells all that in words of its own; `-v` logs it beside them.
+    log.addHandler(logging.NullHandler())
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A name that the terminal's encoding does not have must not end the command.

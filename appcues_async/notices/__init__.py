@@ -68,7 +68,6 @@ __all__ = [
 ]
 
 log: Final = logging.getLogger("appcues_async")
-log.addHandler(logging.NullHandler())
 
 Notice: TypeAlias = (
     AnswerLost

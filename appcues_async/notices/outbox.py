@@ -14,7 +14,7 @@ class OutboxSends:
 
 @frozen
 class OutboxStalled:
-    """The sender of an outbox has failed; it tries again in a few seconds.
+    """Sending has failed for a reason that is not the rows'; it is tried again in a while.
 
     Attributes:
         error: The kind of error, by its class name.

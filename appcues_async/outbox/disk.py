@@ -143,12 +143,11 @@ class DiskStore:
     async def gauges(self) -> OutboxGauges:
         """How it stands."""
         counts = await self._call(self._read, tables.counts)
-        waiting = await self.look()
         now = self._clock.now().timestamp()
         return OutboxGauges(
             waiting=counts.rows - counts.accepted - counts.aside,
             accepted=counts.accepted,
-            oldest=0.0 if waiting.oldest is None else max(0.0, now - waiting.oldest),
+            oldest=0.0 if counts.oldest is None else max(0.0, now - counts.oldest),
             sent=counts.sent,
             failed=counts.aside,
             dropped=self._limits.dropped,

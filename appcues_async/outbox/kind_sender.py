@@ -17,26 +17,37 @@ from appcues_async.clock import Clock
 from appcues_async.errors import (
     AppcuesError,
     ConnectionFailed,
+    Forbidden,
     InvalidInput,
     JobPending,
+    NotFound,
     NoTurn,
     ServerError,
     Throttled,
+    Unauthorized,
 )
-from appcues_async.notices import Listener, OutboxKeptAside, notify
+from appcues_async.notices import Listener, OutboxKeptAside, OutboxStalled, notify
 from appcues_async.outbox.rows import BATCH_BYTES, KindName, Line, lines_of
 from appcues_async.outbox.store import Batch, Batches, Store, Verdict
 
 __all__ = ["KindSender"]
 
-_TRANSIENT: Final = (ConnectionFailed, NoTurn, Throttled, ServerError)
+_NOT_OF_THE_ROWS: Final = (
+    *(ConnectionFailed, NoTurn, Throttled, ServerError),
+    *(Unauthorized, Forbidden, NotFound),  # somebody mends the key, or the account's id
+)
 """What the rows of a batch are no reason for: they are sent again later."""
 _LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries at the most."""
 
 
 class KindSender:
-    """Sends the batches of one kind."""
+    """Sends the batches of one kind.
+
+    Attributes:
+        kind: What the rows are.
+        failure: Why rows are sent again later; None since a batch went well.
+    """
 
     def __init__(
         self,
@@ -59,6 +70,7 @@ class KindSender:
             on_change: Is called when a batch was accepted, and when it has ended.
         """
         self.kind: KindName = kind
+        self.failure: AppcuesError | None = None
         self._uploader = uploader
         self._room = room
         self._clock = clock
@@ -152,8 +164,11 @@ class KindSender:
         self._busy -= batch.users
         if verdict == "again":
             self._pause()
+            self.failure = failure
+            notify(self._listener, OutboxStalled(type(failure).__name__))
         else:
             self._failures = 0
+            self.failure = None
         if verdict == "aside" and failure is not None:
             notify(
                 self._listener,
@@ -206,7 +221,7 @@ def _verdict_on(outcome: Outcome, *, unsafe: bool) -> Verdict:
         # The store could not be written; the rows are not to blame.
         return "again"
     known = outcome.status == "refused" or (outcome.status == "unknown" and not unsafe)
-    if known and isinstance(failure, _TRANSIENT):
+    if known and isinstance(failure, _NOT_OF_THE_ROWS):
         return "again"
     if outcome.status == "accepted" and isinstance(failure, JobPending):
         return "keep"

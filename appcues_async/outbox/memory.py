@@ -32,6 +32,7 @@ class _Sent:
     kind: KindName
     rows: Sequence[Kept]
     size: int
+    put: float
     accepted: bool = False
     failed: FailedBatch | None = None
 
@@ -101,12 +102,15 @@ class MemoryStore:
         waiting = await self.look()
         now = self._clock.now().timestamp()
         batches = self._batches.values()
+        unsent = [one.put for one in batches if not one.accepted and one.failed is None]
+        if waiting.oldest is not None:
+            unsent.append(waiting.oldest)
         failed = sum(len(one.rows) for one in batches if one.failed is not None)
         accepted = sum(len(one.rows) for one in batches if one.accepted and one.failed is None)
         return OutboxGauges(
             waiting=self._rows - failed - accepted,
             accepted=accepted,
-            oldest=0.0 if waiting.oldest is None else max(0.0, now - waiting.oldest),
+            oldest=max(0.0, now - min(unsent, default=now)),
             sent=self._done,
             failed=failed,
             dropped=self._limits.dropped,
@@ -160,10 +164,11 @@ class MemoryStore:
         self._number += 1
         waiting = self._waiting[kind]
         seqs = sorted(seq for line in lines for seq in line.seqs)
+        oldest = waiting[seqs[0]][1]
         rows = [waiting.pop(seq)[0] for seq in seqs]
         size = sum(len(row.body) for row in rows)
         self._waiting_bytes -= size
-        self._batches[self._number] = _Sent(kind, rows, size)
+        self._batches[self._number] = _Sent(kind, rows, size, oldest)
         return batch_of(kind, self._number, lines)
 
     def accept(self, number: int) -> None:
@@ -180,8 +185,7 @@ class MemoryStore:
     def send_again(self, number: int) -> None:
         """Lets the rows of a batch wait for another one."""
         sent = self._batches.pop(number)
-        now = self._clock.now().timestamp()
-        back = {row.seq: (row, now) for row in sent.rows}
+        back = {row.seq: (row, sent.put) for row in sent.rows}
         waiting = self._waiting[sent.kind]
         self._waiting[sent.kind] = dict(sorted({**back, **waiting}.items()))
         self._waiting_bytes += sent.size

@@ -59,7 +59,14 @@ class OutboxSender:
         self._listener = listener
         self._woken = asyncio.Event()
         self._changed = False
-        self.failure: Exception | None = None
+        self._failure: Exception | None = None
+        self._senders: list[KindSender] = []
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why nothing can be sent just now, if that is so."""
+        failures = (self._failure, *(one.failure for one in self._senders))
+        return next((one for one in failures if one is not None), None)
 
     def wake(self) -> None:
         """Lets it look at what waits now."""
@@ -88,7 +95,7 @@ class OutboxSender:
     async def _send(self) -> None:
         notify(self._listener, OutboxSends())
         room = asyncio.Semaphore(_ROOM)
-        senders = [
+        senders = self._senders = [
             KindSender(
                 kind,
                 self._uploader_of(kind),
@@ -102,7 +109,7 @@ class OutboxSender:
         async with asyncio.TaskGroup() as group:
             for one in senders:
                 await one.begin(self._store, group)
-            self.failure = None
+            self._failure = None
             group.create_task(self._tidy())
             await self._watch(senders, group)
 
@@ -153,5 +160,5 @@ class OutboxSender:
     def _stall(self, error: Exception) -> None:
         while isinstance(error, ExceptionGroup):
             error = error.exceptions[0]
-        self.failure = error
+        self._failure = error
         notify(self._listener, OutboxStalled(type(error).__name__))

@@ -46,7 +46,7 @@ def read_outbox(path: Path) -> ShownOutbox:
     with opened_to_read(path) as db:
         tables.check(path, db)
         origin, account = db.execute("SELECT origin, account FROM journal").fetchone()
-        counts, waiting = tables.counts(db), tables.look(db)
+        counts = tables.counts(db)
         about = {
             "account": account,
             "origin": origin,
@@ -55,7 +55,7 @@ def read_outbox(path: Path) -> ShownOutbox:
             "failed": counts.aside,
             "sent": counts.sent,
             "bytes": counts.bytes,
-            "oldest": waiting.oldest,
+            "oldest": counts.oldest,
         }
         return ShownOutbox(about, tables.failed_batches(db))
 

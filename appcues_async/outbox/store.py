@@ -66,7 +66,7 @@ class OutboxGauges:
     Attributes:
         waiting: Rows that wait for a batch, or are in one that is not accepted yet.
         accepted: Rows whose batch was accepted, and whose job has not ended.
-        oldest: Age in seconds of the oldest row that waits for a batch; 0 without one.
+        oldest: Age in seconds of the oldest row that is not accepted nor kept aside; 0 without one.
         sent: Rows that were taken since the store was made.
         failed: Rows that are kept aside.
         dropped: Rows that this process dropped because the outbox was full.

@@ -95,7 +95,10 @@ class BatchRecord(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many rows there are: that wait, in all, their bytes, sent, kept aside, and accepted."""
+    """How many rows there are: that wait, in all, their bytes, sent, kept aside, and accepted.
+
+    And when the oldest was put that is neither accepted nor kept aside.
+    """
 
     waiting: int
     rows: int
@@ -103,6 +106,7 @@ class Counts(NamedTuple):
     sent: int
     aside: int
     accepted: int
+    oldest: float | None
 
 
 class Held(NamedTuple):
@@ -367,7 +371,12 @@ def counts(db: sqlite3.Connection) -> Counts:
     (accepted,) = db.execute(
         f"SELECT coalesce(sum(put), 0) FROM {_CHUNKS} WHERE status = 'accepted'"  # noqa: S608
     ).fetchone()
-    return Counts(waiting, rows, size, sent, aside, accepted)
+    (oldest,) = db.execute(
+        f"SELECT min(put) FROM (SELECT min(first) AS seq FROM {_CHUNKS} "  # noqa: S608
+        "WHERE status NOT IN ('accepted', 'completed')) JOIN rows USING (seq)"
+    ).fetchone()
+    oldest = min((one for one in (oldest, look(db).oldest) if one is not None), default=None)
+    return Counts(waiting, rows, size, sent, aside, accepted, oldest)
 
 
 def _sample(db: sqlite3.Connection, number: int, first: int, last: int) -> list[dict[str, Any]]:

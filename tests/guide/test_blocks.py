@@ -15,6 +15,11 @@ from tests.pytest_plugin.conftest import PLUGIN
 
 pytest_plugins = ["pytester"]
 
+# Rows that are rejected are warned of, as is meant: all else that is on stderr is an error.
+QUIET = """import logging
+logging.getLogger("appcues_async").addHandler(logging.NullHandler())
+"""
+
 
 def params(blocks: list[Block]) -> list[Any]:
     """The README's by default; each is a process, and the guide has many."""
@@ -44,7 +49,7 @@ def test_tests_pass(pytester: pytest.Pytester, block: Block) -> None:
 @pytest.mark.parametrize("block", params(PROGRAMS), ids=str)
 def test_a_program_runs_as_it_stands(tmp_path: Path, block: Block) -> None:
     done = subprocess.run(  # noqa: PLW1510 - its own words say more than its exit code
-        [sys.executable, "-W", "error", "-c", block.text],
+        [sys.executable, "-W", "error", "-c", QUIET + block.text],
         cwd=tmp_path,
         env={**os.environ, "HOME": str(tmp_path)},
         capture_output=True,

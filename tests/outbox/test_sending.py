@@ -13,7 +13,7 @@ from appcues_async import (
     OutboxFull,
     OutboxPending,
 )
-from appcues_async.notices import Notice, OutboxClosed, OutboxFilled, OutboxKeptAside
+from appcues_async.notices import Notice, OutboxClosed, OutboxFilled, OutboxKeptAside, OutboxStalled
 from appcues_async.sandbox import Answer, Hold, JobPlan, Reset, Sandbox, Stall
 from tests.outbox.conftest import SOONER, names, open_client, until, uploads
 
@@ -132,6 +132,42 @@ async def test_rows_are_sent_again_after_what_they_are_no_reason_for(
         assert await outbox.failed() == []
     assert sandbox.profiles == {"u1": {"plan": "pro"}}
     assert len(uploads(sandbox)) > 5
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_rows_are_not_to_blame_for_a_wrong_key(
+    sandbox: Sandbox, place: Path | None, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Notice] = []
+    sandbox.faults.add(Answer(status), path="import/events", times=None)
+    async with (
+        open_client(sandbox, on_notice=told.append) as client,
+        client.outbox(place, every=SOONER, drain=0) as outbox,
+    ):
+        await outbox.track("u1", "Signed up")
+        with pytest.raises(OutboxPending, match=f"sending has failed: .*{status}"):
+            await outbox.flush(timeout=0.5)
+        assert await outbox.failed() == []
+        sandbox.faults.clear()
+        await outbox.flush(wait=True)
+    assert names(sandbox) == ["Signed up"]
+    assert [one for one in told if isinstance(one, OutboxStalled)]
+    assert "the outbox cannot send" in caplog.text
+
+
+async def test_the_oldest_row_is_one_that_was_not_accepted(
+    client: AppcuesClient, sandbox: Sandbox, place: Path | None
+) -> None:
+    hold = Hold()
+    sandbox.faults.add(Stall("headers", hold=hold), path="import/events")
+    async with client.outbox(place, every=SOONER, drain=0) as outbox:
+        await outbox.track("u1", "Signed up")
+        await hold.reached()
+        age = (await outbox.gauges()).oldest
+        assert age > 0
+        hold.release()
+        await outbox.flush()
+        assert (await outbox.gauges()).oldest == 0
 
 
 async def test_a_flush_ends_in_time(
