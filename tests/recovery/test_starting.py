@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from datetime import datetime, timedelta
-from typing import Any
 
-import aiohttp
 import pytest
 
 from appcues_async import (
@@ -311,21 +308,3 @@ async def test_it_is_told_that_an_answer_was_lost_and_what_came_of_it(
         AnswerLost(EVENTS),
         AnswerSettled(EVENTS, "absent"),
     ]
-
-
-async def test_a_chunk_makes_seven_hops_to_aiohttp(
-    sandbox: Sandbox, client: AppcuesClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hops: list[str] = []
-    request = aiohttp.ClientSession._request
-
-    async def counted(session: aiohttp.ClientSession, *args: Any, **options: Any) -> Any:
-        frame = sys._getframe(1) if args[0] == "POST" else None
-        while frame is not None and "Upload._sent" not in hops:
-            hops.append(frame.f_code.co_qualname)  # type: ignore[attr-defined,unused-ignore]
-            frame = frame.f_back
-        return await request(session, *args, **options)
-
-    monkeypatch.setattr(aiohttp.ClientSession, "_request", counted)
-    await client.bulk.import_events(rows("Paid", 3))
-    assert len(hops) == 7, hops
