@@ -17,7 +17,7 @@ from typing import Final
 from attrs import evolve
 
 from appcues_async.bulk.chunks import RequestRows
-from appcues_async.bulk.journal.file import connect, told
+from appcues_async.bulk.journal.file import told
 from appcues_async.bulk.journal.records import ChunkRecord, RunKey
 from appcues_async.bulk.journal.run_journal import RunJournal, end_of
 from appcues_async.bulk.journal.store import Journal
@@ -74,20 +74,6 @@ def batch_of(
 class OutboxJournal(Journal):
     """The file of an outbox, for the batches of one kind; used by one thread only."""
 
-    def __init__(
-        self,
-        path: Path,
-        *,
-        origin: str,
-        account_id: str,
-        now: float,
-        clock: Clock | None = None,
-    ) -> None:
-        """Opens it; see `Journal`."""
-        super().__init__(path, origin=origin, account_id=account_id, now=now, clock=clock)
-        self._whose = (origin, account_id, now)
-        self._quicken()
-
     @contextmanager
     def change(self, *, durably: bool = True) -> Iterator[sqlite3.Connection]:
         """Makes one transaction of what is changed within; one in another is part of it.
@@ -118,10 +104,8 @@ class OutboxJournal(Journal):
 
     def take_up(self) -> None:
         """Opens it again."""
-        origin, account_id, now = self._whose
-        self._db = connect(self.path, now=now, origin=origin, account_id=account_id)
+        self._db = self._connect(self._clock.now().timestamp())
         self._claims.read_with(self._db)
-        self._quicken()
 
     def empty_log(self, most: int) -> None:
         """Moves what is in the log to its place, if it has more than so many bytes."""
@@ -146,9 +130,11 @@ class OutboxJournal(Journal):
             with self._locks.turn():
                 self._db.executescript(f"PRAGMA incremental_vacuum({PIECE})")
 
-    def _quicken(self) -> None:
-        """Leaves the emptying of the log to `empty_log`, which holds up nobody."""
-        self._db.execute("PRAGMA wal_autocheckpoint = 0")
+    def _connect(self, now: float) -> sqlite3.Connection:
+        """Opens the file; emptying its log is left to `empty_log`, which holds up nobody."""
+        db = super()._connect(now)
+        db.execute("PRAGMA wal_autocheckpoint = 0")
+        return db
 
 
 class DiskBatches(RunJournal):
@@ -308,9 +294,9 @@ class DiskBatches(RunJournal):
                 {"run": run.id, "kept": KEPT},
             )
             db.execute(
-                "DELETE FROM stints WHERE run = :run AND id <> :stint "
-                "AND id NOT IN (SELECT stint FROM chunks WHERE run = :run AND stint IS NOT NULL)",
-                {"run": run.id, "stint": run.stint},
+                "DELETE FROM sessions WHERE run = :run AND id <> :session "
+                "AND id NOT IN (SELECT session FROM chunks WHERE run = :run AND session IS NOT NULL)",
+                {"run": run.id, "session": run.session},
             )
             # What was lost before the last time is older than any job that could be its own.
             db.execute("DELETE FROM requests WHERE run = ? AND id <= ?", (run.id, self._lost))

@@ -38,7 +38,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The version of the tables."""
 _APPLICATION: Final = 0x41504355
 """What marks a SQLite file as a journal: `APCU`."""
@@ -175,8 +175,8 @@ def read_journal(path: Path) -> Shown:
         runs = _read(
             db,
             "SELECT r.id AS run, r.endpoint, r.sources, r.options, r.started, "
-            "(SELECT max(heartbeat) FROM stints WHERE run = r.id) AS heartbeat, "
-            "(SELECT pid FROM stints WHERE run = r.id ORDER BY id DESC) AS pid, "
+            "(SELECT max(heartbeat) FROM sessions WHERE run = r.id) AS heartbeat, "
+            "(SELECT pid FROM sessions WHERE run = r.id ORDER BY id DESC) AS pid, "
             "r.chunks IS NOT NULL AS read_to_end FROM runs r ORDER BY r.id",
         )
         chunks = _read(

@@ -58,13 +58,13 @@ class Run:
 
     Attributes:
         id: Its number.
-        stint: The number of this process's work on it.
+        session: The time of this process at it, by its number.
         limits: The most bytes of a chunk, for each source.
         chunks: How many it has; None until its sources have been read to their end.
     """
 
     id: int
-    stint: int
+    session: int
     limits: Sequence[int]
     chunks: int | None
 
@@ -82,7 +82,7 @@ class ChunkRecord:
         bytes: The size of its body.
         digest: The digest of its body, for sources that are no plain files.
         status: How far it is.
-        stint: Which process had it last.
+        session: The session of the process that had it last.
         intent_at: When it was about to be sent, in seconds since 1970.
         times: The times of its request, as `Claim.times_text` writes them.
         job: The id of its job.
@@ -103,7 +103,7 @@ class ChunkRecord:
     bytes: int
     digest: str | None = None
     status: ChunkState = "planned"
-    stint: int | None = None
+    session: int | None = None
     intent_at: float | None = None
     times: str | None = None
     job: str | None = None

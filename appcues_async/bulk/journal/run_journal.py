@@ -245,7 +245,7 @@ class RunJournal:
         Raises:
             InvalidInput: It cannot be written.
         """
-        values = {"stint": self.run.stint, "intent_at": self.now(), "times": claim.times_text()}
+        values = {"session": self.run.session, "intent_at": self.now(), "times": claim.times_text()}
         await self._move(number, "intent", **values, error=None)
         self.step("intent", number)
 

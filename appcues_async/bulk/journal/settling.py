@@ -112,13 +112,13 @@ def prune_journal(path: Path, before: float) -> list[int]:
             "SELECT id FROM runs r WHERE chunks IS NOT NULL "
             "AND NOT EXISTS (SELECT 1 FROM chunks WHERE run = r.id "
             "                AND status NOT IN ('completed', 'failed')) "
-            "AND (SELECT max(heartbeat) FROM stints WHERE run = r.id) < ?",
+            "AND (SELECT max(heartbeat) FROM sessions WHERE run = r.id) < ?",
             (before,),
         ).fetchall()
         settled = [run for (run,) in found if not locks.is_held(run)]
         with db:
             for run in settled:
-                for table in ("chunks", "requests", "stints"):
+                for table in ("chunks", "requests", "sessions"):
                     db.execute(f"DELETE FROM {table} WHERE run = ?", (run,))  # noqa: S608
                 db.execute("DELETE FROM runs WHERE id = ?", (run,))
         if settled:

@@ -25,7 +25,6 @@ from appcues_async.bulk.journal.file import connect, locks_of, moment_text, stor
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.bulk.journal.records import (
     ALLOWED_FROM,
-    UNSETTLED,
     ChunkRecord,
     ChunkState,
     Run,
@@ -40,15 +39,6 @@ __all__ = ["Journal"]
 
 _TRIES: Final = 10
 _RECORD: Final = [one.name for one in attrs.fields(ChunkRecord)]
-_STATES: Final = ", ".join(f"'{status}'" for status in UNSETTLED)
-_TAKEN: Final = f"""
-    SELECT c.rows AS rows, c.run AS run, c.status IN ('planned', 'intent') AS moves, r.unsafe AS unsafe
-    FROM chunks c JOIN runs r ON r.id = c.run WHERE c.status IN ({_STATES})
-    UNION ALL SELECT q.rows, q.run, 0, r.unsafe FROM requests q JOIN runs r ON r.id = q.run
-    WHERE q.job IS NULL
-"""  # noqa: S608
-"""The row counts of unsettled chunks. Two that are safe may share one; see `RowCounts`."""
-_IS_TAKEN: Final = f"SELECT EXISTS (SELECT 1 FROM ({_TAKEN}) WHERE rows = ? AND (unsafe OR ?))"  # noqa: S608
 
 
 class Journal:
@@ -78,7 +68,8 @@ class Journal:
         """
         # SQLite follows links, and so must the locks beside it.
         self.path: Path = Path(os.path.realpath(path))
-        self._db = connect(self.path, now=now, origin=origin, account_id=account_id)
+        self._account = {"origin": origin, "account_id": account_id}
+        self._db = self._connect(now)
         self._clock = clock or SystemClock()
         try:
             with told(self.path):
@@ -88,7 +79,7 @@ class Journal:
         except BaseException:
             self._db.close()
             raise
-        self._stint: int | None = None
+        self._session: int | None = None
 
     def begin(self, plan: RunKey, now: float) -> Run:
         """Takes a run up, or makes it, for this process alone.
@@ -113,15 +104,15 @@ class Journal:
                 )
             alive = self._clock.time()
             mine = (run_id, os.getpid(), socket.gethostname(), now, now, alive, "[]")
-            stint = db.execute(
-                "INSERT INTO stints (run, pid, host, started, heartbeat, alive, before) "
+            session = db.execute(
+                "INSERT INTO sessions (run, pid, host, started, heartbeat, alive, before) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?)",
                 mine,
             ).lastrowid
             limits = stored(self.path, found[2], list)
-        assert stint is not None  # noqa: S101 - SQLite numbers what it takes in
-        self._stint = stint
-        return Run(id=run_id, stint=stint, limits=limits, chunks=found[3])
+        assert session is not None  # noqa: S101 - SQLite numbers what it takes in
+        self._session = session
+        return Run(id=run_id, session=session, limits=limits, chunks=found[3])
 
     def records(self, run: Run) -> list[ChunkRecord]:
         """The chunks of a run so far, in order."""
@@ -141,8 +132,8 @@ class Journal:
         """Keeps which jobs were listed before anything was sent."""
         with self.change() as db:
             db.execute(
-                "UPDATE stints SET before = ? WHERE id = ?",
-                (json.dumps(sorted(before)), run.stint),
+                "UPDATE sessions SET before = ? WHERE id = ?",
+                (json.dumps(sorted(before)), run.session),
             )
             self._beat(now)
 
@@ -164,7 +155,7 @@ class Journal:
         values = (run.id, *(getattr(record, name) for name in _RECORD))
         marks = ", ".join("?" * len(values))
         with self.change() as db:
-            if not shared and db.execute(_IS_TAKEN, (record.rows, unsafe)).fetchone()[0]:
+            if not shared and self._claims.has_row_count(record.rows, unsafe=unsafe):
                 return False
             db.execute(
                 f"INSERT INTO chunks (run, {', '.join(_RECORD)}) VALUES ({marks})",  # noqa: S608
@@ -183,13 +174,7 @@ class Journal:
             Those of chunks that a process is at, and those of chunks that nobody settles.
         """
         with told(self.path):
-            found = self._db.execute(
-                f"SELECT rows, run, moves FROM ({_TAKEN}) WHERE unsafe OR ?",  # noqa: S608
-                (unsafe,),
-            ).fetchall()
-            held = {run: self._locks.is_held(run) for run in {run for _, run, _ in found}}
-        live = frozenset(rows for rows, run, moves in found if moves and held[run])
-        return live, frozenset(rows for rows, _, _ in found) - live
+            return self._claims.row_counts(unsafe=unsafe)
 
     def move(self, run: Run, number: int, status: ChunkState, now: float, **values: Any) -> None:
         """Moves a chunk on.
@@ -295,9 +280,9 @@ class Journal:
     def close(self, now: float) -> None:
         """Ends this process's work on the run."""
         try:
-            if self._stint is not None:
+            if self._session is not None:
                 with self.change() as db:
-                    db.execute("UPDATE stints SET ended = ? WHERE id = ?", (now, self._stint))
+                    db.execute("UPDATE sessions SET ended = ? WHERE id = ?", (now, self._session))
                     self._beat(now)
         finally:
             self._locks.close()
@@ -316,6 +301,10 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
+    def _connect(self, now: float) -> sqlite3.Connection:
+        """Opens the file."""
+        return connect(self.path, now=now, **self._account)
+
     def _acquired(self, run_id: int) -> bool:
         for _ in range(_TRIES):
             if self._locks.acquire(run_id):
@@ -326,8 +315,8 @@ class Journal:
 
     def _beat(self, now: float) -> None:
         self._db.execute(
-            "UPDATE stints SET heartbeat = ?, alive = ? WHERE id = ?",
-            (now, self._clock.time(), self._stint),
+            "UPDATE sessions SET heartbeat = ?, alive = ? WHERE id = ?",
+            (now, self._clock.time(), self._session),
         )
 
     def _found(self, plan: RunKey) -> int | None:
@@ -376,7 +365,7 @@ class Journal:
 
     def _held_by(self, run_id: int) -> str:
         holder = self._db.execute(
-            "SELECT pid, host, started FROM stints WHERE run = ? ORDER BY id DESC LIMIT 1",
+            "SELECT pid, host, started FROM sessions WHERE run = ? ORDER BY id DESC LIMIT 1",
             (run_id,),
         ).fetchone()
         who = "another process"

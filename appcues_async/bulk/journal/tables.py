@@ -13,7 +13,7 @@ CREATE TABLE runs (
     sources TEXT NOT NULL, fingerprint TEXT NOT NULL, options TEXT NOT NULL, limits TEXT NOT NULL,
     started REAL NOT NULL, chunks INTEGER, UNIQUE (endpoint, sources)
 );
-CREATE TABLE stints (
+CREATE TABLE sessions (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run INTEGER NOT NULL, pid INTEGER NOT NULL,
     host TEXT NOT NULL, started REAL NOT NULL, heartbeat REAL NOT NULL, alive REAL NOT NULL,
     ended REAL,
@@ -22,7 +22,7 @@ CREATE TABLE stints (
 CREATE TABLE chunks (
     run INTEGER NOT NULL, number INTEGER NOT NULL, source TEXT NOT NULL, first INTEGER NOT NULL,
     last INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, digest TEXT,
-    status TEXT NOT NULL, stint INTEGER, intent_at REAL, times TEXT, job TEXT,
+    status TEXT NOT NULL, session INTEGER, intent_at REAL, times TEXT, job TEXT,
     certain INTEGER NOT NULL, completed INTEGER, failed INTEGER, requests_failed INTEGER, error TEXT,
     candidates TEXT, rejected TEXT,
     PRIMARY KEY (run, number)

@@ -68,7 +68,7 @@ def entry(number: int = 0, rows: int | None = None, **others: Any) -> ChunkRecor
 
 
 def intend(journal: Journal, run: Run, number: int = 0, at: float = 1001) -> None:
-    values = {"stint": run.stint, "intent_at": at, "times": times(at)}
+    values = {"session": run.session, "intent_at": at, "times": times(at)}
     journal.move(run, number, "intent", at, **values)
 
 

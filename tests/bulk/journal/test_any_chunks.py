@@ -45,7 +45,7 @@ class Chunks(RuleBasedStateMachine):
         self.now += 1
         values: dict[str, Any] = {}
         if status == "intent":
-            values = {"stint": self.run.stint, "times": times(self.now)}
+            values = {"session": self.run.session, "times": times(self.now)}
         elif status == "accepted":
             values = {"job": f"job {self.now}", "certain": True}
         elif status == "unknown":

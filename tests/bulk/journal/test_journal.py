@@ -46,9 +46,14 @@ def test_what_is_written_is_there_in_the_next_process(path: Path) -> None:
     second = opened(path)
     again = second.begin(PLAN, 2000)
     zero, one = second.records(again)
-    assert (zero.status, zero.job, zero.intent_at, zero.stint) == ("accepted", "j", 1001, run.stint)
+    assert (zero.status, zero.job, zero.intent_at, zero.session) == (
+        "accepted",
+        "j",
+        1001,
+        run.session,
+    )
     assert one == entry(1, digest="d")
-    assert again == evolve(run, stint=run.stint + 1, chunks=2)
+    assert again == evolve(run, session=run.session + 1, chunks=2)
     second.close(2000)
 
 
@@ -72,7 +77,7 @@ def test_no_chunk_has_the_row_count_of_one_that_is_not_settled(path: Path) -> No
     assert one.plan(first, entry(0, rows=33), 1000, unsafe=True)
     for status in ("planned", "intent", "refused", "intent", "unknown"):
         if status != "planned":
-            one.move(first, 0, status, 1000, stint=first.stint)
+            one.move(first, 0, status, 1000, session=first.session)
         assert not two.plan(second, entry(0, rows=33), 1000, unsafe=True)
         assert [counts for counts in two.row_counts(unsafe=True) if counts] == [{33}]
     assert two.plan(second, entry(0, rows=34), 1000, unsafe=True)
@@ -135,7 +140,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     killed = subprocess.run([sys.executable, "-c", program], check=False, timeout=30)
     assert killed.returncode < 0
     one = opened(path)
-    assert one.begin(PLAN, 2000).stint == 2
+    assert one.begin(PLAN, 2000).session == 2
     one.close(2000)
 
 

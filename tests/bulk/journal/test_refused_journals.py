@@ -85,9 +85,9 @@ def test_a_journal_of_an_earlier_sandbox_says_what_to_do(journal: Journal, path:
 def test_a_newer_journal_is_refused(path: Path) -> None:
     opened(path).close(1000)
     with sqlite3.connect(path) as db:
-        db.execute("PRAGMA user_version = 3")
+        db.execute("PRAGMA user_version = 4")
     db.close()
-    with pytest.raises(InvalidInput, match="of version 3, and this release knows 2"):
+    with pytest.raises(InvalidInput, match="of version 4, and this release knows 3"):
         opened(path)
 
 
