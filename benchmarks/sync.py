@@ -3,6 +3,8 @@
 A file of 1,000,000 profiles with 9 columns is synced, then one of which 1 % of the rows differ, then the
 same once more; as CSV, as NDJSON and in an order that is not that of the ids. For comparison: a full
 import of the second file, and a difference of two Python sets, which needs the file of the day before.
+The two stages in which a sync is not an import are shown by themselves: digests, from bytes to what is
+compared, and the difference, which looks these up in the state.
 Last a segment of as many ids, of which 1 % left and as many came. Each is a process of its own; the
 server is another one, which reads and drops everything. Prints seconds (wall and CPU), the ratio of the
 wall time to that of the full import in the same round, rows and requests sent, the peak memory of the
@@ -19,6 +21,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -29,10 +32,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from appcues_async import AppcuesClient
+from appcues_async.sync.difference import Difference
+from appcues_async.sync.digests import RowDigests
+from appcues_async.sync.state import StateFile, Target
 
 MIB = 1 << 20
 HEADER = "user_id,email,plan,seats,active,score,company,signed_up_at,note"
 NAMES = HEADER.split(",")
+STAGES = ("digests", "difference")
 
 
 async def serve() -> None:
@@ -113,8 +120,49 @@ def set_difference(path: Path, before: Path) -> tuple[int, int, int]:
     return len(changed), 0, len(rows[1]) - len(changed)
 
 
+class Stage:
+    """The time of one stage, summed up over all blocks."""
+
+    def __init__(self) -> None:
+        self.wall = self.cpu = 0.0
+        self._began = (0.0, 0.0)
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter(), time.thread_time()
+
+    def __exit__(self, *_: object) -> None:
+        wall, cpu = self._began
+        self.wall += time.perf_counter() - wall
+        self.cpu += time.thread_time() - cpu
+
+
+def stage_alone(what: str, url: str, path: Path, state: Path) -> Taken:
+    """Compares a file with a state, and sends nothing; only one of the two stages is timed."""
+    opened = StateFile.open(state, Target(url, "1", "profiles"))
+    difference, digests = Difference(opened), RowDigests(opened.salt)
+    comparing, digesting = Stage(), Stage()
+    with path.open("rb") as file:
+        header = file.readline().decode().strip().split(",") if path.suffix == ".csv" else None
+        # As many bytes as a sync takes together.
+        while block := file.read(1 << 19):
+            block += file.readline()
+            with digesting:
+                rows = digests.of_csv(block, header) if header else digests.of_ndjson(block)
+            with comparing:
+                difference.compare(rows.ids, rows.digests)
+    with comparing:
+        counts = difference.finish()
+    opened.close()
+    stage = digesting if what == "digests" else comparing
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Taken(stage.wall, stage.cpu, memory, 0, 0, 0, counts.unchanged)
+
+
 async def run(what: str, url: str, path: Path, other: Path) -> None:
     """Does one thing, and prints what it took."""
+    if what in STAGES:
+        print(*stage_alone(what, url, path, other))
+        return
     wall, cpu = time.perf_counter(), sum(os.times()[:4])
     if what == "set":
         came_to = set_difference(path, other)
@@ -218,9 +266,17 @@ def compare(table: Table, url: str, folder: Path, files: dict[str, tuple[Path, P
     for name, (before, after) in files.items():
         what = "segment" if name == "segment" else "profiles"
         state = folder / f"{name}.db"
+        kept = state.with_suffix(".first")
         state.unlink(missing_ok=True)
         for step, path in (("first run", before), ("1 % changed", after), ("unchanged", after)):
             table.note(f"{name}: sync, {step}", taken(what, url, path, state), base.wall, state)
+            if step == "1 % changed" and what == "profiles":
+                # The state of the first day, so that there is a difference to be found.
+                for stage in STAGES:
+                    alone = taken(stage, url, path, kept)
+                    table.note(f"{name}: {stage} alone", alone, base.wall)
+            elif step == "first run":
+                shutil.copyfile(state, kept)
 
 
 def main() -> None:

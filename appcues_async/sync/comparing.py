@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from threading import Event
-from typing import Any, Final
+from typing import Any
 
 from appcues_async.bulk.reading.blocks import GoodRows, Span
 from appcues_async.bulk.reading.prepare import prepare_all
 from appcues_async.bulk.reading.prepared import PreparedSource
 from appcues_async.bulk.reading.reader import SourceReader
-from appcues_async.bulk.reading.sources import (
-    can_be_read_twice,
-    has_bytes,
-    is_path,
-    list_objects,
-    open_feed,
-)
+from appcues_async.bulk.reading.sources import is_path, list_objects
 from appcues_async.bulk.rejects import RejectsFile, check_rejects_file
 from appcues_async.notices import BulkProgressed, notify
-from appcues_async.rows.file_head import BOM, HEAD
-from appcues_async.rows.kinds import USER_ID
-from appcues_async.rows.urls import StoredObject
 from appcues_async.sync.difference import Difference
 from appcues_async.sync.digests import RowDigests, ids_of_csv, ids_of_ndjson
 from appcues_async.sync.outgoing import Outgoing
@@ -30,9 +20,6 @@ from appcues_async.sync.spec import SyncSpec
 from appcues_async.sync.worker import Worker
 
 __all__ = ["Comparison"]
-
-_LISTED: Final = 1_000
-"""Bytes of an object that may be without ids; a larger one has some, or is refused when it is read."""
 
 
 class Comparison:
@@ -115,38 +102,8 @@ def _look_at_sources(spec: SyncSpec) -> list[Any]:
     """The sources, looked at where that can be done before they are read."""
     if spec.rejects is not None:
         check_rejects_file(spec.rejects, [spec.state, *filter(is_path, spec.sources)])
-    listed = list_objects(spec.sources, spec.counter.stop)
-    sources = [one for one in listed if spec.remove is None or not _is_blank(one)]
+    sources = list_objects(spec.sources, spec.counter.stop)
     prepared = prepare_all(sources, spec.reading, spec.limit, spec.counter.stop)
     if spec.rejects is not None:
         spec.counter.file = RejectsFile(spec.rejects)
     return [found or given for found, given in zip(prepared, sources, strict=True)]
-
-
-def _is_blank(source: Any) -> bool:
-    """Whether a source of ids has none; a list may well be empty, a file for an upload may not."""
-    if not has_bytes(source) or not can_be_read_twice(source):
-        return False
-    if isinstance(source, StoredObject):
-        head = _head_of_object(source) if source.size < _LISTED else b"?"
-    else:
-        head = bytes(source[: HEAD + 1]) if not is_path(source) else _head_of(source)
-    text = head.removeprefix(BOM).strip()
-    return len(head) <= HEAD and text.strip(b'"').decode(errors="replace") in {"", *USER_ID}
-
-
-def _head_of_object(source: StoredObject) -> bytes:
-    feed = open_feed(source, Event())
-    try:
-        return feed.read(0, HEAD + 1)
-    finally:
-        feed.close()
-
-
-def _head_of(path: Any) -> bytes:
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - text is a path as well
-            return file.read(HEAD + 1)
-    except OSError:
-        # Whoever reads it finds the words for that.
-        return b"?"
