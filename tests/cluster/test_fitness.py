@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster, Security
 
 from appcues_async import AppcuesClient
 from appcues_async.cluster import DaskWorkers, attempt, fleet
@@ -81,6 +81,32 @@ async def test_shared_credentials_need_no_environment(
     report = await client.bulk.import_events(events, workers=workers)
     assert report.completed == 10
     assert sandbox.credentials["api_secret"] not in caplog.text + repr(workers)
+
+
+@pytest.mark.long
+async def test_shared_credentials_go_over_tls(
+    client: AppcuesClient, events: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt, "_shared", {})
+    monkeypatch.setenv("HOME", str(events.parent))
+    security = Security.temporary()
+    async with (
+        LocalCluster(  # type: ignore[no-untyped-call]
+            n_workers=1,
+            processes=False,
+            protocol="tls://",
+            security=security,
+            dashboard_address=":0",
+            asynchronous=True,
+        ) as cluster,
+        Client(cluster, security=security, asynchronous=True) as dask_client,
+    ):
+        workers = DaskWorkers(dask_client, share_credentials=True)
+        assert "tls://" in repr(workers)
+        addresses = list(await dask_client.scheduler.ncores())  # type: ignore[union-attr]
+        assert [one.partition(":")[0] for one in addresses] == ["tls"]
+        report = await client.bulk.import_events(events, workers=workers)
+    assert report.completed == 10
 
 
 @pytest.mark.parametrize(

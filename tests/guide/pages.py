@@ -45,10 +45,11 @@ def blocks(language: str) -> Iterator[Block]:
 
 PYTHON: Final = [*blocks("python")]
 TESTS: Final = [one for one in PYTHON if "def test_" in one.text]
+CLUSTERS: Final = [one for one in PYTHON if "from distributed" in one.text]
 PROGRAMS: Final = [
     one
     for one in PYTHON
-    if re.search(r"^asyncio.run\(", one.text, flags=re.MULTILINE) and one not in TESTS
+    if re.search(r"^asyncio.run\(", one.text, flags=re.MULTILINE) and one not in [*TESTS, *CLUSTERS]
 ]
 WEB_APPS: Final = [one for one in PYTHON if "app = " in one.text and one not in [*PROGRAMS, *TESTS]]
 AIRFLOW: Final = [one for one in PYTHON if "from airflow" in one.text]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.guide.pages import AIRFLOW, PROGRAMS, PYTHON, TESTS, WEB_APPS, Block
+from tests.guide.pages import AIRFLOW, CLUSTERS, PROGRAMS, PYTHON, TESTS, WEB_APPS, Block
 from tests.pytest_plugin.conftest import PLUGIN
 
 pytest_plugins = ["pytester"]
@@ -29,7 +29,7 @@ def params(blocks: list[Block]) -> list[Any]:
 
 
 def test_every_block_is_of_a_kind_that_is_run() -> None:
-    run = [*PROGRAMS, *WEB_APPS, *TESTS, *AIRFLOW]
+    run = [*PROGRAMS, *WEB_APPS, *TESTS, *AIRFLOW, *CLUSTERS]
     assert [one for one in PYTHON if one not in run] == []
     assert len(run) == len(PYTHON)
 
