@@ -91,7 +91,7 @@ async def test_shared_credentials_go_over_tls(
     monkeypatch.setenv("HOME", str(events.parent))
     security = Security.temporary()
     async with (
-        LocalCluster(  # type: ignore[no-untyped-call]
+        LocalCluster(
             n_workers=1,
             processes=False,
             protocol="tls://",
@@ -103,7 +103,7 @@ async def test_shared_credentials_go_over_tls(
     ):
         workers = DaskWorkers(dask_client, share_credentials=True)
         assert "tls://" in repr(workers)
-        addresses = list(await dask_client.scheduler.ncores())  # type: ignore[union-attr]
+        addresses = list(await dask_client.scheduler.ncores())
         assert [one.partition(":")[0] for one in addresses] == ["tls"]
         report = await client.bulk.import_events(events, workers=workers)
     assert report.completed == 10
