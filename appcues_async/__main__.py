@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
 INSTALL: Final = "pip install 'appcues-async[cli]'"
 USAGE: Final = 2
@@ -18,8 +22,9 @@ def main() -> None:
         print(version("appcues-async"))
         return
     try:
-        # Only now: whoever did without the extra is to be told so.
-        from appcues_async.cli.app import run  # noqa: PLC0415
+        with _ended_by_signals():
+            # Only now: whoever did without the extra is to be told so.
+            from appcues_async.cli.app import run  # noqa: PLC0415
     except ImportError as error:
         missing = (error.name or "cyclopts").partition(".")[0]
         if missing == "appcues_async":
@@ -28,6 +33,26 @@ def main() -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(run(sys.argv[1:]))
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP end an import too: process 1 of a container ignores them by default."""
+    names = signal.Signals.__members__
+    numbers = [names[name] for name in ("SIGTERM", "SIGHUP") if name in names]
+    unhandled = [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
+    for number in unhandled:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in unhandled:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    # As shells have it.
+    raise SystemExit(128 + number)
 
 
 def _refuse(missing: str) -> int:

@@ -58,6 +58,31 @@ def test_a_signal_leaves_the_tokens_of_what_still_runs(
     assert json.loads(err.splitlines()[-1])["exit_code"] == code
 
 
+WHILE_IMPORTING = """
+import os, sys
+
+class Signals:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cyclopts":
+            os.kill(os.getpid(), int(sys.argv[1]))
+
+sys.meta_path.insert(0, Signals())
+from appcues_async.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_a_command_that_is_still_being_imported(
+    number: signal.Signals, code: int
+) -> None:
+    words = [sys.executable, "-c", WHILE_IMPORTING, str(int(number))]
+    ran = subprocess.run(words, check=False, capture_output=True, timeout=20)
+    assert (ran.returncode, ran.stderr) == (code, b"")
+
+
 @pytest.mark.long
 def test_a_signal_that_is_ignored_stays_ignored(account: Sandbox) -> None:
     watch = shlex.join([*MODULE, "jobs", "watch", "--idle", "--every", "1s"])
