@@ -238,12 +238,14 @@ async def _take(
             if clock() >= deadline or (type(row) is not dict and _is_frame(row)):
                 break
         ended = len(batch) == before
+        await asyncio.sleep(0)
         if batch and (ended or len(batch) == size or _is_frame(batch[-1])):
             yield batch
             batch = []
+            # What is made of it holds the loop as well.
+            await asyncio.sleep(0)
         if ended:
             return
-        await asyncio.sleep(0)
 
 
 async def _take_async(
@@ -254,12 +256,13 @@ async def _take_async(
     async for row in source:
         batch.append(row if type(row) is str else own_copy(row))
         whole = len(batch) == size or _is_frame(row)
-        if whole:
-            yield batch
-            batch = []
         if whole or clock() >= deadline:
             # What waits for nothing must not hold the loop.
             await asyncio.sleep(0)
+            if whole:
+                yield batch
+                batch = []
+                await asyncio.sleep(0)
             deadline = clock() + SLICE
     if batch:
         yield batch

@@ -108,6 +108,23 @@ async def test_others_have_a_turn_while_a_source_is_slow(seconds: float, most: i
     assert max(steps) <= most
 
 
+@pytest.mark.parametrize("way", [iter, aiter])
+async def test_others_have_a_turn_before_and_after_rows_are_sent_on(way: Any) -> None:
+    source = SlowRows(SLICE / 4)
+    seen: list[float] = []
+
+    async def look() -> None:
+        while True:
+            seen.append(source.now)
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(look())
+    async for _ in batches_of(way(source), 5, clock=source.clock):
+        source.now += 2 * SLICE
+    watching.cancel()
+    assert max(after - before for before, after in pairwise(seen)) <= 2 * SLICE + 1e-9
+
+
 async def test_an_asynchronous_source_that_waits_for_nothing_is_no_different() -> None:
     source = SlowRows(SLICE)
     turns = 0
