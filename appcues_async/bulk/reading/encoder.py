@@ -26,6 +26,8 @@ __all__ = ["AT_ONCE", "Batch", "Columns", "Encoder", "Shape", "shape_of"]
 
 AT_ONCE: Final = 512
 """Rows that are checked and encoded together."""
+_MOST_NAMES: Final = 2_000
+"""Names of a struct; to make one costs more than it saves where there are as many as rows."""
 
 
 @frozen
@@ -64,9 +66,9 @@ class Shape:
 
 
 def shape_of(names: Sequence[str]) -> Shape | None:
-    """What makes rows with these names; None where that is left to mappings, as with quotes in them."""
+    """What makes rows with these names; None where that is left to mappings: of quotes, or too many."""
     try:
-        return Shape(names) if names else None
+        return Shape(names) if 0 < len(names) <= _MOST_NAMES else None
     except ValueError:
         return None
 
