@@ -33,7 +33,7 @@ import polars as pl
 from appcues_async import AppcuesClient
 from appcues_async.bulk.reading.encoder import Encoder
 from appcues_async.bulk.reading.reader import batches_of_rows, encoded_blocks
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.rows.kinds import EVENTS, PROFILES, Kind
 
 ENCODED, SENT = 200_000, 1_000_000

@@ -32,7 +32,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from appcues_async import AppcuesClient, Timeouts
 from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.bulk.reading.reader import SourceReader
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.bulk.workers import Assignment
 from appcues_async.cluster import DaskWorkers, attempt
 from appcues_async.rows.kinds import PROFILES

@@ -22,7 +22,7 @@ from appcues_async import AppcuesError
 from appcues_async.bulk.reading.blocks import read_blocks
 from appcues_async.bulk.reading.prepare import prepare
 from appcues_async.bulk.reading.prepared import Reading
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.models import Job, without_links
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.text import printable

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.report import Outcome, Report
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.notices import (
     BulkProgressed,
     ChunkEnded,

@@ -22,7 +22,7 @@ from appcues_async.bulk.journal.run_journal import OnStep
 from appcues_async.bulk.journal.settling import settle_chunk
 from appcues_async.bulk.reading.options import ReadingOptions, reading_of
 from appcues_async.bulk.reading.sources import parts_of
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.bulk.run import BulkRun
 from appcues_async.bulk.spec import Account, OnFailure, RunSpec
 from appcues_async.bulk.uploader import ChunkUploader

@@ -13,8 +13,9 @@ from appcues_async.bulk.chunks import Chunk
 from appcues_async.bulk.halving import Halving, Part
 from appcues_async.bulk.reading.blocks import Span
 from appcues_async.bulk.reading.prepared import Reading
-from appcues_async.bulk.rejects import Reject, RowCounter
+from appcues_async.bulk.rejects import Reject
 from appcues_async.bulk.report import Retried, failure_of
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.bulk.slots import Slot
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.errors import AppcuesError, InvalidInput, JobFailed

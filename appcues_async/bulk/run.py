@@ -24,9 +24,10 @@ from appcues_async.bulk.reading.prepare import prepare_all
 from appcues_async.bulk.reading.prepared import PreparedSource
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import is_path, list_objects
-from appcues_async.bulk.rejects import RejectsFile, Stopped, check_rejects_file
+from appcues_async.bulk.rejects import RejectsFile, check_rejects_file
 from appcues_async.bulk.report import Outcome, Report
 from appcues_async.bulk.retrying import Retrier
+from appcues_async.bulk.row_counter import Stopped
 from appcues_async.bulk.slots import Slot
 from appcues_async.bulk.spec import RunSpec
 from appcues_async.bulk.workers import Assignment, Crew, Reader, Workers

@@ -12,7 +12,7 @@ from appcues_async.bulk.journal.records import RunKey
 from appcues_async.bulk.journal.run_journal import OnStep
 from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.reading.sources import STDIN, is_path
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.bulk.workers import Workers
 from appcues_async.clock import Clock

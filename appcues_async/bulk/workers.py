@@ -10,7 +10,7 @@ from attrs import frozen
 
 from appcues_async.bulk.reading.blocks import GoodRows
 from appcues_async.bulk.reading.prepared import PreparedSource, Reading
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.notices import Listener
 from appcues_async.rows.kinds import Kind
 from appcues_async.wire.sender import Transport

@@ -18,7 +18,7 @@ from distributed import Client, Future
 from appcues_async.bulk.reading.blocks import GoodRows, Position, Span
 from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.reading.sources import Remote
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.bulk.workers import Assignment, Reader
 from appcues_async.cluster.attempt import ObjectPart, Part
 from appcues_async.cluster.fleet import Fleet

@@ -24,7 +24,8 @@ from appcues_async.bulk.reading.blocks import (
 from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.sources import open_feed
-from appcues_async.bulk.rejects import Reject, RowCounter
+from appcues_async.bulk.rejects import Reject
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.inputs import check_source
 from appcues_async.rows.store_reads import RANGE, ObjectReads

@@ -9,8 +9,8 @@ from typing import Final
 from appcues_async.bulk.following import Upload
 from appcues_async.bulk.planner import RowCounts
 from appcues_async.bulk.progress import Progress
-from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.report import Outcome
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.bulk.slots import Slot
 from appcues_async.bulk.uploader import ChunkUploader
 from appcues_async.clock import Clock

@@ -11,8 +11,8 @@ from appcues_async.api.imports import IMPORT_PROFILES
 from appcues_async.api.segments import ADD, REMOVE
 from appcues_async.bulk.reading.options import ReadingOptions, reading_of
 from appcues_async.bulk.reading.sources import parts_of
-from appcues_async.bulk.rejects import RowCounter
 from appcues_async.bulk.resource import CONCURRENCY, Bulk, BulkSource, check_names
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.bulk.spec import Account, OnFailure
 from appcues_async.notices import Listener
 from appcues_async.rows.ids import id_rule

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from attrs import frozen
 
 from appcues_async.bulk.reading.prepared import Reading
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.bulk.run import BulkRun
 from appcues_async.notices import Listener
 from appcues_async.rows.sources import FILE_LIMIT

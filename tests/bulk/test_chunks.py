@@ -21,7 +21,7 @@ from appcues_async.bulk.reading.blocks import read_blocks
 from appcues_async.bulk.reading.inputs import StreamFeed
 from appcues_async.bulk.reading.prepare import prepare
 from appcues_async.bulk.reading.prepared import PreparedSource, Reading
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.rows import csv_judge
 from appcues_async.rows.kinds import PROFILES
 from appcues_async.rows.verdict import Check

@@ -21,7 +21,7 @@ from appcues_async.bulk.reading.infer import batches_of_csv
 from appcues_async.bulk.reading.prepare import prepare
 from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.bulk.reading.reader import SourceReader
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.dialect import dialect_of
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind

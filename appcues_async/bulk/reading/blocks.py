@@ -8,7 +8,8 @@ from typing import Any, Final, Protocol
 from attrs import define, field, frozen
 
 from appcues_async.bulk.reading.inputs import ByteSource, ForwardFeed, MemoryFeed
-from appcues_async.bulk.rejects import Reject, RowCounter
+from appcues_async.bulk.rejects import Reject
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.rows.row_blocks import judged_blocks, row_spans
 from appcues_async.rows.verdict import Judge, Verdict
 from appcues_async.wire.request import ChunkBody

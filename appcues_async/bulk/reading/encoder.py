@@ -13,7 +13,8 @@ from typing import Any, Final
 import msgspec
 from attrs import frozen
 
-from appcues_async.bulk.rejects import Reject, RowCounter
+from appcues_async.bulk.rejects import Reject
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.attributes import free_attributes
 from appcues_async.rows.column_checks import judged, moments_of

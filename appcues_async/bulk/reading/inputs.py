@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from appcues_async.bulk.rejects import Stopped
+from appcues_async.bulk.row_counter import Stopped
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.inputs import text_of_path
 

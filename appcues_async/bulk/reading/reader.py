@@ -21,7 +21,7 @@ from appcues_async.bulk.reading.prepare import prepare
 from appcues_async.bulk.reading.prepared import PreparedSource, Reading
 from appcues_async.bulk.reading.sources import is_path, open_feed
 from appcues_async.bulk.reading.worker import ReaderProcess, Task
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.rows.dialect import PLAIN, Dialect
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.inputs import batches_of, cancellation_as_error, text_of_path

@@ -19,7 +19,7 @@ from appcues_async.bulk.reading.inputs import (
     StreamFeed,
     open_stream,
 )
-from appcues_async.bulk.rejects import Stopped
+from appcues_async.bulk.row_counter import Stopped
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.frames import is_frame
 from appcues_async.rows.inputs import path_errors, text_of_path

@@ -20,7 +20,8 @@ from typing import IO, Any, Final
 from attrs import frozen
 
 from appcues_async.bulk.reading.blocks import ByteLayout, GoodRows
-from appcues_async.bulk.rejects import Reject, RowCounter
+from appcues_async.bulk.rejects import Reject
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.kinds import Kind
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from appcues_async import InvalidInput
 from appcues_async.bulk.reading.encoder import Batch, Columns, Encoder, Shape
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.rows.column_checks import judged
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.wire.codec import encode

@@ -15,7 +15,7 @@ from appcues_async.bulk.reading.blocks import ByteLayout
 from appcues_async.bulk.reading.encoder import Encoder
 from appcues_async.bulk.reading.infer import batches_of_csv, type_of
 from appcues_async.bulk.reading.inputs import MemoryFeed
-from appcues_async.bulk.rejects import RowCounter
+from appcues_async.bulk.row_counter import RowCounter
 from appcues_async.rows.csv_judge import CsvJudge
 from appcues_async.rows.kinds import EVENTS, PROFILES, Kind
 from appcues_async.sandbox import Sandbox

@@ -18,7 +18,7 @@ from appcues_async.bulk.reading.blocks import ByteLayout, GoodRows
 from appcues_async.bulk.reading.prepared import Reading
 from appcues_async.bulk.reading.reader import SourceReader
 from appcues_async.bulk.reading.worker import ReaderProcess
-from appcues_async.bulk.rejects import RowCounter, Stopped
+from appcues_async.bulk.row_counter import RowCounter, Stopped
 from appcues_async.rows.kinds import PROFILES
 from appcues_async.sandbox import Sandbox
 
