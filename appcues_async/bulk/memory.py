@@ -1,4 +1,4 @@
-"""What the bulk runs of one account in this process know of each other."""
+"""The knowledge that the bulk runs of one account in this process share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a run is, for its report and for those who listen."""
+"""Tracks how far a run is, for its report and for listeners."""
 
 from __future__ import annotations
 

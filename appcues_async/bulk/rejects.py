@@ -52,7 +52,7 @@ _BUFFER: Final = 1 << 16
 """Bytes that are written to the file at a time."""
 
 REJECT_FIELDS: Final = ("source", "number", "line", "reason", "row")
-"""What a line of a rejects file holds."""
+"""The fields of a line of a rejects file."""
 
 
 @frozen(kw_only=True)

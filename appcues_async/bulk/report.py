@@ -1,4 +1,4 @@
-"""What a bulk run has come to: an outcome for every chunk, a reason for every rejected row."""
+"""The result of a bulk run: an outcome for every chunk, a reason for every rejected row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is to do, and what of it a journal keeps."""
+"""The task of a run, and the part of it that a journal keeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from appcues_async.rows.sources import FILE_LIMIT, POST_LIMIT
 __all__ = ["Account", "OnFailure", "RunSpec"]
 
 OnFailure = Literal["raise", "report", "stop"]
-"""What becomes of failures: `BulkFailed` at the end, no more than the report, or an end at the first
+"""The result of failures: `BulkFailed` at the end, no more than the report, or an end at the first
 rejected row."""
 
 IN_MEMORY: Final = 8_000_000

@@ -1,4 +1,4 @@
-"""How the chunks of one run are sent, so that each is applied once, whatever happens in between."""
+"""Sends the chunks of one run, so that each is applied once, whatever happens in between."""
 
 from __future__ import annotations
 

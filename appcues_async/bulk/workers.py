@@ -1,4 +1,4 @@
-"""What a run needs of the machines that read and send for it; `appcues_async.cluster` has it."""
+"""The machines that read and send for a run, as it sees them; `appcues_async.cluster` has them."""
 
 from __future__ import annotations
 

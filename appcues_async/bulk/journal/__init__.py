@@ -1,1 +1,1 @@
-"""What a run intended, what was accepted and what has finished, in SQLite."""
+"""The journal of runs: chunks intended, accepted and finished, in SQLite."""

@@ -41,7 +41,7 @@ T = TypeVar("T")
 VERSION: Final = 3
 """The version of the tables."""
 _APPLICATION: Final = 0x41504355
-"""What marks a SQLite file as a journal: `APCU`."""
+"""Marks a SQLite file as a journal: `APCU`."""
 _PATIENCE: Final = 30.0
 """Seconds to wait for another process that is writing."""
 _MAKING: Final = 1.0

@@ -80,7 +80,7 @@ def _forget() -> None:
 
 
 _inherited: Final[list[object]] = []
-"""What a forked child has of its parent, kept so that nothing of it is closed."""
+"""Files that a forked child has of its parent, kept so that none is closed."""
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget)
 

@@ -1,4 +1,4 @@
-"""What a journal holds of runs and chunks, as values."""
+"""Runs and chunks as a journal has them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALLOWED_FROM: Final[Mapping[str, frozenset[str]]] = {
     "refused": frozenset({"intent"}),
     "unknown": frozenset({"intent", "unknown"}),
 }
-"""What a chunk must have been to become what it is."""
+"""The states from which a chunk may come into each state."""
 
 UNSETTLED: Final = ("planned", "intent", "unknown", "refused")
 """Chunks that are to be sent, or may have started a job that nobody owns: their row counts are taken."""

@@ -1,4 +1,4 @@
-"""What people do with a journal: settle by hand what stays unknown, and forget what is long settled."""
+"""Settles by hand what stays unknown in a journal, and forgets what is long settled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was intended, accepted and finished, in a file that outlasts the process: SQLite.
+"""A journal: chunks intended, accepted and finished, in a file that outlasts the process: SQLite.
 
 A journal belongs to one account on one server, and may be shared by any number of runs and processes
 of it. It holds no row and no secret: names and sizes of sources, row numbers, counts, digests and job

@@ -1,4 +1,4 @@
-"""What reading comes to: blocks of good rows, which `chunks.py` gathers."""
+"""The result of reading: blocks of good rows, which `chunks.py` gathers."""
 
 from __future__ import annotations
 

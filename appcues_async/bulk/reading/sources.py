@@ -1,4 +1,4 @@
-"""What a run can read: paths, URLs, the standard input, bytes, frames and rows."""
+"""The sources that a run can read: paths, URLs, the standard input, bytes, frames and rows."""
 
 from __future__ import annotations
 
