@@ -1,4 +1,4 @@
-"""What the API answers.
+"""The API's answers.
 
 Every model is frozen and tolerant: fields that these documents do not know are kept in `extra`, and so
 is a time that cannot be read; a status nobody has seen before is kept as it is, and a missing optional

@@ -41,7 +41,7 @@ Region = Literal["us", "eu"]
 """Where the account lives; a key of one region does not work in the other."""
 
 OnUnknown = Literal["reconcile", "raise", "resend"]
-"""What to do when nothing says whether an unsafe request was applied.
+"""The course of action when nothing says whether an unsafe request was applied.
 
 `reconcile` finds out where the API lets one find out, and raises `OutcomeUnknown` where it does not;
 `raise` asks nothing and raises; `resend` sends again, which may apply it twice.

@@ -62,7 +62,7 @@ class AnswerLost:
 
 @frozen
 class AnswerSettled:
-    """What came of a lost answer.
+    """The outcome of a lost answer is known, or cannot be.
 
     Attributes:
         kind: What was sent, by its route.

@@ -19,7 +19,7 @@ __all__ = [
 
 @frozen
 class Limits:
-    """What an answer says of the account's limits; only analytics routes are known to say it.
+    """The account's limits as an answer has them; only analytics routes are known to say them.
 
     Attributes:
         rate_limit: The numbers of `X-RateLimit-*`, `X-Concurrency-*` and `Retry-After` by name: `limit`,

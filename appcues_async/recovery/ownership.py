@@ -267,7 +267,7 @@ class SharedOwners:
 
 
 of_this_process: Final = SharedOwners()
-"""What the clients of this process know."""
+"""The owners of each account in this process."""
 
 
 def join(theirs: Owned, ours: Owned, listed: Mapping[str, Seen]) -> Owned:

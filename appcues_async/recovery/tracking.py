@@ -1,4 +1,4 @@
-"""What an open client shares among its calls to know of jobs: a poller, their owners, searches."""
+"""Tracks the jobs of an open client: the poller, their owners and the searches that its calls share."""
 
 from __future__ import annotations
 

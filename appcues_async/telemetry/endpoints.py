@@ -16,7 +16,7 @@ _ACCOUNT: Final = "/v2/accounts/{account_id}/"
 
 @define(eq=False)
 class Outcome:
-    """What attempts on an endpoint have ended with.
+    """The ends of attempts on an endpoint.
 
     Attributes:
         attributes: Those of the endpoint, with a status or an error.

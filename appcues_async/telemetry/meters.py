@@ -1,4 +1,4 @@
-"""What is counted and measured."""
+"""Counters and histograms of requests, jobs and runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _MINUTES: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 
 
 class Meters:
-    """What is counted and measured."""
+    """The instruments of this package."""
 
     def __init__(self, meter: Meter, endpoints: Endpoints) -> None:
         """Makes the instruments.

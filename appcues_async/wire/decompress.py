@@ -12,7 +12,7 @@ from typing import Any, Final
 __all__ = ["ENCODINGS", "BadBody", "decompress"]
 
 ENCODINGS: Final = "gzip, deflate"
-"""What requests accept."""
+"""The encodings that requests accept."""
 PIECE: Final = 1 << 18
 """Bytes that are decompressed at a time: some kilobytes may hold hundreds of megabytes."""
 _ZLIB_OR_GZIP: Final = 32 + zlib.MAX_WBITS

@@ -1,4 +1,4 @@
-"""How fast an account's requests go out: a pure rule on a clock that is handed in.
+"""The rate of an account's requests: a pure rule on a clock that is handed in.
 
 The rule. Turns are evenly spaced. While requests wait for them the pace climbs: by 2% a second (below 30
 a second by less, in proportion), twice as fast after every 2.5 seconds. A refusal lowers it to 95% of

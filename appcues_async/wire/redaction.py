@@ -1,4 +1,4 @@
-"""What an answer echoes of the request's credentials, taken out before anybody sees it."""
+"""Takes out of an answer what it echoes of the request's credentials, before anybody sees it."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class Rehearsal:
 
 @frozen
 class _Accepted:
-    """What a server would answer, as far as an attempt looks at it."""
+    """A server's answer, as far as an attempt reads it."""
 
     url: URL
     status: int

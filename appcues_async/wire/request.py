@@ -181,7 +181,7 @@ class HeldRows:
 
 
 ChunkBody: TypeAlias = Blocks | FilePieces | HeldRows
-"""What the rows of one request are."""
+"""The rows of one request, as a body."""
 
 
 def stamp_of(file: Path | int) -> tuple[int, int]:

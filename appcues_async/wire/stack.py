@@ -125,7 +125,7 @@ class Openable(ABC, Generic[H]):
 
     @property
     def gauges(self) -> Gauges | None:
-        """How the throttle stands right now; None without one, or with one of the caller's own.
+        """The state of the throttle right now; None without one, or with one of the caller's own.
 
         Raises:
             RuntimeError: The client is not open, or not here.
