@@ -125,7 +125,7 @@ class DiskStore:
         await put.done
 
     async def look(self) -> Waiting:
-        """What waits."""
+        """The rows that wait."""
         return await self._call(self._read, tables.look)
 
     async def urge(self) -> int:
@@ -133,15 +133,15 @@ class DiskStore:
         return await self._call(self._changed, tables.urge)
 
     async def pending(self, last: int) -> Pending:
-        """What of the rows up to a number is not done."""
+        """The rows up to a number that are not done."""
         return await self._call(self._read, tables.pending, last)
 
     async def failed(self) -> Sequence[FailedBatch]:
-        """What is kept aside."""
+        """The batches that are kept aside."""
         return await self._call(self._read, tables.failed_batches)
 
     async def gauges(self) -> OutboxGauges:
-        """How it stands."""
+        """The state of the store."""
         counts = await self._call(self._read, tables.counts)
         now = self._clock.now().timestamp()
         return OutboxGauges(

@@ -1,4 +1,4 @@
-"""What is kept aside of an outbox, as the error of a flush."""
+"""Batches that are kept aside, as the error of a flush."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is open while this process forks.
+"""Keeps outboxes that are open usable while this process forks.
 
 SQLite must not be carried into a child: what it knows of locks would be wrong there, and neither process
 would notice. So a store closes its file before a fork and opens it again after it, in the parent alone.
@@ -31,7 +31,7 @@ class Forked(Protocol):
 
 _open: Final[WeakSet[Forked]] = WeakSet()
 _inherited: Final[list[Forked]] = []
-"""What a child has of its parent, kept so that nothing of it is closed there."""
+"""Objects that a child has of its parent, kept so that nothing of them is closed there."""
 
 
 def watch(one: Forked) -> None:

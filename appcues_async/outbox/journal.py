@@ -95,7 +95,7 @@ class OutboxJournal(Journal):
                     self._db.execute("PRAGMA synchronous = FULL")
 
     def read(self) -> sqlite3.Connection:
-        """What to read with."""
+        """The connection to read with."""
         return self._db
 
     def let_go(self) -> None:
@@ -320,7 +320,7 @@ def _record_of(batch: Batch, number: int) -> ChunkRecord:
 def failed_batch(
     kind: KindName, batch: Batch, outcome: Outcome, reason: str, clock: Clock
 ) -> FailedBatch:
-    """What is kept aside of a batch."""
+    """Makes the record of a batch that is kept aside."""
     status: FailedStatus = "failed"
     if outcome.status == "refused":
         status = "refused"

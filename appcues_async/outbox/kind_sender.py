@@ -36,7 +36,7 @@ _NOT_OF_THE_ROWS: Final = (
     *(ConnectionFailed, NoTurn, Throttled, ServerError),
     *(Unauthorized, Forbidden, NotFound),  # somebody mends the key, or the account's id
 )
-"""What the rows of a batch are no reason for: they are sent again later."""
+"""Errors that no row of a batch is a reason for: its rows are sent again later."""
 _LONGEST_PAUSE: Final = 60.0
 """Seconds between two tries at the most."""
 
@@ -208,7 +208,7 @@ class _BatchProgress(Progress):
 
 
 def _verdict_on(outcome: Outcome, *, unsafe: bool) -> Verdict:
-    """What becomes of the rows of a batch.
+    """Decides about the rows of a batch.
 
     Args:
         outcome: How it has ended.

@@ -1,4 +1,4 @@
-"""How much an outbox holds, and what becomes of rows that find no room."""
+"""The limits of an outbox, and rows that find no room within them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from appcues_async.outbox.rows import Row
 __all__ = ["Limits", "OnFull"]
 
 OnFull = Literal["wait", "raise", "drop"]
-"""What becomes of a row that finds no room: its caller waits, or is told, or it is dropped."""
+"""A row that finds no room: its caller waits, the call raises, or the row is dropped."""
 _QUIET: Final = 1.0
 """Seconds between two notices of a full outbox."""
 
@@ -67,7 +67,7 @@ class Limits:
         self._untold += 1
 
     def error(self) -> OutboxFull:
-        """What a caller is told whose row finds no room."""
+        """Makes the error of a row that finds no room."""
         return OutboxFull(
             f"the outbox holds all it may, {self.most_rows:,} rows or {self.most_bytes:,} bytes, and "
             "this row was not taken; see outbox.gauges() for what it waits for, or raise most_rows"

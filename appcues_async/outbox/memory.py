@@ -70,7 +70,7 @@ class MemoryStore:
         self._waiting[row.kind][self._last] = Kept(self._last, row.user, row.body), now
 
     async def look(self) -> Waiting:
-        """What waits."""
+        """The rows that wait."""
         firsts = [next(iter(waiting.values())) for waiting in self._waiting.values() if waiting]
         rows = sum(map(len, self._waiting.values()))
         oldest = min((put for _, put in firsts), default=None)
@@ -83,7 +83,7 @@ class MemoryStore:
         return self._last
 
     async def pending(self, last: int) -> Pending:
-        """What of the rows up to a number is not done."""
+        """The rows up to a number that are not done."""
         unsent = any(next(iter(one), last + 1) <= last for one in self._waiting.values())
         mine = [one for one in self._batches.values() if one.rows[0].seq <= last]
         under_way = [one for one in mine if one.failed is None]
@@ -94,11 +94,11 @@ class MemoryStore:
         )
 
     async def failed(self) -> Sequence[FailedBatch]:
-        """What is kept aside."""
+        """The batches that are kept aside."""
         return [one.failed for one in self._batches.values() if one.failed is not None]
 
     async def gauges(self) -> OutboxGauges:
-        """How it stands."""
+        """The state of the store."""
         waiting = await self.look()
         now = self._clock.now().timestamp()
         batches = self._batches.values()
@@ -211,7 +211,7 @@ class MemoryStore:
 
     @property
     def clock(self) -> Any:
-        """What to measure by."""
+        """The clock to measure by."""
         return self._clock
 
 

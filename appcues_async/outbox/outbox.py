@@ -72,7 +72,7 @@ class OutboxOptions(TypedDict, total=False):
 
 @frozen(kw_only=True)
 class Wiring:
-    """What an outbox needs of an open client.
+    """The parts of an open client that an outbox works with.
 
     Attributes:
         starter: Starts jobs.
@@ -265,7 +265,7 @@ class Outbox:
 
 
 class _Opened:
-    """What an outbox holds while it is open."""
+    """The parts of an open outbox."""
 
     def __init__(self, outbox: Outbox, wiring: Wiring) -> None:
         clock = wiring.account.clock

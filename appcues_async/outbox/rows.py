@@ -16,7 +16,7 @@ from appcues_async.rows.values import shown
 __all__ = ["BATCH_BYTES", "KINDS", "Kept", "KindName", "Line", "Row", "Rows", "lines_of"]
 
 KindName = Literal["events", "profiles"]
-"""What a row is."""
+"""The kind of a row."""
 KINDS: Final[tuple[KindName, ...]] = ("events", "profiles")
 BATCH_BYTES: Final = 8_000_000
 """The most bytes of a batch, and so of a row."""

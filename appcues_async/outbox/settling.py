@@ -1,4 +1,4 @@
-"""What people do with the file of an outbox: look at it, and settle what is kept aside.
+"""Shows the file of an outbox to people, and settles what is kept aside in it.
 
 Processes that have the outbox open may go on meanwhile: each change is one transaction, and the one that
 sends finds rows that wait again.

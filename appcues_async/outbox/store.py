@@ -1,4 +1,4 @@
-"""What an outbox needs of a store, and the values that it holds."""
+"""The store of an outbox as it sees it, and the values that it holds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FailedStatus = Literal["refused", "failed", "unknown"]
 """Why rows are kept aside: their batch was refused, its job did not take all of it, or nothing says
 whether it was accepted."""
 Verdict = Literal["done", "again", "aside", "keep"]
-"""What becomes of the rows of a batch: they are deleted, sent again later, kept aside, or left as they
+"""The verdict on the rows of a batch: they are deleted, sent again later, kept aside, or left as they
 are to the next sender."""
 
 
@@ -61,7 +61,7 @@ class FailedBatch:
 
 @frozen(kw_only=True)
 class OutboxGauges:
-    """How an outbox stands: with a path, all processes that share it.
+    """The state of an outbox: with a path, all processes that share it.
 
     Attributes:
         waiting: Rows that wait for a batch, or are in one that is not accepted yet.
@@ -86,7 +86,7 @@ class OutboxGauges:
 
 @frozen
 class Waiting:
-    """What waits for a batch.
+    """Rows that wait for a batch.
 
     Attributes:
         rows: Rows of all kinds.
@@ -105,7 +105,7 @@ class Waiting:
 
 @frozen
 class Pending:
-    """What of the rows up to some number is not done.
+    """Rows up to some number that are not done.
 
     Attributes:
         unsent: Whether some are not accepted.
@@ -196,7 +196,7 @@ class Store(Protocol):
         ...
 
     async def look(self) -> Waiting:
-        """What waits."""
+        """The rows that wait."""
         ...
 
     async def urge(self) -> int:
@@ -204,15 +204,15 @@ class Store(Protocol):
         ...
 
     async def pending(self, last: int) -> Pending:
-        """What of the rows up to a number is not done."""
+        """The rows up to a number that are not done."""
         ...
 
     async def failed(self) -> Sequence[FailedBatch]:
-        """What is kept aside."""
+        """The batches that are kept aside."""
         ...
 
     async def gauges(self) -> OutboxGauges:
-        """How it stands."""
+        """The state of the store."""
         ...
 
     async def begin(self, kind: KindName, uploader: ChunkUploader) -> Batches:

@@ -68,7 +68,7 @@ CREATE TABLE IF NOT EXISTS aside (
 INSERT INTO outbox SELECT 0, 0, 0, 0, 0, 0, 0, 0 WHERE NOT EXISTS (SELECT 1 FROM outbox);
 """
 ClearingState: TypeAlias = Literal["done", "again"]
-"""What becomes of the rows of a batch: they are deleted, or wait again."""
+"""The rows of a batch are deleted, or wait again."""
 SAMPLE: Final = 100
 """Rows of a batch that is kept aside that are shown."""
 
@@ -156,7 +156,7 @@ def add_rows(db: sqlite3.Connection, rows: Sequence[Row], now: float) -> None:
 
 
 def look(db: sqlite3.Connection) -> Waiting:
-    """What waits for a batch."""
+    """The rows that wait for a batch."""
     rows, size, flush = db.execute("SELECT waiting, waiting_bytes, flush FROM outbox").fetchone()
     # The index has an order for each kind.
     found = [
@@ -178,7 +178,7 @@ def urge(db: sqlite3.Connection) -> int:
 
 
 def pending(db: sqlite3.Connection, last: int) -> Pending:
-    """What of the rows up to a number is not done."""
+    """The rows up to a number that are not done."""
     waits = [
         db.execute(
             "SELECT EXISTS (SELECT 1 FROM rows WHERE kind = ? AND batch IS NULL AND seq <= ?)",
@@ -338,7 +338,7 @@ def set_aside(db: sqlite3.Connection, failed: FailedBatch) -> None:
 
 
 def failed_batches(db: sqlite3.Connection, last: int | None = None) -> list[FailedBatch]:
-    """What is kept aside, of the rows up to a number where one is given."""
+    """The batches that are kept aside, of the rows up to a number where one is given."""
     found = db.execute(
         "SELECT batch, kind, status, reason, rows, first, last, job, at "
         "FROM aside JOIN batches ON number = batch WHERE :last IS NULL OR first <= :last "
