@@ -63,7 +63,7 @@ class SandboxConnection:
 
     @property
     def credentials(self) -> ClientArguments:
-        """What a client needs: account_id, api_key, api_secret and base_url."""
+        """The arguments of a client: account_id, api_key, api_secret and base_url."""
         found: ClientArguments = self.call("GET", "info")["credentials"]
         return found
 
@@ -74,7 +74,7 @@ class SandboxConnection:
 
     @property
     def customerio_credentials(self) -> CustomerIOArguments:
-        """What a Customer.io client needs: site_id, api_key and base_url."""
+        """The arguments of a Customer.io client: site_id, api_key and base_url."""
         found: CustomerIOArguments = self.call("GET", "info")["customerio_credentials"]
         return found
 
@@ -105,7 +105,7 @@ class SandboxConnection:
 
     @property
     def sent(self) -> Sent:
-        """What has taken effect beyond what `seed` put in."""
+        """The effects of requests beyond what `seed` put in."""
         return Sent.beyond(Sent(), **self.call("GET", "sent"))
 
     @property

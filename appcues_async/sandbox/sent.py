@@ -1,4 +1,4 @@
-"""What a program sent, for tests to compare with, and data that is seeded before."""
+"""The effects of what a program sent, for tests to compare with, and data that is seeded before."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SentByKey(dict[str, Any]):
 
 @frozen
 class Sent:
-    """What has taken effect in an account, as plain values.
+    """The effects of requests on an account, as plain values.
 
     Attributes:
         events: `user_id`, `name` and `attributes` of each event, in the order they took effect.

@@ -172,7 +172,7 @@ class Sandbox:
 
     @property
     def credentials(self) -> ClientArguments:
-        """What a client needs: account_id, api_key, api_secret and base_url."""
+        """The arguments of a client: account_id, api_key, api_secret and base_url."""
         return {
             "account_id": self._credentials.account_id,
             "api_key": self._credentials.api_key,
@@ -187,7 +187,7 @@ class Sandbox:
 
     @property
     def customerio_credentials(self) -> CustomerIOArguments:
-        """What a Customer.io client needs: site_id, api_key and base_url."""
+        """The arguments of a Customer.io client: site_id, api_key and base_url."""
         return {
             "site_id": self._credentials.site_id,
             "api_key": self._credentials.site_key,
@@ -219,7 +219,7 @@ class Sandbox:
 
     @property
     def sent(self) -> Sent:
-        """What has taken effect beyond what `seed` put in, as plain values that compare well."""
+        """The effects of requests beyond what `seed` put in, as plain values that compare well."""
         self._jobs.settle()
         return Sent.since(self._seeded, self._state)
 
