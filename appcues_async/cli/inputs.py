@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 InputSource: TypeAlias = Path | UrlSource
-"""What a FILE of a command is."""
+"""A FILE of a command."""
 
 
 def source_of(name: str) -> InputSource:

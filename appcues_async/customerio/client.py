@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["CustomerIOClient"]
 
 PACE: Final = Pace(rate=100)
-"""What Customer.io calls fair use of its Track API."""
+"""Fair use of the Track API, in Customer.io's words."""
 
 
 class CustomerIOClient(Openable[Opened]):

@@ -33,7 +33,7 @@ from appcues_async.rows.inputs import (
 __all__ = ["Chunk", "IdType", "Ids", "check_all", "chunks_of"]
 
 IdType = Literal["id", "email", "cio_id"]
-"""What the ids are; Customer.io ignores those that are of another type."""
+"""The type of the ids; Customer.io ignores those that are of another."""
 
 Ids: TypeAlias = str | os.PathLike[str] | Iterable[UserId] | AsyncIterable[UserId]
 """A path (text is one too) to a file of ids, or the ids one by one."""

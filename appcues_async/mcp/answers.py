@@ -1,4 +1,4 @@
-"""What a tool answers: plain values, previews, and errors without secrets, links and paths."""
+"""The answers of tools: plain values, previews, and errors without secrets, links and paths."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class Folder:
 
 @frozen
 class Scope:
-    """What every tool works on.
+    """The account and the folder that every tool works on.
 
     Attributes:
         client: The account.
@@ -158,7 +158,7 @@ class Scope:
         return guarded
 
     def message_of(self, error: AppcuesError) -> str:
-        """What an error says, without links and without where the folder is."""
+        """The text of an error, without links and without where the folder is."""
         said = self.folder.hidden(hide_links(str(error)))
         return said if len(said) <= _LARGEST else said[:_LARGEST] + "…"
 
