@@ -24,6 +24,7 @@ from aiohttp import (
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientHttpProxyError,
+    ClientProxyConnectionError,
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
@@ -265,12 +266,16 @@ def why_not_connected(
             unknown = code in {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", None)}
             gone = unknown and (url.host, url.port) not in _reached
             final = gone or isinstance(error.os_error, _NotPublic)
-            return f"{url.host}: {error.os_error.strerror or 'the name is not known'}", final
+            # Of a proxy, where it is the one whose name is not found.
+            return f"{error.host}: {error.os_error.strerror or 'the name is not known'}", final
         case _:
             failed = error.os_error
             # What asyncio says instead names an address and leaves the reason out.
             said = os.strerror(failed.errno) if failed.errno else failed.strerror
-            return str(said or failed), False
+            where = ""
+            if isinstance(error, ClientProxyConnectionError):
+                where = f"the proxy {error.host}:{error.port}: "
+            return f"{where}{said or failed}", False
 
 
 def unused_proxy(url: URL) -> bool:

@@ -104,6 +104,20 @@ def test_no_connection_is_exit_code_5(
     assert (error["exit_code"], error["type"]) == (5, "ConnectionFailed")
 
 
+@pytest.mark.parametrize("given", ["address", "env"])
+def test_a_proxy_that_cannot_be_reached_is_named(
+    command: Command, account: Sandbox, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.setenv("APPCUES_BASE_URL", "https://api.example.invalid")
+        ran = command("flows", "list", "--proxy", proxy if given == "address" else "env")
+    assert ran.error["exit_code"] == 5
+    assert f"the proxy {proxy.removeprefix('http://')}: Connection refused" in ran.error["message"]
+
+
 def test_a_lost_answer_is_exit_code_5(command: Command, account: Sandbox) -> None:
     account.faults.add(Reset(applied=True), method="POST")
     error = command("users", "track-event", "007", "Paid").error

@@ -228,6 +228,28 @@ async def test_a_proxy_that_does_not_reach_the_server_is_tried_again() -> None:
     assert len(asked) == 3
 
 
+async def test_a_proxy_that_cannot_be_reached_is_named() -> None:
+    heard: list[Notice] = []
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        proxy = f"127.0.0.1:{held.getsockname()[1]}"
+        await failure_after_one(heard, "https://api.example.invalid", proxy=f"http://{proxy}")
+    (failed,) = [one for one in heard if isinstance(one, AttemptFailed)]
+    assert failed.reason == f"no connection: the proxy {proxy}: Connection refused"
+
+
+async def test_a_proxy_whose_name_does_not_exist_is_named_at_once(
+    unknown_names: Callable[[int], None],
+) -> None:
+    unknown_names(socket.EAI_NONAME)
+    error = await failure_of(
+        CALLS["a read"],
+        base_url="https://api.example.invalid",
+        proxy="http://proxy.example.invalid:3128",
+    )
+    assert "no connection: proxy.example.invalid: Name or service" in str(error)
+
+
 async def test_a_proxy_is_shown_its_credentials_and_nobody_else() -> None:
     asked: list[str] = []
     async with listening(proxy_that_answers(403, asked)) as port:
@@ -292,15 +314,15 @@ async def test_a_notice_names_the_reason_of_a_failed_attempt() -> None:
     heard: list[Notice] = []
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        await failure_after_one(held.getsockname()[1], heard)
+        await failure_after_one(heard, f"http://127.0.0.1:{held.getsockname()[1]}")
     (failed,) = [one for one in heard if isinstance(one, AttemptFailed)]
     assert failed.reason == "no connection: Connection refused"
 
 
-async def failure_after_one(port: int, heard: list[Notice]) -> None:
+async def failure_after_one(heard: list[Notice], base_url: str, **options: Any) -> None:
     once = RetryPolicy(attempts=1)
     async with AppcuesClient(
-        **ACCOUNT, base_url=f"http://127.0.0.1:{port}", retry=once, on_notice=heard.append
+        **ACCOUNT, base_url=base_url, retry=once, on_notice=heard.append, **options
     ) as client:
         with pytest.raises(ConnectionFailed):
             await client.segments.list()

@@ -167,6 +167,11 @@ async def test_a_run_leaves_no_process_behind(
     assert run._reader.process._process is None
 
 
+def test_a_frozen_program_begins_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    assert not is_worth(ReaderProcess(), 64_000_000, "full")
+
+
 def test_it_is_worth_its_while_for_large_files_that_are_checked() -> None:
     assert is_worth(ReaderProcess(), 64_000_000, "full")
     assert not is_worth(ReaderProcess(), 63_999_999, "full")
