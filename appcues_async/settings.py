@@ -136,7 +136,8 @@ def fix_of_origins(kept: str, given: str) -> str:
         kept: The server that it was kept for.
         given: The server of now.
     """
-    if any(is_loopback(urlsplit(origin).hostname or "") for origin in (kept, given)):
+    hosts = [urlsplit(origin).hostname or "" for origin in (kept, given)]
+    if kept != given and any(map(is_loopback, hosts)):
         return "a sandbox that begins anew is another account: delete the file, or name another"
     return "name another file"
 

@@ -92,6 +92,8 @@ class RowDigests:
 
     def _learn(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Expects rows with the names of these."""
+        if len(self._met) > _NAMES:
+            return
         self._met = self._met.union(*rows)
         if len(self._met) > _NAMES or ID not in self._met or USER_ID[1] in self._met:
             self._lines = None

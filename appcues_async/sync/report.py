@@ -32,6 +32,7 @@ class SyncReport:
         first: Whether nothing was sent by this state before. Members of a segment that were added
             elsewhere stay, since no endpoint lists them.
         dry_run: Whether nothing was sent, and the state left as it was.
+        refusal: Why this would be refused if it were no dry run, as a source that shrank; None if not.
         sends: The uploads: of what is new or differs, and of what is removed.
         samples: The first ids that are added, changed, in doubt or gone.
         missing: Ids that the state holds and the source does not, where they are only reported.
@@ -47,6 +48,7 @@ class SyncReport:
     applied: int = 0
     first: bool = False
     dry_run: bool = False
+    refusal: str | None = None
     sends: list[Report] = field(factory=list, repr=False)
     samples: Mapping[str, Sequence[str]] = field(factory=dict, repr=False)
     missing: int = 0
@@ -153,6 +155,8 @@ class SyncReport:
             )
         if self.in_doubt:
             lines.append(f"in doubt, and sent again next time: {counted(self.in_doubt, 'row')}")
+        if self.refusal is not None:
+            lines.append(f"would be refused: {self.refusal}")
         failures = self.failures
         lines += [f"failed: {failure}" for failure in failures[:_SHOWN]]
         if len(failures) > _SHOWN:
@@ -181,6 +185,7 @@ class SyncReport:
             "requests": self.requests,
             "first": self.first,
             "dry_run": self.dry_run,
+            "refusal": self.refusal,
             "seconds": round(self.seconds, 3),
         }
         return row

@@ -137,15 +137,18 @@ class SyncRun:
                 f"nothing was sent, since the source has {counted(report.rejected, 'rejected row')}; "
                 f"the first: {first.where}: {first.reason}"
             )
-        if spec.remove is None or spec.allow_shrink or spec.dry_run:
+        if spec.remove is None or spec.allow_shrink:
             return
         if not counts.ids or (last is not None and counts.ids * 2 < last):
             before = "" if last is None else f", and the last one had {last:,}"
-            raise InvalidInput(
+            refusal = (
                 f"the source has {counted(counts.ids, 'id')}{before}; this would remove "
                 f"{counted(counts.gone, 'member')}, and nothing was sent: mend the source, or allow it "
                 "to shrink (allow_shrink=True, or --allow-shrink on the command line)"
             )
+            if not spec.dry_run:
+                raise InvalidInput(refusal)
+            report.refusal = refusal
 
     def _list(self, difference: Difference) -> None:
         report, spec = self.report, self._spec

@@ -101,6 +101,11 @@ class StateFile:
         with told(path):
             if path.is_dir():
                 raise InvalidInput(f"the state {path} is a folder; name a file")
+            if not path.parent.is_dir():
+                raise InvalidInput(
+                    f"there is no folder {path.parent} for the state {path.name}; make it, or name "
+                    "another file"
+                )
             db = _connect(path, make=make)
             try:
                 _lock(path, db)

@@ -159,3 +159,13 @@ def test_a_row_of_csv_is_sent_as_it_stands() -> None:
     )
 
     assert list(read.content) == [b'u1," a"\n', b'"u2","two\r\nlines"\n', b"u3,\n"]
+
+
+def test_rows_with_ever_other_names_are_read() -> None:
+    digests = RowDigests(SALT)
+    rows = [{"user_id": "u", f"name{number}": number} for number in range(600)]
+    blocks = [msgspec.json.Encoder().encode_lines(rows[at : at + 50]) for at in range(0, 600, 50)]
+
+    read = [one for block in blocks for one in digests.of_ndjson(block).digests]
+
+    assert read == [of_lines(row)[0][1] for row in rows]

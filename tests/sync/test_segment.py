@@ -170,6 +170,20 @@ async def test_a_dry_run_shows_who_would_be_removed(
     assert await asyncio.to_thread(state.read_bytes) == before
 
 
+async def test_a_dry_run_tells_what_would_be_refused(
+    client: AppcuesClient, segment: str, state: Path
+) -> None:
+    await client.sync.segment(segment, ids(1, 2, 3), state=state)
+
+    shrunk = await client.sync.segment(segment, ids(1), state=state, dry_run=True)
+    allowed = await client.sync.segment(
+        segment, ids(1), state=state, dry_run=True, allow_shrink=True
+    )
+
+    assert "would be refused: the source has 1 id, and the last one had 3" in shrunk.summary()
+    assert allowed.refusal is None
+
+
 async def test_full_sends_all_and_removes_who_is_gone(
     client: AppcuesClient, sandbox: Sandbox, segment: str, state: Path
 ) -> None:

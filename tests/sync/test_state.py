@@ -58,6 +58,19 @@ def test_a_state_of_an_earlier_sandbox_says_what_to_do(path: Path) -> None:
         StateFile.open(path, Target("http://127.0.0.1:8080", "acme", "profiles"))
 
 
+def test_the_other_target_of_one_sandbox_is_another_file(path: Path) -> None:
+    StateFile.open(path, TARGET).close()
+
+    with pytest.raises(InvalidInput, match=r"; name another file$"):
+        StateFile.open(path, evolve(TARGET, name="profiles"))
+
+
+@pytest.mark.parametrize("make", [True, False])
+def test_a_state_in_no_folder_is_refused(path: Path, make: bool) -> None:
+    with pytest.raises(InvalidInput, match=r"there is no folder .*/none for the state state\.db"):
+        StateFile.open(path.parent / "none" / path.name, TARGET, make=make)
+
+
 def test_the_second_of_two_runs_is_told(path: Path) -> None:
     first = StateFile.open(path, TARGET)
 
