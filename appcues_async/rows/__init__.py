@@ -1,1 +1,1 @@
-"""What a user has, checked and made into what the API takes."""
+"""A user's data, checked and made into what the API takes."""

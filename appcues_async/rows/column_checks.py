@@ -23,7 +23,7 @@ from appcues_async.rows.values import check_event_name, iso_time
 __all__ = ["are_event_names", "are_times", "judged", "moments_of"]
 
 _MEASURED: Final = frozenset({int, float, Decimal})
-"""What may be a number that readers of JSON cannot hold."""
+"""Types of numbers that readers of JSON may not be able to hold."""
 _NUMBERS: Final = _MEASURED | {bool}
 _EXACT: Final = 1 << 53
 """Up to here a float holds every integer."""
@@ -34,7 +34,7 @@ _Moments: Final = list[Annotated[datetime, msgspec.Meta(tz=True)]]
 
 
 def judged(rows: Sequence[Any], kind: Kind) -> Sequence[Any] | None:
-    """Takes rows that are good for certain.
+    """Takes rows that are proved good.
 
     Args:
         rows: Some rows.
@@ -59,7 +59,7 @@ def judged(rows: Sequence[Any], kind: Kind) -> Sequence[Any] | None:
 def moments_of(
     columns: Mapping[Any, Sequence[Any]], count: int, kind: Kind
 ) -> dict[str, Sequence[str | None]] | None:
-    """Takes rows, given by columns, that are good for certain.
+    """Takes rows, given by columns, that are proved good.
 
     Args:
         columns: The values of each name, in the rows that have it.
@@ -101,7 +101,7 @@ def _columns_of(rows: Sequence[dict[Any, Any]]) -> dict[Any, Sequence[Any]]:
 
 
 def _is_plain(column: Sequence[Any]) -> bool:
-    """Whether values are such as any attribute can have, for certain."""
+    """Whether values are proved to be such as any attribute can have."""
     try:
         # Text of any kind; what it holds that is not Unicode is found when it is encoded.
         "".join(column)
@@ -115,7 +115,7 @@ def _is_plain(column: Sequence[Any]) -> bool:
 
 
 def _are_exact(column: Sequence[Any], types: set[type[Any]]) -> bool:
-    """Whether numbers are such as every reader of JSON can hold, for certain."""
+    """Whether numbers are proved to be such as every reader of JSON can hold."""
     if not types <= _NUMBERS:
         column = [one for one in column if type(one) in _NUMBERS]
     if Decimal in types:
@@ -133,7 +133,7 @@ def _are_exact(column: Sequence[Any], types: set[type[Any]]) -> bool:
 
 
 def _are_attributes(column: Sequence[Any]) -> bool:
-    """Whether these are attributes of events that are nested no further, for certain."""
+    """Whether these are proved to be attributes of events that are nested no further."""
     types = set(map(type, column))
     if type(None) in types:
         column = [one for one in column if one is not None]
@@ -180,7 +180,7 @@ def are_event_names(names: Iterable[Any]) -> bool:
 
 
 def are_times(times: Sequence[Any]) -> bool:
-    """Whether all of a column is ISO 8601 text with a zone, for certain."""
+    """Whether all of a column is proved to be ISO 8601 text with a zone."""
     try:
         text = "".join(times)
     except TypeError:

@@ -101,7 +101,7 @@ def read_with_csv(block: bytes, width: int, wanted: Sequence[int]) -> Columns | 
 
 
 def arrow_reader() -> Reader | None:
-    """What reads columns with pyarrow; None where that is not installed."""
+    """A reader of columns with pyarrow; None where that is not installed."""
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
         from pyarrow import csv as arrow_csv  # noqa: PLC0415

@@ -26,7 +26,7 @@ from appcues_async.rows.verdict import BadRow, Check, Verdict, merge_spans
 __all__ = ["NULL", "CsvJudge", "cells_of_row"]
 
 NULL: Final = "\\N"
-"""What databases write for null; everything else would take it for text."""
+"""The mark that databases write for null; everything else would take it for text."""
 _BOM: Final = b"\xef\xbb\xbf"
 _FEW: Final = 4_096
 """Bytes from which the first call of pyarrow pays."""
@@ -70,7 +70,7 @@ class CsvJudge:
         self._may_be_text = False
 
     def _proofs_of_columns(self) -> dict[int, Callable[[Columns, int], bool]] | None:
-        """What proves the columns that are looked at good; None where nothing does."""
+        """Proofs that the columns that are checked are good; None where nothing does."""
         header = self.header
         ids = [index for index, name in enumerate(header) if name in USER_ID]
         if len(ids) != 1 or self._delimiter != ",":
@@ -154,7 +154,7 @@ class CsvJudge:
         return Verdict(len(text), rows, line, bad, merge_spans(spans) if bad else None)
 
     def _judge_row(self, text: bytes) -> tuple[str | None, Any]:
-        """What is wrong with a row, and the row."""
+        """The reason against a row, if there is one, and the row."""
         try:
             cells = cells_of_row(text, self._delimiter)
         except InvalidInput as error:

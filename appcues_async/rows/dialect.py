@@ -26,15 +26,15 @@ __all__ = [
 ]
 
 _DELIMITERS: Final = (",", ";", "\t", "|")
-"""What programs write between cells, the most likely one first."""
+"""Marks that programs write between cells, the most likely one first."""
 _UTF_8: Final = frozenset({"utf-8", "utf-8-sig"})
 _OF_EVENTS: Final[Mapping[str, re.Pattern[str]]] = {
     "timestamp": re.compile("time|date|when|at$"),
     "name": re.compile("event|name|action|type"),
 }
-"""What columns are likely to be called that hold what an event needs."""
+"""Likely names of the columns that an event needs."""
 _ID: Final = re.compile("id$|^id|nummer|nr$|number|customer|kunde|user|mail|key")
-"""What a column is likely to be called that holds ids."""
+"""Likely names of a column of ids."""
 _NAMES: Final = 200
 """Characters of names in a message; what is longer is rather somebody's data."""
 
@@ -213,7 +213,7 @@ def with_options(message: str, *options: str) -> str:
 
 
 def other_delimiter(first: str, delimiter: str) -> str | None:
-    """What a header's cells are more likely to be parted by; None for what was said."""
+    """A mark that more likely parts a header's cells; None for the one that was named."""
     found = max(_DELIMITERS, key=first.count)
     return found if first.count(found) and not first.count(delimiter) else None
 

@@ -75,7 +75,7 @@ def _is_utf_8(data: bytes) -> bool:
 
 
 def as_utf_8(encoding: str | None) -> str:
-    """What to do about text that is not UTF-8, for messages."""
+    """The fix for text that is not UTF-8, for messages."""
     if encoding is None:
         return "save it as UTF-8"
     return f"save it as UTF-8, or client.bulk reads it with encoding={encoding!r}"

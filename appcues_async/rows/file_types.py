@@ -10,7 +10,7 @@ from appcues_async.errors import InvalidInput
 __all__ = ["PARQUET", "refuse_other_files"]
 
 PARQUET: Final = b"PAR1"
-"""What a Parquet file begins with."""
+"""The first bytes of a Parquet file."""
 
 _ZIP: Final = b"PK\x03\x04"
 _PACKED: Final[Mapping[bytes, str]] = {
@@ -38,13 +38,13 @@ _ZIPPED: Final[Mapping[bytes, str]] = {
     b"_rels/.rels": "an Excel workbook (xlsx)",
     b"xl/": "an Excel workbook (xlsx)",
 }
-"""What is zipped, by the names of the files in it."""
+"""Kinds of zipped files, by the names of the files in them."""
 _BEGINNING: Final = 2_000
 """Bytes in which a zip names its first files."""
 
 
 def refuse_other_files(head: bytes, name: str, *, single: bool) -> None:
-    """Refuses what is neither CSV nor NDJSON for certain, and says what it is.
+    """Refuses files that can be neither CSV nor NDJSON, and says what they are.
 
     Args:
         head: The beginning of a file.

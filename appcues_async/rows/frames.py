@@ -247,7 +247,7 @@ def _of_pandas(
 
 
 def _reader_of_series(name: str, column: Any, pa: Any) -> Callable[[int, int], Sequence[Any]]:
-    """What gives the values of some rows of a column of pandas."""
+    """A reader of the values of some rows of a column of pandas."""
     kind = type(column.dtype).__name__
     if kind == "CategoricalDtype":
         column = column.astype(column.cat.categories.dtype)

@@ -28,11 +28,11 @@ _HEADERS: Final = frozenset(
         "userids", "users", "uuid",
     }
 )  # fmt: skip
-"""What columns of ids are called, in small letters alone."""
+"""Names of columns of ids, in small letters alone."""
 _RULER: Final = re.compile(r"[\s|+-]*--[\s|+-]*")
 """The line that a terminal shows below a header."""
 _MARKS: Final[Mapping[str, str]] = {";": "semicolons", "\t": "tabs", "|": "bars"}
-"""What programs write between cells, beside commas."""
+"""Marks that programs write between cells, beside commas."""
 _PAGE: Final = re.compile(r"\s*<(!|\?xml|html|head|body)", re.IGNORECASE)
 
 

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 UserId: TypeAlias = str | int | UUID
-"""What names a user; sent as text."""
+"""The id of a user; sent as text."""
 
 PLACEHOLDERS: Final = frozenset(
     {
@@ -40,12 +40,12 @@ PLACEHOLDERS: Final = frozenset(
         "#VALUE!", "<NA>", "NaT",
     }
 )  # fmt: skip
-"""What programs write where there is no id, in exactly these spellings."""
+"""Texts that programs write where there is no id, in exactly these spellings."""
 _IN_PLACEHOLDERS: Final = "nN#["
 """Each of them holds one of these."""
 
 SPREADSHEET_NUMBER: Final = re.compile(r"[0-9](?:[.,][0-9]+E[+-]?[0-9]+|[0-9]*\.0)")
-"""What a spreadsheet makes of an id of digits; the whole id is one."""
+"""An id of digits as a spreadsheet rewrites it; the whole id is one."""
 
 _FILLERS: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Characters that show nothing, and are no format characters to Unicode."""
@@ -125,7 +125,7 @@ class IdRule:
 
 
 NEW_ID: Final = IdRule()
-"""Where data is made: what is no id for certain is refused."""
+"""Where data is made: text that cannot be an id is refused."""
 ANY_ID: Final = IdRule(any_text=True)
 """Where nothing is made: any id that is not empty."""
 

@@ -1,4 +1,4 @@
-"""What a user hands in, opened and read: paths, iterables of rows, files of ids."""
+"""A user's input, opened and read: paths, iterables of rows, files of ids."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ USER_ID: Final = ("user_id", "userId")
 
 @frozen
 class Kind:
-    """What the rows of an upload are.
+    """The kind of an upload's rows.
 
     Attributes:
         name: In the plural, as in messages and file names.

@@ -25,7 +25,7 @@ from appcues_async.rows.kinds import USER_ID, Kind
 __all__ = ["NOT_JSON", "ProvingDecoder"]
 
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What the decoder raises for what is no JSON, or not of its types."""
+"""Errors of the decoder for text that is no JSON, or not of its types."""
 
 _MOST_NAMES: Final = 500
 """Names of a struct; rows that have more between them are looked at one by one."""
@@ -42,7 +42,7 @@ _EventName: TypeAlias = Annotated[str, msgspec.Meta(min_length=1, max_length=127
 
 _FIRST_NAME: Final = re.compile(rb'(\{[ \t]*")([ !#-\[\]-~]+)("[ \t]*:)')
 _ESCAPED_LETTER: Final = re.compile(rb"\\u00[4-7]")
-"""What a name may be spelt with, so that its bytes are not found."""
+"""A letter spelt so that the bytes of its name are not found."""
 _SHORTEST_MARK: Final = 6
 """Letters that nobody guesses; a shorter name is not marked."""
 

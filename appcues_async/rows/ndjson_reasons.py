@@ -1,4 +1,4 @@
-"""What is wrong with a line that is no JSON, in words that name it."""
+"""Reasons against lines that are no JSON, in words that name the fault."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _NoNumber(Exception):  # noqa: N818 - it carries what was found
 
 
 def reason_of(text: bytes, error: Exception) -> str:
-    """What is wrong with a line that msgspec does not decode.
+    """The reason against a line that msgspec does not decode.
 
     Args:
         text: The line.
@@ -57,7 +57,7 @@ def _reason_of_no_json(line: str, error: Exception) -> str:
 
 
 def _reason_of_rest(rest: str) -> str | None:
-    """What is wrong with what stands behind the row."""
+    """The reason against text that follows the row."""
     if rest == ",":
         return "the line ends with a comma; in NDJSON each row is a line of its own, without commas"
     if rest.startswith(("{", "[", '"')):

@@ -24,7 +24,7 @@ _BUFFER: Final = 1 << 20
 """Bytes of a column that are read at a time; without it, a row group is in memory as a whole."""
 _SUFFIXES: Final = frozenset({".parquet", ".pq"})
 _INDEX: Final = re.compile(r"__index_level_\d+__")
-"""What pandas calls an index without a name, which is left out."""
+"""Pandas' name of an index without one, which is left out."""
 
 
 def is_parquet(source: str | os.PathLike[str] | StoredObject) -> bool:

@@ -35,7 +35,7 @@ def raw_text(row: bytes, kind: Kind) -> str:
 
 
 class Unread(NamedTuple):
-    """What takes the place of a row that could not be read as one.
+    """The stand-in for a row that could not be read as one.
 
     Attributes:
         reason: Why not.
@@ -105,7 +105,7 @@ def _as_dict(row: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _reader_of(kind: Any) -> _Reader | None:  # noqa: PLR0911 - one a kind of row
-    """What makes a dict of rows of a type; None for what has no names or is a dict already."""
+    """A maker of dicts of rows of a type; None for what has no names or is a dict already."""
     if kind is dict or issubclass(kind, str | bytes | list | int | float | type(None)):
         return None
     if callable(getattr(kind, "__arrow_c_stream__", None)):

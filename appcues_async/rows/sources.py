@@ -63,7 +63,7 @@ Source: TypeAlias = (
 """A path or URL (text is one too), the bytes of a file, rows one by one, or a data frame."""
 
 Part: TypeAlias = Blocks | FileRange | FilePieces
-"""What goes out, as a plain POST or as a file upload."""
+"""The content of a plain POST or of a file upload."""
 
 POST_LIMIT: Final = 20_000_000
 """Bytes that the API takes as a plain POST (reference, "Import Bulk Profile Data")."""

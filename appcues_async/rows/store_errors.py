@@ -1,4 +1,4 @@
-"""What a store's failures mean: whether to try again, and what to say, without a secret in it."""
+"""The meaning of a store's failures: whether to try again, and what to say, without a secret in it."""
 
 from __future__ import annotations
 

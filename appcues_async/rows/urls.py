@@ -34,7 +34,7 @@ _CONTAINER: Final = frozenset({"abfs", "abfss", "adl", "az", "wasb", "wasbs"})
 """Schemes whose `@` stands between a container and its account."""
 _SIGNED: Final = re.compile(r"[?&](?=[^?]*(sig|token|credential)[a-z-]*=)", re.IGNORECASE)
 _TAGS: Final = ("ETag", "etag", "Content-MD5", "Digest", "Last-Modified", "mtime", "created")
-"""What a store says of an object's content, the most exact first."""
+"""Tags of an object's content, the most exact first."""
 _LOCAL: Final = frozenset({"file", "local"})
 _PACKAGES: Final = {
     **dict.fromkeys(("s3", "s3a"), ("s3fs", "cloud")),
@@ -189,7 +189,7 @@ class StoredObject:
 
     @property
     def stamp(self) -> tuple[int, str]:
-        """What changes with its content: its size, and its ETag or what comes closest."""
+        """A value that changes with its content: its size, and its ETag or what comes closest."""
         return self.size, next(iter(self.tags.values()), "")
 
     @property

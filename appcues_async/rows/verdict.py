@@ -1,4 +1,4 @@
-"""What becomes of a block of rows, whatever it is written in."""
+"""The verdict on a block of rows, whatever it is written in."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Shape:
 
 
 def shape_of(names: Sequence[str]) -> Shape | None:
-    """What makes rows with these names; None where that is left to mappings: of quotes, or too many."""
+    """A maker of rows with these names; None where that is left to mappings: of quotes, or too many."""
     try:
         return Shape(names) if 0 < len(names) <= _MOST_NAMES else None
     except ValueError:
