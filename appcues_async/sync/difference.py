@@ -1,4 +1,4 @@
-"""What a source and a state differ in, found in SQLite as the source goes by.
+"""The difference between a source and a state, found in SQLite as the source goes by.
 
 Some hundreds or thousands of rows are looked up at a time. Of those that are as they were nothing is
 kept but one byte; the others are listed in a table of their own, which SQLite keeps on disk.

@@ -1,4 +1,4 @@
-"""What a sync has come to."""
+"""The result of a sync."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class SyncReport:
 
     @property
     def failures(self) -> list[AppcuesError]:
-        """What went wrong with its uploads, in their order."""
+        """The failures of its uploads, in their order."""
         return [failure for one in self.sends for failure in one.failures]
 
     def raise_for_failures(self) -> None:

@@ -1,4 +1,4 @@
-"""What a sync is to do."""
+"""The task of a sync."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from appcues_async.sync.state import Target
 __all__ = ["Missing", "Route", "SyncSpec"]
 
 Missing = Literal["ignore", "report"]
-"""What becomes of ids that are gone from a source of profiles: nothing, or a line in the report."""
+"""The treatment of ids that are gone from a source of profiles: none, or a line in the report."""
 
 
 @frozen
@@ -36,7 +36,7 @@ class Route:
 
 @frozen(kw_only=True)
 class SyncSpec:
-    """What a sync is to do.
+    """The task of a sync.
 
     Attributes:
         target: What is kept in step.

@@ -45,7 +45,7 @@ CREATE TABLE uploads (id INTEGER PRIMARY KEY, route TEXT NOT NULL, job TEXT, bef
 
 @frozen
 class Target:
-    """What a state file is about.
+    """The subject of a state file.
 
     Attributes:
         origin: The server.
