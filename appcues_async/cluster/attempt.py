@@ -56,7 +56,7 @@ class Account:
 
 @frozen
 class Part:
-    """What of encoded rows is sent.
+    """The part of encoded rows that is sent.
 
     Attributes:
         key: Their name in the memory of the cluster.
@@ -75,7 +75,7 @@ class Part:
 
 @frozen
 class ObjectPart:
-    """What of an object of a store is sent.
+    """The part of an object of a store that is sent.
 
     Attributes:
         file: The object.
@@ -133,7 +133,7 @@ class Sent(TypedDict):
 
 @frozen(kw_only=True)
 class Answer:
-    """What came of an attempt.
+    """The end of an attempt.
 
     Attributes:
         ticket: The ticket for another; None where there is none.
@@ -168,7 +168,7 @@ def _restore(origin: str, activity_origin: str, account_id: str, text: str) -> S
 
 
 _shared: Final[dict[Account, Address]] = {}
-"""What drivers have shared with this process."""
+"""Addresses, with credentials, that drivers have shared with this process."""
 _making: Final[dict[str, asyncio.Task[Answer]]] = {}
 """Attempts that have begun, by their tickets."""
 

@@ -42,7 +42,7 @@ class NotAnswered(Exception):  # noqa: N818 - for this package alone
 
 @frozen
 class Greeting:
-    """What a worker says of itself.
+    """The answer of a worker that is asked about itself.
 
     Attributes:
         version: The release of this package that it has.
@@ -349,7 +349,7 @@ class Fleet:
     async def _ask(
         self, function: Callable[..., Any], *arguments: Any, workers: Sequence[str]
     ) -> dict[str, Any]:
-        """What workers answer; each by itself, since one that has just died holds up no other."""
+        """Asks workers; each by itself, since one that has just died holds up no other."""
         few = asyncio.Semaphore(_TOGETHER)
         answers: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""Whether a process is dead, for certain: a connection that broke shows no more than that it broke."""
+"""Finds out whether a process is dead: a connection that broke shows no more than that it broke."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class FileRows:
         return HeldRows(self, pieces, source.media, source.head)
 
     def recipe(self, body: HeldRows) -> ObjectPart:
-        """What a worker makes a body of."""
+        """The recipe by which a worker makes a body."""
         return ObjectPart(self.file, body.pieces, body.content_type, body.head)
 
     async def bring(self, worker: str) -> None:
@@ -160,7 +160,7 @@ class PartitionRows:
         return HeldRows(self, pieces, NDJSON)
 
     def recipe(self, body: HeldRows) -> Part:
-        """What a worker makes a body of."""
+        """The recipe by which a worker makes a body."""
         key = str(self.encoded().key)
         return Part(key, body.pieces, body.content_type, self.digest_of_all, self.name)
 

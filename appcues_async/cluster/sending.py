@@ -54,7 +54,7 @@ class RowHolder(Holder, Protocol):
     worker: str
 
     def recipe(self, body: HeldRows) -> ObjectPart | Part:
-        """What a worker makes a body of."""
+        """The recipe by which a worker makes a body."""
         ...
 
     async def bring(self, worker: str) -> None:
@@ -260,14 +260,14 @@ async def _first_of(one: asyncio.Future[Any], other: asyncio.Future[Any], second
 
 
 def _said(call: asyncio.Task[Any]) -> object:
-    """What a call has returned; None where it has not."""
+    """The result of a call; None where it has none."""
     if not call.done() or call.cancelled() or call.exception() is not None:
         return None
     return call.result()
 
 
 def _travels(request: Request) -> FilePieces | HeldRows | None:
-    """What of a request's body workers can send; None for one that is sent from here."""
+    """The part of a request's body that workers can send; None for one that is sent from here."""
     body = request.body.part if isinstance(request.body, Multipart) else request.body
     return body if isinstance(body, FilePieces | HeldRows) else None
 

@@ -1,4 +1,4 @@
-"""What workers do that Dask may do again: read, check, cut and encode."""
+"""The tasks of workers that Dask may run again: read, check, cut and encode."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class _ObjectFeed:
 
 @frozen(kw_only=True)
 class Stretch:
-    """What was read of a file.
+    """A part of a file that was read.
 
     Attributes:
         blocks: The good rows.
@@ -163,7 +163,7 @@ class Encoded:
 
     @property
     def digest(self) -> str:
-        """What the good rows are, as a whole."""
+        """The digest of the good rows as a whole."""
         return self.index.digest
 
     def cut(self, pieces: Sequence[tuple[int, int]]) -> list[memoryview]:
@@ -284,7 +284,7 @@ async def _encoded(
 
 
 def index_of(encoded: Encoded) -> Index:
-    """What the driver needs to know of encoded rows."""
+    """The index of encoded rows, which is all that the driver needs."""
     return encoded.index
 
 
