@@ -34,7 +34,7 @@ class Progress:
         Args:
             kind: What the rows are.
             counter: Counts the rows that are read.
-            listeners: Are told how far it is.
+            listeners: Receive notices of how far it is.
             on_end: Receives each outcome as its chunk ends.
         """
         self._kind = kind

@@ -91,7 +91,7 @@ class BulkOptions(ReadingOptions, total=False):
             memory until their job has ended.
         on_unknown: What to do when nothing says whether a chunk was accepted; what the client does when
             left out.
-        on_notice: Is told how far the run is.
+        on_notice: Receives notices of how far the run is.
         workers: Read and send, instead of this process; `DaskWorkers(dask_client)` of
             `appcues_async.cluster`. `concurrency` is then 8 when left out, and up to 1,000.
     """
@@ -135,7 +135,7 @@ class Bulk:
             account: Whose rows these are.
             on_unknown: What to do about unknown outcomes where a run does not say.
             runs: Takes up every run, so that those under way end with the client.
-            listener: Is told how far every run is.
+            listener: Receives notices of how far every run is.
             on_step: Is called at each step of a chunk that is written down; for tests that stop there.
         """
         self._starter_of = starter_of

@@ -192,7 +192,7 @@ class BulkRun:
 
     async def _open(self) -> None:
         """Looks at all sources and opens the journal, so that all of a run is refused or none."""
-        await asyncio.to_thread(self._look_at_sources)
+        await asyncio.to_thread(self._prepare_sources)
         spec = self._spec
         sizes = [None if source is None else source.size for source in self._sources]
         self._progress.bytes_in_all = (
@@ -232,7 +232,7 @@ class BulkRun:
         self._reader = crew.reader
         spec.uploader.send_through(crew.transport)
 
-    def _look_at_sources(self) -> None:
+    def _prepare_sources(self) -> None:
         spec, stop = self._spec, self._counter.stop
         if spec.rejects is not None:
             check_rejects_file(spec.rejects, filter(is_path, spec.sources), spec.journal)

@@ -67,7 +67,7 @@ class RunSpec:
         on_failure: What becomes of failures.
         retry_failed: Whether rows that jobs have not taken are sent again.
         workers: Read and send for it, if they do.
-        listeners: Are told how far it is.
+        listeners: Receive notices of how far it is.
         on_step: Is called at each step of a chunk that is written down, if anything is.
     """
 

@@ -271,7 +271,7 @@ class ChunkUploader:
         if error.delivery is Delivery.UNKNOWN:
             if lost is None and claim.ended is None:
                 claim = evolve(claim, ended=self._starter.now())
-            await self._written(journal.give_up(number, error, lost or claim))
+            await self._written(journal.mark_unknown(number, error, lost or claim))
             return
         await self._written(journal.refuse(number, error))
         await self._keep_unsettled(journal, claim, number)

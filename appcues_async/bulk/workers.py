@@ -63,7 +63,7 @@ class Assignment:
         counter: Counts the rows, and takes those that are rejected.
         reader: Reads what workers cannot reach.
         transport: Makes the attempts that workers do not make.
-        listeners: Are told what each worker does.
+        listeners: Receive notices of what each worker does.
     """
 
     sources: Sequence[PreparedSource | None]

@@ -217,7 +217,7 @@ async def open_client(
 
     Args:
         options: Which account, or the sandbox.
-        listener: Is told of everything that happens.
+        listener: Receives every notice.
         segment_id: A segment that an embedded sandbox is to have.
         rehearsal: Takes in what would be sent, where nothing is to be.
 
@@ -243,7 +243,7 @@ async def open_account(
 
     Args:
         options: Which account, or the sandbox.
-        listener: Is told of everything that happens.
+        listener: Receives every notice.
         segment_id: A segment that an embedded sandbox is to have.
         rehearsal: Takes in what would be sent, where nothing is to be.
 

@@ -128,7 +128,7 @@ class Fleet:
             account: Whose account they are to send to.
             clock: What to measure by.
             shared: The key that they are to use, if not their own.
-            listeners: Are told what each does.
+            listeners: Receive notices of what each does.
         """
         self._client = client
         self._account = account

@@ -78,7 +78,7 @@ class ClusterTransport:
         timeouts: Seconds that the parts of an attempt may take.
         proxy: Whether workers go through the proxy that their environment names.
         clock: What to measure by.
-        listeners: Are told how far uploads are.
+        listeners: Receive notices of how far uploads are.
     """
 
     local: Transport

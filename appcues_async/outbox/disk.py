@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from attrs import define, field, frozen
 
-from appcues_async.bulk.journal.file import connect, locks_of, told
+from appcues_async.bulk.journal.file import as_input_errors, connect, locks_of
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.bulk.spec import Account
 from appcues_async.bulk.uploader import ChunkUploader
@@ -300,7 +300,7 @@ class DiskStore:
     @contextmanager
     def _change(self) -> Iterator[sqlite3.Connection]:
         assert self._locks is not None  # noqa: S101 - it is open
-        with told(self.path), self._locks.turn():
+        with as_input_errors(self.path), self._locks.turn():
             db = self._connection()
             db.execute("BEGIN IMMEDIATE")
             try:
@@ -312,7 +312,7 @@ class DiskStore:
 
     def _sync(self) -> None:
         """Sees that all that was committed is on the disk, as SQLite would have within the turn."""
-        with told(self.path):
+        with as_input_errors(self.path):
             if self._log is None:
                 self._log = os.open(f"{self.path}-wal", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
             getattr(os, "fdatasync", os.fsync)(self._log)
@@ -320,7 +320,7 @@ class DiskStore:
     # --- the file --------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        with told(self.path):
+        with as_input_errors(self.path):
             self._locks = Locks(locks_of(self.path))
         with self._locks.turn():
             self._connection()
@@ -338,7 +338,7 @@ class DiskStore:
         return self._db
 
     def _read(self, question: Callable[..., T], *args: Any) -> T:
-        with told(self.path):
+        with as_input_errors(self.path):
             return question(self._connection(), *args)
 
     def _let_go(self) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from attrs import evolve
 
 from appcues_async.bulk.chunks import RequestRows
-from appcues_async.bulk.journal.file import told
+from appcues_async.bulk.journal.file import as_input_errors
 from appcues_async.bulk.journal.records import ChunkRecord, RunKey
 from appcues_async.bulk.journal.run_journal import RunJournal, end_of
 from appcues_async.bulk.journal.store import Journal
@@ -81,7 +81,7 @@ class OutboxJournal(Journal):
         Args:
             durably: Whether it is to be on the disk at the end; else it is with the next one that is.
         """
-        with told(self.path):
+        with as_input_errors(self.path):
             if self._db.in_transaction:
                 yield self._db
                 return
@@ -110,7 +110,7 @@ class OutboxJournal(Journal):
     def empty_log(self, most: int) -> None:
         """Moves what is in the log to its place, if it has more than so many bytes."""
         log = Path(f"{self.path}-wal")
-        with told(self.path):
+        with as_input_errors(self.path):
             if not log.exists() or log.stat().st_size <= most:
                 return
             # Most of it while others write, and the rest while none does: then it begins anew.
@@ -121,7 +121,7 @@ class OutboxJournal(Journal):
 
     def give_back_room(self, most: int) -> None:
         """Makes the file a little smaller, if more than so many bytes and half of it are unused."""
-        with told(self.path):
+        with as_input_errors(self.path):
             (unused,) = self._db.execute("PRAGMA freelist_count").fetchone()
             (pages,) = self._db.execute("PRAGMA page_count").fetchone()
             if unused * _PAGE <= most or unused * 2 <= pages:
@@ -213,7 +213,7 @@ class DiskBatches(RunJournal):
 
     def _unfinished(self) -> list[Batch]:
         found: list[Batch] = []
-        with told(self.path):
+        with as_input_errors(self.path):
             db = self._journal.read()
             for half in tables.half_done(db, self.kind):
                 state: tables.ClearingState = "done" if half.state == "done" else "again"
@@ -230,7 +230,7 @@ class DiskBatches(RunJournal):
         return found
 
     def _waiting(self, busy: Collection[str], most: int) -> list[Kept]:
-        with told(self.path):
+        with as_input_errors(self.path):
             return tables.kept_rows(self._journal.read(), self.kind, busy, most)
 
     def _plan_batch(self, lines: Sequence[Line], shared: bool) -> Batch | None:

@@ -66,7 +66,7 @@ class KindSender:
             uploader: Sends the batches.
             room: The uploads at a time, of all kinds.
             clock: What to measure by.
-            listener: Is told how batches end.
+            listener: Receives notices of how batches end.
             on_change: Is called when a batch was accepted, and when it has ended.
         """
         self.kind: KindName = kind

@@ -31,7 +31,7 @@ class Limits:
         on_full: What becomes of rows that find no room.
         patience: Seconds that a row waits for room.
         clock: What to measure by.
-        listener: Is told when there is no room.
+        listener: Receives a notice when there is no room.
         on_step: Is called at each step of a batch, for tests that stop there.
         dropped: Rows that were dropped so far.
     """

@@ -58,7 +58,7 @@ class OutboxOptions(TypedDict, total=False):
             `drop` lets it go, counts it in the gauges, and tells it as a notice.
         drain: Seconds that leaving the block takes at the most to send what waits; 5 when left out.
         allow_ids: Ids that are taken although they look like none, such as `null` or `12345.0`.
-        on_notice: Is told what happens.
+        on_notice: Receives every notice.
     """
 
     every: float
@@ -78,7 +78,7 @@ class Wiring:
         starter: Starts jobs.
         account: Whose rows these are.
         on_unknown: What to do about unknown outcomes.
-        listener: Is told what happens.
+        listener: Receives every notice.
         budget: Seconds that a caller waits for room.
         wait: Seconds that a flush may take.
         keep: Takes up the outbox, so that it is closed before the client.

@@ -50,7 +50,7 @@ class OutboxSender:
             uploader_of: Makes what sends the batches of a kind.
             every: Seconds that rows are gathered for a batch.
             clock: What to measure by.
-            listener: Is told what happens.
+            listener: Receives every notice.
         """
         self._store = store
         self._uploader_of = uploader_of

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import frozen
 
-from appcues_async.bulk.journal.file import locks_of, open_existing, opened_to_read, told
+from appcues_async.bulk.journal.file import as_input_errors, locks_of, open_existing, opened_to_read
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.errors import InvalidInput
 from appcues_async.outbox import tables
@@ -145,7 +145,7 @@ def _take_for_applied(db: sqlite3.Connection, number: int) -> None:
 @contextmanager
 def _changed(path: Path) -> Iterator[sqlite3.Connection]:
     """Makes one transaction of what is changed within, in the turn of the processes that write."""
-    with told(path):
+    with as_input_errors(path):
         path.stat()
         locks = Locks(locks_of(path))
         try:

@@ -52,7 +52,7 @@ class Comparison:
             InvalidInput: A source is refused, or cannot be read.
         """
         spec = self._spec
-        sources = await asyncio.to_thread(_look_at_sources, spec)
+        sources = await asyncio.to_thread(_prepare_sources, spec)
         sizes = [one.size if isinstance(one, PreparedSource) else None for one in sources]
         self._size = None if None in sizes else sum(filter(None, sizes))
         reader = SourceReader(spec.reading, spec.counter)
@@ -98,7 +98,7 @@ class Comparison:
             notify(listener, progress)
 
 
-def _look_at_sources(spec: SyncSpec) -> list[Any]:
+def _prepare_sources(spec: SyncSpec) -> list[Any]:
     """The sources, looked at where that can be done before they are read."""
     if spec.rejects is not None:
         check_rejects_file(spec.rejects, [spec.state, *filter(is_path, spec.sources)])

@@ -19,7 +19,7 @@ from typing import BinaryIO, Final
 import msgspec
 from attrs import define, field
 
-from appcues_async.sync.state import told
+from appcues_async.sync.state import as_input_errors
 
 __all__ = ["Outgoing", "OutgoingFile", "remove_outgoing"]
 
@@ -75,7 +75,7 @@ class Outgoing:
         """
         if not count:
             return
-        with told(self.state):
+        with as_input_errors(self.state):
             if self._open is None or self.files[-1].header != header:
                 self._begin(header)
             assert self._open is not None  # noqa: S101 - just begun
@@ -99,7 +99,7 @@ class Outgoing:
         for one in self.files:
             shorter = one.path.with_name(f"{one.path.name}-")
             kept = 0
-            with told(self.state), one.path.open("rb") as old, _made(shorter) as new:
+            with as_input_errors(self.state), one.path.open("rb") as old, _made(shorter) as new:
                 if one.header is not None:
                     new.write(_csv_of([one.header]))
                 for row in _rows_of(old, one.header):
@@ -117,7 +117,7 @@ class Outgoing:
     def close(self) -> None:
         """Ends the writing; the files are whole then."""
         if self._open is not None:
-            with told(self.state):
+            with as_input_errors(self.state):
                 self._open.close()
             self._open = None
 
@@ -137,7 +137,7 @@ def remove_outgoing(state: Path) -> None:
     Args:
         state: The state file that they are beside.
     """
-    with told(state), suppress(FileNotFoundError):
+    with as_input_errors(state), suppress(FileNotFoundError):
         shutil.rmtree(_folder_of(state))
 
 

@@ -43,7 +43,7 @@ class SyncOptions(ReadingOptions, total=False):
         concurrency: Uploads at a time, 1 to 64; 4 when left out.
         chunk_bytes: The most bytes of a chunk, up to 200,000,000.
         storage_options: What fsspec opens the store of a URL with, as in `client.bulk`.
-        on_notice: Is told how far the sync is.
+        on_notice: Receives notices of how far the sync is.
     """
 
     full: bool
@@ -73,7 +73,7 @@ class Sync:
             bulk: Sends rows.
             account: Whose rows these are.
             earlier: Waits for what earlier runs have sent.
-            listener: Is told how far every sync is.
+            listener: Receives notices of how far every sync is.
         """
         self._bulk = bulk
         self._account = account

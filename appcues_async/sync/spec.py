@@ -54,8 +54,8 @@ class SyncSpec:
         dry_run: Whether to send nothing, and to leave the state as it is.
         concurrency: Uploads at a time.
         chunk_bytes: The most bytes of a chunk, if that was given.
-        on_notice: Is told how far its uploads are.
-        listeners: Are told how far its reading is.
+        on_notice: Receives notices of how far its uploads are.
+        listeners: Receive notices of how far its reading is.
     """
 
     target: Target

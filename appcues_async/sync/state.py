@@ -98,7 +98,7 @@ class StateFile:
         Raises:
             InvalidInput: Another run has it, it is about something else, or it cannot be used.
         """
-        with told(path):
+        with as_input_errors(path):
             if path.is_dir():
                 raise InvalidInput(f"the state {path} is a folder; name a file")
             if not path.parent.is_dir():
@@ -183,7 +183,7 @@ class StateFile:
         Raises:
             InvalidInput: It cannot be written.
         """
-        with told(self.path):
+        with as_input_errors(self.path):
             self.db.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -200,8 +200,8 @@ class StateFile:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Turns errors of a state file into words.
+def as_input_errors(path: Path) -> Iterator[None]:
+    """Raises errors of a state file as InvalidInput, in words.
 
     Raises:
         InvalidInput: It met one.

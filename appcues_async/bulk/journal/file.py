@@ -25,6 +25,7 @@ from appcues_async.settings import fix_of_origins
 __all__ = [
     "VERSION",
     "Shown",
+    "as_input_errors",
     "connect",
     "keep_from_others",
     "locks_of",
@@ -33,7 +34,6 @@ __all__ = [
     "opened_to_read",
     "read_journal",
     "stored",
-    "told",
 ]
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ def connect(path: Path, *, now: float, origin: str, account_id: str) -> sqlite3.
         InvalidInput: It cannot be opened or written, is damaged or no journal, was made by a newer
             release, or belongs to another account.
     """
-    with told(path):
+    with as_input_errors(path):
         if path.exists() and not path.is_file():
             what = "folder" if path.is_dir() else "device"
             raise InvalidInput(f"the journal {path} cannot be opened: it is a {what}; name a file")
@@ -156,7 +156,7 @@ def opened_to_read(path: Path) -> Iterator[sqlite3.Connection]:
     Raises:
         InvalidInput: It cannot be read, is damaged, or no journal.
     """
-    with told(path), TemporaryDirectory(prefix="appcues-journal-") as folder:
+    with as_input_errors(path), TemporaryDirectory(prefix="appcues-journal-") as folder:
         path.stat()
         with closing(_open_to_read(path, Path(folder))) as db:
             _check_is_journal(path, db)
@@ -214,8 +214,8 @@ def stored(path: Path, text: Any, kind: type[T]) -> T:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
-    """Says in words what a file can meet.
+def as_input_errors(path: Path) -> Iterator[None]:
+    """Raises what a journal's file can meet as InvalidInput, in words.
 
     Raises:
         InvalidInput: It met something.

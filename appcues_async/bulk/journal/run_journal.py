@@ -271,7 +271,7 @@ class RunJournal:
         """Writes down that a chunk was not accepted, which is known."""
         await self._move(number, "refused", error=_in_short(error))
 
-    async def give_up(self, number: int, error: AppcuesError, claim: Claim) -> None:
+    async def mark_unknown(self, number: int, error: AppcuesError, claim: Claim) -> None:
         """Writes down that nothing says whether a chunk was accepted, and since when."""
         values = {"times": claim.times_text(), "candidates": candidates_text(error)}
         await self._move(number, "unknown", **values, error=_in_short(error))

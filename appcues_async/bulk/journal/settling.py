@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from appcues_async.bulk.journal.file import locks_of, open_existing, stored, told
+from appcues_async.bulk.journal.file import as_input_errors, locks_of, open_existing, stored
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.errors import AppcuesError, InvalidInput, OutcomeUnknown
 from appcues_async.models import Job
@@ -132,7 +132,7 @@ def prune_journal(path: Path, before: float) -> list[int]:
 def _opened(path: Path) -> Iterator[tuple[sqlite3.Connection, Locks]]:
     # The locks are beside what a link leads to, as for those who write it.
     path = Path(os.path.realpath(path))
-    with told(path):
+    with as_input_errors(path):
         path.stat()
         db = open_existing(path)
         try:

@@ -21,7 +21,7 @@ from typing import Any, Final
 import attrs
 
 from appcues_async.bulk.journal.claims import Claims
-from appcues_async.bulk.journal.file import connect, locks_of, moment_text, stored, told
+from appcues_async.bulk.journal.file import as_input_errors, connect, locks_of, moment_text, stored
 from appcues_async.bulk.journal.locks import Locks
 from appcues_async.bulk.journal.records import (
     ALLOWED_FROM,
@@ -72,7 +72,7 @@ class Journal:
         self._db = self._connect(now)
         self._clock = clock or SystemClock()
         try:
-            with told(self.path):
+            with as_input_errors(self.path):
                 (journal_id,) = self._db.execute("SELECT id FROM journal").fetchone()
                 self._locks = Locks(locks_of(self.path))
                 self._claims = Claims(self._db, journal_id, self._locks)
@@ -116,12 +116,12 @@ class Journal:
 
     def records(self, run: Run) -> list[ChunkRecord]:
         """The chunks of a run so far, in order."""
-        with told(self.path):
+        with as_input_errors(self.path):
             return _records(self._db, run.id)
 
     def claim_of(self, run: Run, record: ChunkRecord, kind: str) -> Claim:
         """The claim of a chunk that a process which is no more was about to send."""
-        with told(self.path):
+        with as_input_errors(self.path):
             return self._claims.of(run.id, record, kind)
 
     def claim_id(self, run: Run, number: int) -> str:
@@ -173,7 +173,7 @@ class Journal:
         Returns:
             Those of chunks that a process is at, and those of chunks that nobody settles.
         """
-        with told(self.path):
+        with as_input_errors(self.path):
             return self._claims.row_counts(unsafe=unsafe)
 
     def move(self, run: Run, number: int, status: ChunkState, now: float, **values: Any) -> None:
@@ -258,7 +258,7 @@ class Journal:
 
     def whose(self, listed: Collection[str]) -> Owned:
         """Says whose the listed jobs are, and which requests of any run are not settled."""
-        with told(self.path):
+        with as_input_errors(self.path):
             jobs = self._db.execute(
                 "SELECT c.job, r.kind, c.certain, c.times FROM chunks c JOIN runs r ON r.id = c.run "
                 "WHERE c.job IN (SELECT value FROM json_each(:listed)) UNION ALL "
@@ -291,7 +291,7 @@ class Journal:
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
         """Makes one transaction of what is changed within."""
-        with told(self.path):
+        with as_input_errors(self.path):
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db

@@ -59,7 +59,7 @@ _LOOK: Final = FIRST // 2
 def prepare_all(
     sources: Sequence[Any], reading: Reading, limit: int, stop: Event
 ) -> list[PreparedSource | None]:
-    """Looks at the beginning of all sources, so that all of a run is refused or none.
+    """Reads the beginning of all sources, so that all of a run is refused or none.
 
     Args:
         sources: What a run is to read.
@@ -68,13 +68,13 @@ def prepare_all(
         stop: Ends the reading when it is set.
 
     Returns:
-        What is known of each; None for what can be looked at only when its turn comes.
+        Each source, prepared; None for one that can be read only when its turn comes.
 
     Raises:
         InvalidInput: One of them is refused, or several are.
     """
 
-    def look_at(source: Any) -> PreparedSource | InvalidInput | None:
+    def prepare_one(source: Any) -> PreparedSource | InvalidInput | None:
         try:
             return None if is_pipe(source) else prepare(source, reading, limit, stop)
         except InvalidInput as error:
@@ -82,9 +82,9 @@ def prepare_all(
 
     if any(isinstance(source, StoredObject) for source in sources):
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="appcues-look") as threads:
-            found = list(threads.map(look_at, sources))
+            found = list(threads.map(prepare_one, sources))
     else:
-        found = [look_at(source) for source in sources]
+        found = [prepare_one(source) for source in sources]
     refused = [one for one in found if isinstance(one, InvalidInput)]
     if not refused:
         return [one for one in found if not isinstance(one, InvalidInput)]
@@ -98,7 +98,7 @@ def prepare_all(
 
 
 def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedSource:
-    """Looks at the beginning of a source; it is not read any further.
+    """Reads the beginning of a source; it is not read any further.
 
     Args:
         source: A path, `-`, an object of a store, bytes, a frame, or rows.
@@ -113,7 +113,7 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
         return PreparedSource(source=source, name=source.name, again=True)
     if (is_path(source) or isinstance(source, StoredObject)) and is_parquet(source):
         _refuse_options_of_files(reading.dialect, "a Parquet file")
-        return _look_at_parquet(source, reading, stop)
+        return _prepare_parquet(source, reading, stop)
     if not has_bytes(source):
         name = "the frame" if is_frame(source) else "the rows"
         _refuse_options_of_files(reading.dialect, "a frame" if is_frame(source) else "rows")
@@ -126,7 +126,7 @@ def prepare(source: Any, reading: Reading, limit: int, stop: Event) -> PreparedS
             encoding = None
         if encoding is not None:
             feed = DecodedFeed(feed, encoding, stop)
-        prepared = evolve(_look_at(feed, source, reading, limit), encoding=encoding)
+        prepared = evolve(_prepare_bytes(feed, source, reading, limit), encoding=encoding)
     except BaseException:
         feed.close()
         raise
@@ -168,7 +168,7 @@ def _refuse_options_of_files(dialect: Dialect, what: str) -> None:
             )
 
 
-def _look_at_parquet(
+def _prepare_parquet(
     source: str | os.PathLike[str] | StoredObject, reading: Reading, stop: Event
 ) -> PreparedSource:
     """Makes sure that a Parquet file has the columns that its rows need."""
@@ -191,7 +191,7 @@ def _size_of(source: Any, feed: ByteSource, stamp: tuple[int, int] | None) -> in
     return None if stamp is None else stamp[0]
 
 
-def _look_at(feed: ByteSource, source: Any, reading: Reading, limit: int) -> PreparedSource:
+def _prepare_bytes(feed: ByteSource, source: Any, reading: Reading, limit: int) -> PreparedSource:
     plain = isinstance(feed, FileFeed)
     again = can_be_read_twice(source)
     stamp = stamp_of(Path(source)) if is_path(source) and again else None
