@@ -14,6 +14,7 @@ import errno
 import os
 import platform
 import socket
+import ssl
 from typing import Any, Final
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
@@ -23,8 +24,10 @@ from aiohttp import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
     ClientConnectorError,
+    ClientError,
     ClientHttpProxyError,
     ClientProxyConnectionError,
+    ClientRequest,
     ClientSession,
     ClientTimeout,
     DummyCookieJar,
@@ -32,6 +35,8 @@ from aiohttp import (
     ThreadedResolver,
 )
 from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from appcues_async.settings import Proxy, Timeouts
@@ -108,8 +113,8 @@ class Connections:
     def open(self) -> None:
         """Makes the sessions; needs the running loop."""
         if self.borrowed is None:
-            self.kept = self._session(TCPConnector(limit=KEPT))
-            self.fresh = self._session(TCPConnector(limit=0, force_close=True))
+            self.kept = self._session(_Connector(limit=KEPT))
+            self.fresh = self._session(_Connector(limit=0, force_close=True))
         else:
             self.kept = self.fresh = self.borrowed
         self._bare = None
@@ -125,7 +130,7 @@ class Connections:
         """
         if self._bare is None:
             resolver = None if self.via else _PublicResolver(loopback=self._links_to_loopback)
-            self._bare = self._session(TCPConnector(resolver=resolver))
+            self._bare = self._session(_Connector(resolver=resolver))
         return self._bare
 
     async def close(self, grace: float) -> None:
@@ -201,6 +206,33 @@ class Connections:
         )
 
 
+class _Connector(TCPConnector):
+    """Bounds the whole way to a connection, and tells its failures from those of a request.
+
+    aiohttp bounds neither the search for a name nor the answer of a proxy, and a proxy that breaks off
+    looks to it like a server that does. Nothing of a request has been sent by then.
+    """
+
+    async def _create_connection(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: ClientTimeout,  # noqa: ASYNC109 - aiohttp's name
+    ) -> ResponseHandler:
+        try:
+            async with asyncio.timeout(timeout.sock_connect):
+                return await super()._create_connection(req, traces, timeout)
+        except (ClientConnectorError, ClientHttpProxyError):
+            raise
+        except ClientError as error:
+            proxy = req.proxy or req.url
+            key = req.connection_key._replace(host=proxy.host or "", port=proxy.port)
+            code = getattr(error, "errno", None) or errno.EPROTO
+            failed = OSError(code, os.strerror(code))
+        # Raised out here: aiohttp's own error holds the headers that the proxy was shown.
+        raise ClientProxyConnectionError(key, failed)
+
+
 class _PublicResolver(ThreadedResolver):
     """Looks names up, and refuses those that stand for an address which no link may lead to."""
 
@@ -269,13 +301,21 @@ def why_not_connected(
             # Of a proxy, where it is the one whose name is not found.
             return f"{error.host}: {error.os_error.strerror or 'the name is not known'}", final
         case _:
-            failed = error.os_error
-            # What asyncio says instead names an address and leaves the reason out.
-            said = os.strerror(failed.errno) if failed.errno else failed.strerror
             where = ""
             if isinstance(error, ClientProxyConnectionError):
                 where = f"the proxy {error.host}:{error.port}: "
-            return f"{where}{said or failed}", False
+            return f"{where}{_reason(error.os_error)}", False
+
+
+def _reason(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        # Its number is none of the system's.
+        said = (error.reason or "no reason was given").lower().replace("_", " ")
+        return f"the TLS handshake failed: {said}"
+    if error.errno:
+        # What asyncio says instead names an address and leaves the reason out.
+        return os.strerror(error.errno)
+    return str(error.strerror or error) or "it was closed before it stood"
 
 
 def unused_proxy(url: URL) -> bool:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from appcues_async.sandbox import Sandbox
+from appcues_async.wire import connections
 
 EVENT = {"user_id": "007", "name": "Signed up", "timestamp": "2026-07-14T12:34:56Z"}
 IMPORT_EVENTS = "/import/events$"
@@ -26,3 +31,24 @@ def users_csv(tmp_path: Path) -> Path:
 
 def sent(sandbox: Sandbox, path_end: str) -> int:
     return sum(request.path.endswith(path_end) for request in sandbox.requests)
+
+
+@pytest.fixture
+def nothing_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy in the environment, and no server that was reached before."""
+    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    connections._reached.clear()
+
+
+@pytest.fixture
+def unknown_names(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets no name be found, with this code of the resolver."""
+
+    def fail_with(code: int) -> None:
+        async def getaddrinfo(*_: Any, **__: Any) -> Any:
+            raise socket.gaierror(code, "Name or service not known")
+
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+
+    return fail_with

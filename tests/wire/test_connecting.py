@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 import trustme
 
@@ -21,6 +20,7 @@ from appcues_async import (
     Delivery,
     InvalidInput,
     RetryPolicy,
+    Timeouts,
 )
 from appcues_async.notices import AttemptFailed, Notice
 from appcues_async.sandbox import Sandbox
@@ -34,11 +34,7 @@ WAIT = RetryPolicy(base=30, cap=30)
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-@pytest.fixture(autouse=True)
-def _no_proxy_and_nothing_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    connections._reached.clear()
+pytestmark = pytest.mark.usefixtures("nothing_reached")
 
 
 @asynccontextmanager
@@ -69,7 +65,8 @@ EVERY_CALL = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 async def failure_of(
     call: Callable[[AppcuesClient], Awaitable[object]], **options: Any
 ) -> ConnectionFailed:
-    async with AppcuesClient(**ACCOUNT, throttle=None, retry=WAIT, **options) as client:
+    options = {"retry": WAIT, **options}
+    async with AppcuesClient(**ACCOUNT, throttle=None, **options) as client:
         with pytest.raises(ConnectionFailed) as caught:
             await asyncio.wait_for(call(client), 20)
     error = caught.value
@@ -134,19 +131,6 @@ async def test_a_private_ca_is_trusted_by_its_file(
 # --- names ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def unknown_names(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Lets no name be found, with this code of the resolver."""
-
-    def fail_with(code: int) -> None:
-        async def getaddrinfo(*_: Any, **__: Any) -> Any:
-            raise socket.gaierror(code, "Name or service not known")
-
-        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
-
-    return fail_with
-
-
 async def test_a_name_that_does_not_exist_ends_a_call_at_once(
     unknown_names: Callable[[int], None],
 ) -> None:
@@ -171,140 +155,37 @@ async def test_a_name_that_was_found_before_is_tried_again(
     assert len(caught.value.attempts) == 3
 
 
-# --- proxies -------------------------------------------------------------------------------------
-
-
-def proxy_that_answers(status: int, asked: list[str] | None = None) -> Handler:
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        if asked is not None:
-            asked.append(head)
-        writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode())
-        await writer.drain()
-        writer.close()
-
-    return handle
-
-
-@EVERY_CALL
-@pytest.mark.parametrize("status", [403, 407])
-async def test_a_proxy_that_refuses_ends_a_call_at_once(
-    call: Callable[[AppcuesClient], Awaitable[object]], status: int
-) -> None:
-    asked: list[str] = []
-    async with listening(proxy_that_answers(status, asked)) as port:
-        error = await failure_of(
-            call, base_url="https://api.example.invalid", proxy=f"http://127.0.0.1:{port}"
-        )
-    assert f"the proxy refused it with {status}" in str(error)
-    assert len(asked) == 1
-
-
-async def test_a_proxy_of_a_borrowed_session_that_refuses_is_told_of_too() -> None:
-    async with (
-        listening(proxy_that_answers(407)) as port,
-        aiohttp.ClientSession(proxy=f"http://127.0.0.1:{port}") as session,
-    ):
-        error = await failure_of(
-            CALLS["an event"], base_url="https://api.example.invalid", session=session
-        )
-    assert "407" in str(error)
-
-
-async def test_a_proxy_that_does_not_reach_the_server_is_tried_again() -> None:
-    asked: list[str] = []
-    soon = RetryPolicy(attempts=3, base=0.001)
-    async with (
-        listening(proxy_that_answers(502, asked)) as port,
-        AppcuesClient(
-            **ACCOUNT,
-            base_url="https://api.example.invalid",
-            proxy=f"http://127.0.0.1:{port}",
-            retry=soon,
-        ) as client,
-    ):
-        with pytest.raises(ConnectionFailed):
-            await client.segments.list()
-    assert len(asked) == 3
-
-
-async def test_a_proxy_that_cannot_be_reached_is_named() -> None:
-    heard: list[Notice] = []
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        proxy = f"127.0.0.1:{held.getsockname()[1]}"
-        await failure_after_one(heard, "https://api.example.invalid", proxy=f"http://{proxy}")
-    (failed,) = [one for one in heard if isinstance(one, AttemptFailed)]
-    assert failed.reason == f"no connection: the proxy {proxy}: Connection refused"
-
-
-async def test_a_proxy_whose_name_does_not_exist_is_named_at_once(
-    unknown_names: Callable[[int], None],
-) -> None:
-    unknown_names(socket.EAI_NONAME)
-    error = await failure_of(
-        CALLS["a read"],
-        base_url="https://api.example.invalid",
-        proxy="http://proxy.example.invalid:3128",
-    )
-    assert "no connection: proxy.example.invalid: Name or service" in str(error)
-
-
-async def test_a_proxy_is_shown_its_credentials_and_nobody_else() -> None:
-    asked: list[str] = []
-    async with listening(proxy_that_answers(403, asked)) as port:
-        error = await failure_of(
-            CALLS["a read"],
-            base_url="https://api.example.invalid",
-            proxy=f"http://me:hush%21@127.0.0.1:{port}",
-        )
-    assert "Proxy-Authorization: Basic bWU6aHVzaCE=" in asked[0]
-    assert asked[0].startswith("CONNECT api.example.invalid:443")
-    assert "hush" not in str(error)
-
-
-async def test_the_proxy_of_the_environment_is_used_when_asked_for(
+async def test_a_search_for_a_name_without_an_end_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[str] = []
-    async with listening(proxy_that_answers(403, asked)) as port:
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        await failure_of(CALLS["a read"], base_url="https://api.example.invalid", proxy="env")
-    assert len(asked) == 1
+    async def getaddrinfo(*_: Any, **__: Any) -> Any:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    error = await failure_of(
+        CALLS["an event"],
+        base_url="https://api.example.invalid",
+        retry=RetryPolicy(attempts=1),
+        timeouts=Timeouts(connect=0.1),
+    )
+    assert "no connection within the connect timeout" in str(error)
 
 
-async def test_no_proxy_is_used_for_a_host_that_needs_none(
-    monkeypatch: pytest.MonkeyPatch, unknown_names: Callable[[int], None]
-) -> None:
-    unknown_names(socket.EAI_NONAME)
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "example.invalid")
-    error = await failure_of(CALLS["a read"], base_url="https://api.example.invalid", proxy="env")
-    assert "HTTPS_PROXY" not in str(error)
+# --- TLS -----------------------------------------------------------------------------------------
 
 
-async def test_an_unused_proxy_of_the_environment_is_spoken_of(
-    monkeypatch: pytest.MonkeyPatch, unknown_names: Callable[[int], None]
-) -> None:
-    unknown_names(socket.EAI_NONAME)
-    monkeypatch.setenv("HTTPS_PROXY", "http://me:hush@127.0.0.1:9")
-    error = await failure_of(CALLS["a read"], base_url="https://api.example.invalid")
-    assert "HTTPS_PROXY is set and not used" in str(error)
-    assert "hush" not in str(error)
+async def talks_nonsense_at_once(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 400 No\r\n\r\n")
+    await writer.drain()
+    writer.close()
 
 
-@pytest.mark.parametrize(
-    "proxy", ["host:3128", "socks5://host", "http://", "http://host/path", "http://host:x", 3, ""]
-)
-def test_what_is_no_proxy_is_refused(proxy: Any) -> None:
-    with pytest.raises(InvalidInput, match="proxy is"):
-        AppcuesClient(**ACCOUNT, proxy=proxy)
-
-
-def test_a_refused_proxy_does_not_show_its_password() -> None:
-    with pytest.raises(InvalidInput) as caught:
-        AppcuesClient(**ACCOUNT, proxy="socks5://me:hush@host")
-    assert "hush" not in str(caught.value)
+async def test_a_server_that_speaks_no_tls_is_said_to() -> None:
+    async with listening(talks_nonsense_at_once) as port:
+        error = await failure_of(
+            CALLS["a read"], base_url=f"https://127.0.0.1:{port}", retry=RetryPolicy(attempts=1)
+        )
+    assert "no connection: the TLS handshake failed: wrong version number" in str(error)
 
 
 # --- the reason ----------------------------------------------------------------------------------
