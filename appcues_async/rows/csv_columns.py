@@ -8,8 +8,10 @@ the same.
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Sequence
+import io
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
+from itertools import islice
 from operator import itemgetter
 from typing import Any, Final, Protocol
 
@@ -19,7 +21,12 @@ from appcues_async.rows.ids import PLACEHOLDERS, IdRule
 
 __all__ = ["Columns", "Reader", "arrow_reader", "read_with_csv"]
 
-_VISIBLE: Final = bytes(range(0x21, 0x7F))
+_AT_ONCE: Final = 64
+"""Rows of which the csv module makes lists before their columns are taken."""
+_BYTES: Final = bytes(range(256))
+_VISIBLE: Final = _BYTES[0x21:0x7F]
+_FIRST: Final = {"us": -62_135_424_000_000_000, "ns": -(1 << 63)}
+"""The third day of the year 1: no offset makes it one of the year 0, which datetime has not."""
 
 
 class Columns(Protocol):
@@ -63,9 +70,9 @@ class Reader(Protocol):
 class _CsvColumns:
     """Columns as the csv module reads them."""
 
-    def __init__(self, rows: Sequence[Sequence[str]], wanted: Sequence[int]) -> None:
-        self.rows: int = len(rows)
-        self._columns = {column: list(map(itemgetter(column), rows)) for column in wanted}
+    def __init__(self, rows: int, columns: Mapping[int, Sequence[str]]) -> None:
+        self.rows: int = rows
+        self._columns = columns
 
     def are_ids(self, column: int, rule: IdRule, names: Collection[str]) -> bool:
         ids = self._columns[column]
@@ -87,17 +94,55 @@ class _CsvColumns:
 def read_with_csv(block: bytes, width: int, wanted: Sequence[int]) -> Columns | None:
     """Reads columns with the csv module."""
     try:
-        rows = cells_of(block)
-    except (csv.Error, UnicodeDecodeError):
+        return _columns_of(_few_by_few(block), width, wanted)
+    except UnicodeDecodeError:
         return None
+    except csv.Error:
+        pass
+    try:
+        # A cell may be longer than the library takes.
+        return _columns_of([cells_of(block)], width, wanted)
+    except csv.Error:
+        return None
+
+
+def _few_by_few(block: bytes) -> Iterator[list[list[str]]]:
+    """Rows, as few at a time as stay in a core's cache until their columns have been taken."""
+    reader = csv.reader(io.StringIO(block.decode(), newline=""), strict=True)
+    while rows := list(islice(reader, _AT_ONCE)):
+        yield rows
+
+
+def _columns_of(
+    batches: Iterable[list[list[str]]], width: int, wanted: Sequence[int]
+) -> _CsvColumns | None:
+    columns: dict[int, list[str]] = {column: [] for column in wanted}
+    count = 0
+    for batch in batches:
+        rows = _even(batch, width)
+        if rows is None:
+            return None
+        count += len(rows)
+        for column, cells in columns.items():
+            cells.extend(map(itemgetter(column), rows))
+    return _CsvColumns(count, columns) if count else None
+
+
+def _even(rows: list[list[str]], width: int) -> list[list[str]] | None:
+    """Rows that have all cells, without blank lines; None where one has more."""
     if not all(rows):
         rows = list(filter(None, rows))
-    if set(map(len, rows)) != {width}:
-        if not rows or any(any(row[width:]) for row in rows):
-            return None
-        # Cells that are missing at the end of a row are empty ones.
-        rows = [row + [""] * (width - len(row)) for row in rows]
-    return _CsvColumns(rows, wanted)
+    if set(map(len, rows)) <= {width}:
+        return rows
+    if any(any(row[width:]) for row in rows):
+        return None
+    # Cells that are missing at the end of a row are empty ones.
+    return [row + [""] * (width - len(row)) for row in rows]
+
+
+def _bytes_in(text: bytes) -> bytes:
+    """Each byte that is in a text, once."""
+    return _BYTES.translate(None, _BYTES.translate(None, text))
 
 
 def arrow_reader() -> Reader | None:
@@ -124,13 +169,19 @@ def arrow_reader() -> Reader | None:
             ids = self._column(column)
             if not pc.min(pc.binary_length(ids)).as_py():
                 return False
-            text = ids.buffers()[2].to_pybytes()
-            if text.translate(None, _VISIBLE) or b".0" in text or b"E" in text or rule.any_text:
+            found = _bytes_in(ids.buffers()[2].to_pybytes())
+            if found.translate(None, _VISIBLE) or b"." in found or b"E" in found or rule.any_text:
                 listed = ids.to_pylist()
                 return rule.prove(listed) is not None and set(names).isdisjoint(listed)
             # Nothing but visible characters, and nothing that a spreadsheet made of a number.
-            refused = pa.array([*(PLACEHOLDERS - rule.allowed), *names], pa.string())
-            return not pc.any(pc.is_in(ids, value_set=refused)).as_py()
+            refused = [
+                one
+                for one in (*(PLACEHOLDERS - rule.allowed), *names)
+                if not one.encode().translate(None, found)
+            ]
+            if not refused:
+                return True
+            return not pc.any(pc.is_in(ids, value_set=pa.array(refused, pa.string()))).as_py()
 
         def are_event_names(self, column: int) -> bool:
             return are_event_names(pc.unique(self._column(column)).to_pylist())
@@ -138,15 +189,14 @@ def arrow_reader() -> Reader | None:
         def are_times(self, column: int) -> bool:
             times = self._column(column)
             text = times.buffers()[2].to_pybytes()
-            # Arrow knows a year 0; Python's datetime, which judges single rows, begins with 1.
-            if text.count(b"T") != len(times) or b" " in text or b"0000-" in text:
+            if text.count(b"T") != len(times) or b" " in text:
                 return False
-            for unit in ("us", "ns"):
+            for unit, first in _FIRST.items():
                 try:
-                    pc.cast(times, pa.timestamp(unit, "UTC"))
+                    moments = pc.cast(times, pa.timestamp(unit, "UTC"))
                 except pa.ArrowInvalid:
                     continue
-                return True
+                return bool(pc.min(pc.cast(moments, pa.int64())).as_py() >= first)
             return are_times(times.to_pylist())
 
         def are_empty(self, column: int) -> bool:

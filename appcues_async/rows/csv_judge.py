@@ -12,6 +12,7 @@ from appcues_async.rows.csv_columns import Columns, Reader, arrow_reader, read_w
 from appcues_async.rows.csv_text import (
     Stretch,
     cells_of,
+    count_breaks,
     count_rows,
     row_spans,
     stretches,
@@ -102,7 +103,7 @@ class CsvJudge:
         return _joined(islice(verdicts, 1) if first_only else verdicts)
 
     def _judge_stretch(self, text: bytes, stretch: Stretch) -> Verdict:
-        lines = text.count(b"\n")
+        lines = count_breaks(text)
         if stretch.reason is None:
             rows = count_rows(text) if self._check == "none" else self._proved_rows(text)
             if rows is not None:
@@ -136,7 +137,7 @@ class CsvJudge:
         rows = self._proved_rows(text)
         if rows is None:
             return self.one_by_one(text)
-        return Verdict(len(text), rows, text.count(b"\n"))
+        return Verdict(len(text), rows, count_breaks(text))
 
     def one_by_one(self, text: bytes) -> Verdict:
         """Judges rows whose quotes are right by a closer look at each of them."""

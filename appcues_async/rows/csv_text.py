@@ -85,8 +85,11 @@ def stretches(block: bytes, *, at_end: bool, delimiter: str = ",") -> Iterator[S
     block = with_commas(block, delimiter)
     start, size = 0, len(block)
     while start < size:
-        found = _WELL_QUOTED.match(block, start)
-        proved = start if found is None else found.end()
+        if b'"' in block:
+            found = _WELL_QUOTED.match(block, start)
+            proved = start if found is None else found.end()
+        else:
+            proved = size
         stop = size if proved == size and at_end else _last_row_end(block, start, proved)
         if stop > start:
             yield Stretch(start, stop)

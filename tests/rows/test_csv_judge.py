@@ -140,6 +140,31 @@ def test_an_empty_column_without_a_name_does_no_harm(reader: Reader) -> None:
     assert found.row == ["2", "y", "", "z"]
 
 
+@pytest.mark.parametrize(
+    ("time", "good"),
+    [
+        ("0000-12-31T23:30:00-02:00", False),
+        ("0001-01-01T00:30:00+00:00", True),
+        ("0001-01-09T00:30:00.123456789+02:00", True),
+        ("9999-12-31T23:30:00-02:00", True),
+    ],
+)
+def test_years_begin_with_1_as_they_do_in_single_rows(
+    reader: Reader, time: str, good: bool
+) -> None:
+    judge = CsvJudge(EVENTS, "full", HEADERS["events"], [reader])
+    assert (not judge.judge(f"1,Paid,{time},\n".encode(), at_end=True).bad) == good
+
+
+@pytest.mark.parametrize(
+    "row", [b"plan,user_id\n", b"user_id,plan\n", b"null,x\n", b"[object Object],\n"]
+)
+def test_one_row_among_thousands_is_found(reader: Reader, row: bytes) -> None:
+    judge = CsvJudge(PROFILES, "full", PLAN, [reader])
+    verdict = judge.judge(b"u-1,x\n" * 2_000 + row + b"u-2,y\n" * 2_000, at_end=True)
+    assert [one.index for one in verdict.bad] == [2_000]
+
+
 def test_attributes_of_an_event_are_no_text_in_a_cell(reader: Reader) -> None:
     block = b'1,Paid,2026-01-01T00:00:00Z,"{""amount"": 5}"\n2,Paid,2026-01-01T00:00:00Z,\n'
     judge = CsvJudge(EVENTS, "full", HEADERS["events"], [reader])
