@@ -138,7 +138,7 @@ _RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
         WARNING,
         lambda one: (
             WARNING if one.reason == "outage" else INFO,
-            "requests are held back for %.1f s (%s)",
+            "requests are held back for %.3g s (%s)",
             *(one.seconds, one.reason),
         ),
     ),
@@ -153,8 +153,8 @@ _RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
         WARNING,
         lambda one: (
             WARNING if one.outcome == "undecided" else INFO,
-            "the lost answer to %s is settled: %s %s",
-            *(one.kind, one.outcome, one.id or ""),
+            "the lost answer to %s is settled: %s%s",
+            *(one.kind, one.outcome, f" {one.id}" if one.id else ""),
         ),
     ),
     notices.ChunkEnded: (WARNING, _chunk),

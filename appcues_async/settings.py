@@ -21,7 +21,7 @@ from attrs import Attribute, field, frozen
 
 from appcues_async.errors import InvalidInput
 from appcues_async.policies import Pace, PollPolicy, RetryPolicy, Timeouts
-from appcues_async.text import Secret
+from appcues_async.text import Secret, type_in_words
 
 __all__ = [
     "Credentials",
@@ -78,7 +78,7 @@ def as_secret(value: Any) -> Any:
 def _secret(_: object, attribute: Attribute[Any], value: Any) -> None:
     # The value itself stays out of the message.
     if not isinstance(value, str):
-        raise InvalidInput(f"{attribute.name} is a {type(value).__name__}; it must be text")
+        raise InvalidInput(f"{attribute.name} is {type_in_words(value)}; it must be text")
     if not value:
         raise InvalidInput(f"{attribute.name} is empty; create a key in Appcues Studio, settings")
     if not value.isprintable() or " " in value:
@@ -103,7 +103,7 @@ def origin_of(base_url: str) -> str:
     """
     fix = "give it as https://host[:port]"
     if not isinstance(base_url, str):
-        raise InvalidInput(f"base_url is a {type(base_url).__name__}; {fix}")
+        raise InvalidInput(f"base_url is {type_in_words(base_url)}; {fix}")
     if "@" in base_url:
         raise InvalidInput(f"base_url holds credentials; {fix} and the key as api_key, api_secret")
     if not base_url.isprintable() or re.search(r"[\s\\%]", base_url):
@@ -313,7 +313,9 @@ class Credentials:
         # The vendor's command takes the variable in any case.
         region = ENVIRONMENTS.get(env.lower()) if isinstance(env, str) else None
         if region is None:
-            raise InvalidInput(f"the Appcues environment is {env!r}; it must be prod or prod-eu")
+            raise InvalidInput(
+                f"APPCUES_ENV (env in a profile) is {env!r}; it must be prod or prod-eu"
+            )
         return cls.of(
             given["account_id"],
             given["api_key"],

@@ -1,4 +1,7 @@
-"""Text that must not be shown as it is: secrets, links that open files, and what steers terminals."""
+"""Text for people: numbers of things, and what must not be shown as it is.
+
+That are secrets, links that open files, and what steers terminals.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,16 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, SupportsIndex
 
-__all__ = ["Link", "Secret", "guard_links", "hide_links", "printable", "remove_links"]
+__all__ = [
+    "Link",
+    "Secret",
+    "counted",
+    "guard_links",
+    "hide_links",
+    "printable",
+    "remove_links",
+    "type_in_words",
+]
 
 _LINK: Final = re.compile(r"(https?:)(?:\\*/){2}[^\s\"<>]*", re.IGNORECASE)
 _DEEPEST: Final = 100
@@ -49,6 +61,25 @@ class Link(Secret):
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         return str, (hide_links(self),)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, for people: `1 row`, `2,000 rows`.
+
+    Args:
+        number: How many.
+        noun: What they are, in the singular or the plural.
+    """
+    one = noun[:-2] if noun.endswith("ches") else noun.removesuffix("s")
+    if number == 1:
+        return f"1 {one}"
+    return f"{number:,} {one}{'es' if one.endswith('ch') else 's'}"
+
+
+def type_in_words(value: object) -> str:
+    """The type of a value with its article, for people: `a list`, `an int`."""
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeio' else 'a'} {name}"
 
 
 def hide_links(text: str) -> str:

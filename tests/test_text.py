@@ -9,7 +9,7 @@ import pytest
 
 from appcues_async.errors import BulkFailed, InvalidInput, JobFailed
 from appcues_async.models import Job, JobEvent, without_links
-from appcues_async.text import Link, guard_links
+from appcues_async.text import Link, counted, guard_links, type_in_words
 
 LINK = "https://bucket.example.com/file?X-Amz-Signature=feedface"
 
@@ -72,3 +72,27 @@ def test_an_error_shows_what_steers_a_terminal_as_escapes() -> None:
 def test_the_summary_of_a_run_keeps_its_lines() -> None:
     error = BulkFailed("2 rows\nrow 1: \x1b[2J", None)  # type: ignore[arg-type]
     assert str(error) == "2 rows\nrow 1: \\x1b[2J"
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "said"),
+    [
+        (1, "row", "1 row"),
+        (1, "user ids", "1 user id"),
+        (0, "chunk", "0 chunks"),
+        (2000, "rows", "2,000 rows"),
+        (1, "batches", "1 batch"),
+        (2, "batch", "2 batches"),
+    ],
+)
+def test_things_are_counted_in_words(number: int, noun: str, said: str) -> None:
+    assert counted(number, noun) == said
+
+
+def test_a_type_has_its_article() -> None:
+    assert [type_in_words(one) for one in (1, [], object(), 2.5)] == [
+        "an int",
+        "a list",
+        "an object",
+        "a float",
+    ]

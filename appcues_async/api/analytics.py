@@ -10,6 +10,7 @@ from appcues_async.api.resource import JobResource
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Rows
 from appcues_async.rows.attributes import check_json
+from appcues_async.text import type_in_words
 from appcues_async.waiting.address import ANALYTICS
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.codec import encode, read_objects
@@ -66,7 +67,7 @@ class Analytics(JobResource):
 
 def _body(spec: object) -> bytes:
     if not isinstance(spec, Mapping):
-        raise InvalidInput(f"spec is a {type(spec).__name__}; it must be a mapping of names")
+        raise InvalidInput(f"spec is {type_in_words(spec)}; it must be a mapping of names")
     given = dict(spec)
     if "conditions" in given:
         given["conditions"] = conditions_of(given["conditions"])

@@ -12,7 +12,7 @@ from appcues_async.api.resource import Resource
 from appcues_async.errors import InvalidInput, UnexpectedReply
 from appcues_async.rows.ids import ANY_ID, UserId, check_user_ids
 from appcues_async.settings import as_secret
-from appcues_async.text import Secret
+from appcues_async.text import Secret, type_in_words
 from appcues_async.wire.codec import encode, expect_success, read_object
 from appcues_async.wire.reply import Reply
 from appcues_async.wire.request import Endpoint
@@ -60,7 +60,7 @@ class Gdpr(Resource):
 def _authorization(key: object) -> Secret:
     # The key itself stays out of the messages.
     if not isinstance(key, str):
-        raise InvalidInput(f"legacy_api_key is a {type(key).__name__}; it must be text")
+        raise InvalidInput(f"legacy_api_key is {type_in_words(key)}; it must be text")
     if not key or not key.isprintable() or " " in key or ":" in key:
         raise InvalidInput(
             "legacy_api_key is empty, or holds a space, a colon or a control character; copy the "

@@ -16,6 +16,7 @@ from attrs import field, frozen
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.file_head import HEAD
 from appcues_async.rows.lines import encode_lines, json_form
+from appcues_async.rows.verdict import without_subject
 
 try:
     import fcntl
@@ -70,7 +71,7 @@ class Reject:
     source: str
     number: int
     line: int | None
-    reason: str
+    reason: str = field(converter=without_subject)
     row: Any = field(repr=False)
 
     @property

@@ -10,6 +10,7 @@ from attrs import define, field, frozen
 from appcues_async.bulk.rejects import Reject
 from appcues_async.errors import AppcuesError, BulkFailed, RowsFailed
 from appcues_async.models import Job
+from appcues_async.text import counted
 from appcues_async.waiting.handle import JobHandle
 
 __all__ = ["Outcome", "Report", "Retried", "Status", "failure_of"]
@@ -134,8 +135,8 @@ def failure_of(handle: JobHandle, rows: int) -> AppcuesError | None:
         return None
     missing = rows - job.ingestions_completed
     return RowsFailed(
-        f"job {job.id} ({job.name}) completed, and {missing:,} of {rows:,} rows are not among those "
-        "that it says it took",
+        f"job {job.id} ({job.name}) completed, and {missing:,} of {counted(rows, 'row')} not among "
+        "those that it says it took",
         job,
     )
 
@@ -244,9 +245,9 @@ class Report:
     def summary(self) -> str:
         """The run in a few lines, for people."""
         lines = [
-            f"{self.rows:,} {self.kind} read in {self.seconds:.1f} s "
+            f"{counted(self.rows, self.kind)} read in {self.seconds:.1f} s "
             f"({self.rows_per_second:,.0f} a second)",
-            f"{self.chunks:,} chunks, {self.bytes:,} bytes accepted",
+            f"{counted(self.chunks, 'chunk')}, {counted(self.bytes, 'byte')} accepted",
             self._counts(),
         ]
         if self.empty:
@@ -258,7 +259,9 @@ class Report:
         retried = [one.retried for one in self.outcomes if one.retried is not None]
         if jobs := sum(one.jobs for one in retried):
             found = sum(len(one.rejected) for one in retried)
-            lines.append(f"{jobs:,} more jobs found {found:,} rows that the server rejects")
+            lines.append(
+                f"{counted(jobs, 'more job')} found {counted(found, 'row')} that the server rejects"
+            )
         if self.cancelled or not self.read_to_end:
             rest = "all its jobs had ended" if self.read_to_end else "the end of the source"
             lines.append(f"stopped before {rest}")
@@ -270,10 +273,10 @@ class Report:
             for one, failure in reasons[:_SHOWN]
         ]
         if len(reasons) > _SHOWN:
-            lines.append(f"and {len(reasons) - _SHOWN:,} more chunks")
+            lines.append(f"and {counted(len(reasons) - _SHOWN, 'more chunk')}")
         lines += [f"rejected: {one.where}: {one.reason}" for one in self.rejects[:_SHOWN]]
         if self.rejected > _SHOWN:
-            lines.append(f"and {self.rejected - _SHOWN:,} more rejected rows")
+            lines.append(f"and {counted(self.rejected - _SHOWN, 'more rejected row')}")
         return "\n".join(lines)
 
     def as_row(self) -> dict[str, Any]:

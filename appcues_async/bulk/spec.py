@@ -19,6 +19,7 @@ from appcues_async.clock import Clock
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener
 from appcues_async.rows.sources import FILE_LIMIT, POST_LIMIT
+from appcues_async.text import type_in_words
 
 __all__ = ["Account", "OnFailure", "RunSpec"]
 
@@ -154,5 +155,5 @@ def _rewriting(reading: Reading) -> dict[str, Any]:
 
 def _what(source: Any) -> str:
     if not is_path(source):
-        return f"a {type(source).__name__}"
+        return f"{type_in_words(source)}"
     return "the standard input" if str(source) == STDIN else f"{source}, no plain file"

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 
 from appcues_async.cli import (
     activity,
@@ -164,6 +164,12 @@ def _tell_of(error: CycloptsError | CommandFailed | AppcuesError) -> int:
         case AppcuesError():
             kind, code = type(error).__name__, exit_code_of(error)
             return _tell(message_of(error), kind=kind, exit_code=code, status=error.status)
+        case MissingArgumentError(keyword=None, argument=argument) if (
+            argument and not argument.tokens
+        ):
+            tried = " ".join(["appcues-async", *(error.command_chain or ())])
+            said = f"{tried} needs {argument.name}, which is missing."
+            return _tell(f"{said} Try: {tried} --help", kind="UsageError", exit_code=USAGE)
         case _:
             said = re.sub(r"\s+", " ", str(error)).strip()
             tried = " ".join(["appcues-async", *(error.command_chain or ())])

@@ -45,10 +45,11 @@ from appcues_async.cli.options import (
 )
 from appcues_async.cli.output import print_lines, say
 from appcues_async.cli.progress import Display, Silent
-from appcues_async.errors import AppcuesError, BulkFailed, InvalidInput, RowsFailed
+from appcues_async.errors import AppcuesError, BulkFailed, InvalidInput
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.sources import FILE_LIMIT
 from appcues_async.settings import Timeouts
+from appcues_async.text import counted
 from appcues_async.waiting.handle import JobHandle
 from appcues_async.wire.rehearsal import Rehearsal
 
@@ -220,8 +221,8 @@ def _late(report: Report) -> list[JobHandle]:
 def _tell_of_the_stop(report: Report) -> None:
     accepted = sum(1 for _ in _accepted(report))
     say(
-        f"stopped: of {report.rows:,} {report.kind} read, {report.accepted:,} had been accepted in "
-        f"{accepted:,} {'chunk' if accepted == 1 else 'chunks'}, {report.completed:,} of them ingested"
+        f"stopped: of {counted(report.rows, report.kind)} read, {report.accepted:,} had been accepted "
+        f"in {counted(accepted, 'chunk')}, {report.completed:,} of them ingested"
     )
     for one in report.outcomes:
         if one.status == "unknown":
@@ -233,8 +234,9 @@ def _tell_of_the_stop(report: Report) -> None:
 
 def _say_what_would_be(report: Report) -> None:
     say(
-        f"{report.accepted:,} {report.kind} in {report.chunks:,} chunks of {report.bytes:,} bytes "
-        f"would be sent; {report.rejected:,} rows rejected"
+        f"{counted(report.accepted, report.kind)} in {counted(report.chunks, 'chunk')} of "
+        f"{counted(report.bytes, 'byte')} "
+        f"would be sent; {counted(report.rejected, 'row')} rejected"
     )
 
 
@@ -305,7 +307,7 @@ def _raise_for(ended: Ended) -> None:
         failure = failure_of([ended.error], 1, "runs")
         assert failure is not None  # noqa: S101 - there is an error
         if report.outcomes:
-            failure.args = (f"{failure}; before that, {report.accepted:,} rows were accepted",)
+            failure.args = (f"{failure}; accepted before that: {counted(report.accepted, 'row')}",)
         raise failure
     try:
         report.raise_for_failures()
@@ -326,7 +328,7 @@ def _failure_of(report: Report, exit_code: int) -> CommandFailed:
     if report.rejects:
         first = report.rejects[0]
         message = (
-            f"{report.rejected:,} of {report.rows:,} rows were rejected; "
+            f"{report.rejected:,} of {counted(report.rows, 'row')} rejected; "
             f"the first: {first.where}: {first.reason}"
         )
-    return CommandFailed(message, kind=RowsFailed.__name__, exit_code=exit_code)
+    return CommandFailed(message, kind=BulkFailed.__name__, exit_code=exit_code)

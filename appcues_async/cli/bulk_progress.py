@@ -22,6 +22,7 @@ from appcues_async.notices import (
     Notice,
     WorkerChanged,
 )
+from appcues_async.text import counted
 
 __all__ = ["Course", "Stage", "StageBars", "StageLines", "open_stages"]
 
@@ -64,9 +65,10 @@ class Stage:
     def __str__(self) -> str:
         """Rows, bytes and the pace of what there is."""
         seconds = max(self.seconds, 0.001)
+        rows = counted(self.rows, "row")
         if self.size is None:
-            return f"{self.rows:,} rows, {self.rows / seconds:,.0f} rows/s"
-        return f"{self.rows:,} rows, {_megabytes(self.size)}, {_megabytes(self.size / seconds)}/s"
+            return f"{rows}, {self.rows / seconds:,.0f} rows/s"
+        return f"{rows}, {_megabytes(self.size)}, {_megabytes(self.size / seconds)}/s"
 
 
 @define(eq=False)
@@ -158,7 +160,7 @@ class Course:
         if job is not None:
             return f"chunk {notice.chunk}, job {job.id}: {counts_of(job)}"
         if notice.status in {"refused", "unknown", "failed"}:
-            return f"chunk {notice.chunk}, {notice.rows:,} rows: {notice.status}"
+            return f"chunk {notice.chunk}, {counted(notice.rows, 'row')}: {notice.status}"
         return None
 
 
@@ -248,7 +250,7 @@ def _expected(run: BulkProgressed) -> float | None:
 
 def _work_of(worker: WorkerChanged) -> str:
     state = "gone" if worker.gone else f"sends {worker.sending} of {worker.threads} at once"
-    return f"{state}, {worker.chunks:,} chunks, {_megabytes(worker.bytes_sent)} accepted"
+    return f"{state}, {counted(worker.chunks, 'chunk')}, {_megabytes(worker.bytes_sent)} accepted"
 
 
 def _megabytes(size: float) -> str:

@@ -20,6 +20,7 @@ from appcues_async.cli.progress import open_display
 from appcues_async.cli.sandbox import JobSeconds, RateLimit
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import InvalidInput
+from appcues_async.text import counted
 from appcues_async.waiting.handle import JobHandle
 
 if TYPE_CHECKING:
@@ -130,9 +131,10 @@ def _parts(
 
 def _account_of(sandbox: Sandbox, some: list[Followed], seconds: float) -> str:
     refused = sum(request.status == 429 for request in sandbox.requests)
+    rows = sum(one.rows or 0 for one in some)
     return (
-        f"{len(some)} jobs, {sum(one.rows or 0 for one in some):,} rows in {seconds:.1f} s; "
-        f"{len(sandbox.requests)} requests, {refused} of them refused with 429"
+        f"{counted(len(some), 'job')}, {counted(rows, 'row')} in {seconds:.1f} s; "
+        f"{counted(len(sandbox.requests), 'request')}, {refused} of them refused with 429"
     )
 
 

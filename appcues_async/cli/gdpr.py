@@ -13,7 +13,7 @@ from appcues_async.cli.inputs import ids_of
 from appcues_async.cli.options import DEFAULTS, Id, IdsFile, Options, Yes, open_account
 from appcues_async.cli.output import show_one
 from appcues_async.rows.ids import ANY_ID
-from appcues_async.text import Secret
+from appcues_async.text import Secret, counted
 
 __all__ = ["app"]
 
@@ -46,7 +46,7 @@ async def delete(
             kind="InvalidInput",
             exit_code=CONFIGURATION,
         )
-    confirm(f"erase {len(ids):,} users for good", options, yes=yes)
+    confirm(f"erase {counted(len(ids), 'user')} for good", options, yes=yes)
     async with open_account(options) as (client, sandbox):
         secret = Secret(key if sandbox is None else sandbox.legacy_api_key)
         said = await client.gdpr.delete(ids, legacy_api_key=secret)

@@ -46,6 +46,7 @@ def show(
         if page.name.endswith(".md")
     }
     name = _INDEX if topic is None else topic.lower().removesuffix(".md")
+    name = _INDEX if name == _INDEX.lower() else name
     if name not in pages:
         raise CommandFailed(
             f"the guide has no page {topic!r}.{_nearest(name, pages)} Pages: {_listed(pages)}.",

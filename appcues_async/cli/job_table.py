@@ -23,7 +23,7 @@ from appcues_async.notices import (
     PollFailed,
     ReplyReceived,
 )
-from appcues_async.text import printable
+from appcues_async.text import counted, printable
 
 __all__ = ["JobTable", "open_job_table"]
 
@@ -130,12 +130,12 @@ class JobTable:
         minutes = max(time.monotonic() - self.began, 1) / 60
         parts = [
             f"{ended:,} of {len(self.rows):,} ended",
-            f"{self.requests:,} requests ({self.requests / minutes:.0f} a minute)",
+            f"{counted(self.requests, 'request')} ({self.requests / minutes:.0f} a minute)",
         ]
         if len(self.rows) > SHOWN:
             parts.append(f"{len(self.rows) - SHOWN:,} not shown")
         if self.failed:
-            parts.append(f"{self.failed:,} looks failed")
+            parts.append(f"{counted(self.failed, 'look')} failed")
         if self.held:
             parts.append("held back")
         return ", ".join(parts)

@@ -15,11 +15,15 @@ from appcues_async.cli.output import print_lines, show, show_one
 from appcues_async.errors import InvalidInput
 from appcues_async.outbox.settling import ShownOutbox, read_outbox, retry_batches, settle_batch
 from appcues_async.outbox.store import FailedBatch
+from appcues_async.text import counted
 
 __all__ = ["app"]
 
 app: App = App(name="outbox", help="Outboxes: what waits to be sent, and what is kept aside.")
 
+_SENT_BY: Final = (
+    "sent again by the process that has the outbox open, or by the next one that opens it"
+)
 _FAILED: Final = ("batch", "kind", "rows", "status", "job", "at", "reason")
 
 
@@ -86,17 +90,21 @@ async def retry(
     if applied == resend:
         raise InvalidInput("give one of --applied and --resend; only you can know which is right")
     settled = await asyncio.to_thread(settle_batch, file, batch, applied=applied)
-    what = "were applied, and are let go" if applied else "are sent again"
-    print_lines([f"batch {batch}: {settled.rows:,} {settled.kind} {what}"])
+    what = "applied, and let go" if applied else _SENT_BY
+    print_lines([f"batch {batch}, {counted(settled.rows, settled.kind)}: {what}"])
 
 
 def _retried(again: Sequence[FailedBatch], left: Sequence[FailedBatch]) -> list[str]:
-    lines = [f"{sum(one.rows for one in again):,} rows of {len(again):,} batches are sent again"]
+    rows = counted(sum(one.rows for one in again), "row")
+    lines = [
+        f"{rows} of {counted(len(again), 'batch')}: {_SENT_BY if again else 'nothing to send'}"
+    ]
     if left:
         numbers = ", ".join(str(one.batch) for one in left)
+        rows = counted(sum(one.rows for one in left), "row")
         lines.append(
-            f"{sum(one.rows for one in left):,} rows stay aside, since they may have been applied; say "
-            f"what became of them with --resend or --applied: batches {numbers}"
+            f"{rows} kept aside, which may have been applied; say what became of each batch with "
+            f"--resend or --applied: batches {numbers}"
         )
     return lines
 

@@ -36,7 +36,7 @@ from appcues_async.notices import (
     PauseEnded,
     ReplyReceived,
 )
-from appcues_async.text import printable
+from appcues_async.text import counted, printable
 
 __all__ = ["UPLOADING", "Display", "Label", "open_display"]
 
@@ -241,13 +241,13 @@ def counts_of(job: Job) -> str:
     if job.ingestions_completed is None:
         return job.status
     failed = f", {job.ingestions_failed:,} failed" if job.ingestions_failed else ""
-    return f"{job.status}, {job.ingestions_completed:,} rows taken{failed}"
+    return f"{job.status}, {counted(job.ingestions_completed, 'row')} taken{failed}"
 
 
 def pause_of(notice: PauseBegan) -> str:
     """A pause in a few words."""
     by = {"429": " by 429", "outage": " by an outage"}.get(notice.reason, "")
-    return f"held back{by} for {notice.seconds:.1f} s"
+    return f"held back{by} for {notice.seconds:.3g} s"
 
 
 def attempt_of(notice: AttemptFailed) -> str:

@@ -37,6 +37,7 @@ from appcues_async.client import AppcuesClient
 from appcues_async.errors import BulkFailed
 from appcues_async.settings import Timeouts
 from appcues_async.sync.report import SyncReport
+from appcues_async.text import counted
 
 __all__ = ["app"]
 
@@ -243,9 +244,8 @@ def _raise_for(report: SyncReport) -> None:
             kind, status, message = BulkFailed.__name__, None, "the sync was stopped before its end"
         if worst is None and report.rejects:
             first = report.rejects[0]
-            kind = "RowsFailed"
             message = (
-                f"{report.rejected:,} of {report.rows:,} rows were rejected; "
+                f"{report.rejected:,} of {counted(report.rows, 'row')} rejected; "
                 f"the first: {first.where}: {first.reason}"
             )
         raise CommandFailed(

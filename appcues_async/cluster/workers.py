@@ -24,6 +24,7 @@ from appcues_async.errors import ConnectionFailed, InvalidInput
 from appcues_async.rows.inputs import check_source
 from appcues_async.rows.kinds import Kind
 from appcues_async.rows.urls import StoredObject
+from appcues_async.text import type_in_words
 from appcues_async.wire.transport import HttpTransport
 
 __all__ = ["DaskWorkers"]
@@ -54,7 +55,7 @@ class DaskWorkers:
         """
         if not isinstance(dask_client, Client):
             raise InvalidInput(
-                f"dask_client is a {type(dask_client).__name__}; give a distributed.Client of a running "
+                f"dask_client is {type_in_words(dask_client)}; give a distributed.Client of a running "
                 "cluster, such as Client('tcp://scheduler:8786')"
             )
         self._client = dask_client

@@ -11,7 +11,7 @@ from attrs import Attribute, field, frozen
 
 from appcues_async.errors import InvalidInput
 from appcues_async.settings import Region, as_secret, origin_of
-from appcues_async.text import Secret
+from appcues_async.text import Secret, type_in_words
 from appcues_async.wire.transport import Address
 
 __all__ = ["CustomerIOCredentials"]
@@ -27,7 +27,7 @@ _WHERE: Final = "copy it again from Customer.io's settings, API credentials"
 def _part(_: object, attribute: Attribute[Any], value: Any) -> None:
     # The value itself stays out of the message: where two are mixed up, either may be the key.
     if not isinstance(value, str):
-        raise InvalidInput(f"{attribute.name} is a {type(value).__name__}; it must be text")
+        raise InvalidInput(f"{attribute.name} is {type_in_words(value)}; it must be text")
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise InvalidInput(
             f"{attribute.name} is empty, or holds what no key does, as a space or a line break; {_WHERE}"

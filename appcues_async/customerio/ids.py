@@ -29,6 +29,7 @@ from appcues_async.rows.inputs import (
     path_errors,
     text_of_path,
 )
+from appcues_async.text import type_in_words
 
 __all__ = ["Chunk", "IdType", "Ids", "check_all", "chunks_of"]
 
@@ -99,7 +100,7 @@ def _check_kind(source: Any) -> None:
         raise InvalidInput("ids are bytes; write them to a file and give its path, or give a list")
     if hasattr(source, "columns"):
         # Iterating over a frame gives the names of its columns, which would pass for ids.
-        raise InvalidInput(f"ids are a {type(source).__name__}; give its column of ids as a list")
+        raise InvalidInput(f"ids are {type_in_words(source)}; give its column of ids as a list")
     check_source(source, "ids are", urls=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from attrs import frozen
 
 from appcues_async.errors import AppcuesError
+from appcues_async.text import counted
 
 __all__ = ["FailedChunk", "SegmentReport"]
 
@@ -55,7 +56,7 @@ class SegmentReport:
         named = [f"{chunk.first:,} to {chunk.last:,}" for chunk in self.failed[:_NAMED]]
         more = "" if len(self.failed) <= _NAMED else " and more"
         raise ExceptionGroup(
-            f"{len(self.failed):,} of {self.requests:,} requests failed; "
+            f"{len(self.failed):,} of {counted(self.requests, 'request')} failed; "
             f"they held the ids at {', '.join(named)}{more}, counted from 0",
             [chunk.error for chunk in self.failed],
         )

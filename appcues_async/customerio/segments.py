@@ -14,6 +14,7 @@ from appcues_async.customerio.report import FailedChunk, SegmentReport
 from appcues_async.errors import AppcuesError, Forbidden, InvalidInput, Unauthorized
 from appcues_async.rows.ids import ANY_ID, IdRule, UserId, id_rule
 from appcues_async.rows.values import shown
+from appcues_async.text import counted
 from appcues_async.wire.codec import encode, expect_success
 from appcues_async.wire.request import Endpoint
 from appcues_async.wire.sender import Sender
@@ -137,7 +138,7 @@ class _Run:
             refusal = errors.exceptions[0]
         if refusal is not None:
             if self.taken:
-                done = f"{self.taken:,} of {self.requests:,} requests"
+                done = f"{self.taken:,} of {counted(self.requests, 'request')}"
                 refusal.add_note(f"Before it, {done} had succeeded")
             raise refusal
         if self.broken is not None:
@@ -178,7 +179,8 @@ class _Run:
         if not self.requests:
             return error
         how = f", of which {len(self.failed):,} failed" if self.failed else ""
-        sent = f"the first {self.ids:,} ids were sent before, in {self.requests:,} requests{how}"
+        requests = counted(self.requests, "request")
+        sent = f"the first {counted(self.ids, 'id')} had been sent, in {requests}{how}"
         if isinstance(error, InvalidInput):
             return InvalidInput(f"{error}; {sent}")
         error.add_note(f"From this source, {sent}")

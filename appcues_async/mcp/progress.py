@@ -12,6 +12,7 @@ from attrs import define
 from mcp.server.mcpserver import Context
 
 from appcues_async.notices import BulkProgressed, Notice
+from appcues_async.text import counted
 
 __all__ = ["Call", "Stages", "progress_of"]
 
@@ -40,7 +41,7 @@ class Stages:
         if last is None:
             return "begun"
         return (
-            f"{last.rows_read:,} rows read, {last.rows_rejected:,} rejected, "
+            f"{counted(last.rows_read, 'row')} read, {last.rows_rejected:,} rejected, "
             f"{last.rows_sent:,} sent, {last.rows_ingested:,} ingested"
         )
 

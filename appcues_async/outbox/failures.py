@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from appcues_async.bulk.report import Outcome, Report
 from appcues_async.errors import AppcuesError, BulkFailed, OutcomeUnknown
 from appcues_async.outbox.store import FailedBatch
+from appcues_async.text import counted
 
 __all__ = ["bulk_failed"]
 
@@ -20,11 +21,11 @@ def bulk_failed(aside: Sequence[FailedBatch]) -> BulkFailed:
         outcomes=outcomes,
         read_to_end=True,
     )
-    first = aside[0]
+    first, rows = aside[0], counted(report.rows, "row")
     return BulkFailed(
-        f"{report.rows:,} rows of the outbox are kept aside, the first {first.rows:,} ({first.kind}) as "
-        f"{first.status}: {first.reason}; outbox.failed() lists them, and `appcues-async outbox retry` "
-        "sends them again",
+        f"{rows} of the outbox kept aside, the first {first.rows:,} ({first.kind}) "
+        f"as {first.status}: {first.reason}; outbox.failed() lists them, and `appcues-async outbox "
+        "retry` sends them again",
         report,
     )
 

@@ -16,6 +16,7 @@ from uuid import UUID
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.values import Unreadable, iso_time, plain_scalar, plain_text, shown
+from appcues_async.text import type_in_words
 
 __all__ = ["check_json", "flat_attributes", "free_attributes", "free_value"]
 
@@ -89,13 +90,13 @@ def _decimal(value: Decimal, where: str) -> Decimal:
 
 
 def _refusal_of(value: object, where: str) -> InvalidInput:
-    kind = type(value).__name__
+    kind = type_in_words(value)
     match value:
         case Unreadable():
             return InvalidInput(f"{where} is {value.text}")
         case Mapping() | list() | tuple() | set() | frozenset():
             return InvalidInput(
-                f"{where} is a {kind}; Appcues drops nested values without a word: give each part an "
+                f"{where} is {kind}; Appcues drops nested values without a word: give each part an "
                 "attribute of its own"
             )
         case bytes() | bytearray() | memoryview():
@@ -111,7 +112,7 @@ def _refusal_of(value: object, where: str) -> InvalidInput:
                 "attributes are text, numbers, booleans, dates or None: convert it, for example with "
                 "str() or float()"
             )
-    return InvalidInput(f"{where} is a {kind}; {fix}")
+    return InvalidInput(f"{where} is {kind}; {fix}")
 
 
 def free_value(value: Any, where: str, strict: bool = True, zone: tzinfo | None = None) -> Any:
@@ -130,7 +131,7 @@ def free_value(value: Any, where: str, strict: bool = True, zone: tzinfo | None 
             free_value(one, f"{where}[{number}]", strict, zone) for number, one in enumerate(value)
         ]
     if isinstance(value, set | frozenset):
-        raise InvalidInput(f"{where} is a {type(value).__name__}; JSON has no sets: give a list")
+        raise InvalidInput(f"{where} is {type_in_words(value)}; JSON has no sets: give a list")
     return flat_value(value, where, strict, zone)
 
 
@@ -224,5 +225,5 @@ def free_attributes(
 
 def _mapping(value: object, where: str) -> Mapping[Any, Any]:
     if not isinstance(value, Mapping):
-        raise InvalidInput(f"{where} is a {type(value).__name__}; it must be a mapping of names")
+        raise InvalidInput(f"{where} is {type_in_words(value)}; it must be a mapping of names")
     return value

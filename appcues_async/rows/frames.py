@@ -15,6 +15,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.rows.dialect import PLAIN, Dialect, joined, options_for, with_options
 from appcues_async.rows.kinds import USER_ID, Kind
 from appcues_async.rows.values import Unreadable, shown
+from appcues_async.text import type_in_words
 
 __all__ = ["Frame", "FrameSlice", "is_frame", "slices_of_frame"]
 
@@ -75,8 +76,7 @@ def slices_of_frame(
         import pyarrow as pa  # noqa: PLC0415 - an extra
     except ImportError:
         raise InvalidInput(
-            f"source is a {type(source).__name__}; pip install 'appcues-async[arrow]' brings what "
-            "reads it"
+            f"source is {type_in_words(source)}; pip install 'appcues-async[arrow]' brings what reads it"
         ) from None
     if type(source).__module__.split(".")[0] == "pandas":
         return _of_pandas(source, kind, rows, pa, dialect)
@@ -97,7 +97,7 @@ def _check_is_list(source: Any, kind: Kind) -> None:
     """Refuses one column by itself, such as `frame["user_id"]`, where rows have more."""
     if not kind.is_list:
         raise InvalidInput(
-            f"source is a {type(source).__name__}, one column by itself; give a frame with all columns"
+            f"source is {type_in_words(source)}, one column by itself; give a frame with all columns"
         )
 
 
@@ -153,7 +153,7 @@ def _reader_of(source: Any, pa: Any) -> Any:
 
 def _unreadable_frame(source: Any, error: Exception) -> InvalidInput:
     said = error.args[0] if error.args else type(error).__name__
-    return InvalidInput(f"source is a {type(source).__name__} that cannot be read: {said}")
+    return InvalidInput(f"source is {type_in_words(source)} that cannot be read: {said}")
 
 
 def _check_type(field: Any, name: str, pa: Any) -> None:

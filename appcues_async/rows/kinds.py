@@ -12,6 +12,7 @@ from appcues_async.errors import InvalidInput
 from appcues_async.rows.attributes import flat_attributes, free_attributes
 from appcues_async.rows.ids import NEW_ID, IdRule
 from appcues_async.rows.values import check_event_name, iso_time, shown
+from appcues_async.text import type_in_words
 
 __all__ = ["EVENTS", "PROFILES", "USER_IDS", "Kind"]
 
@@ -89,7 +90,7 @@ def _user_id(row: Mapping[str, Any], where: str, ids: IdRule) -> dict[str, str]:
 
 def _row(row: object, where: str) -> Mapping[str, Any]:
     if not isinstance(row, Mapping):
-        raise InvalidInput(f"{where} is a {type(row).__name__}; a row is a mapping of column names")
+        raise InvalidInput(f"{where} is {type_in_words(row)}; a row is a mapping of column names")
     return row
 
 

@@ -38,7 +38,7 @@ from appcues_async.rows.records import Unread, as_dicts
 from appcues_async.rows.row_blocks import LONGEST_ROW, Feed, judged_blocks
 from appcues_async.rows.store_reads import read_url
 from appcues_async.rows.urls import UrlSource, check_storage_options, is_url
-from appcues_async.rows.verdict import BadRow, Judge
+from appcues_async.rows.verdict import BadRow, Judge, without_subject
 from appcues_async.wire.request import (
     CSV,
     NDJSON,
@@ -212,7 +212,8 @@ def _check_rows(feed: Feed, start: int, kind: Kind, written: Format) -> tuple[by
             bad = [BadRow(0, 0, f"the row has more than {LONGEST_ROW:,} bytes", None)]
         for one in bad:
             raise InvalidInput(
-                f"{feed.name}: row {number + one.index + 1:,} (line {line + one.line:,}): {one.reason}"
+                f"{feed.name}: row {number + one.index + 1:,} (line {line + one.line:,}): "
+                f"{without_subject(one.reason)}"
             )
         number, line = number + block.verdict.rows, line + block.verdict.lines
     return head, start if head is None else begin

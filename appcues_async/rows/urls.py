@@ -17,6 +17,7 @@ from attrs import Factory, field, frozen
 
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.store_errors import Wait, retried
+from appcues_async.text import type_in_words
 
 __all__ = [
     "StoredObject",
@@ -64,7 +65,7 @@ def check_storage_options(options: object) -> Mapping[str, Any]:
         return {}
     if not isinstance(options, Mapping) or not all(isinstance(name, str) for name in options):
         raise InvalidInput(
-            f"storage_options is a {type(options).__name__}; give a mapping of names and values, such "
+            f"storage_options is {type_in_words(options)}; give a mapping of names and values, such "
             'as {"profile": "prod"}'
         )
     return options

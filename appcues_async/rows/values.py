@@ -177,7 +177,7 @@ def iso_time(
         if zone is None:
             raise InvalidInput(
                 f"{where} is {text!r}, a time without a zone; add one, such as 'Z' or "
-                "tzinfo=datetime.UTC (client.bulk takes time_zone= for those of a whole source)"
+                "tzinfo=datetime.UTC (client.bulk and client.sync take time_zone= for a whole source)"
             )
         # Databases write a blank between date and time.
         return _in_zone(moment, zone, where).isoformat()

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from attrs import field, frozen
 
-__all__ = ["BadRow", "Check", "Judge", "Verdict", "merge_spans"]
+__all__ = ["BadRow", "Check", "Judge", "Verdict", "merge_spans", "without_subject"]
 
 Check = Literal["full", "none"]
 """How much of each row is checked: everything, or nothing."""
@@ -28,6 +28,11 @@ class BadRow:
     line: int
     reason: str
     row: Any = field(repr=False)
+
+
+def without_subject(reason: str) -> str:
+    """A reason as it stands after the place of its row, which says already what it is about."""
+    return reason.removeprefix("the row: ")
 
 
 @frozen

@@ -11,8 +11,9 @@ from appcues_async.bulk.rejects import Reject
 from appcues_async.bulk.report import Report
 from appcues_async.errors import AppcuesError, BulkFailed
 from appcues_async.sync.difference import Counts
+from appcues_async.text import counted
 
-__all__ = ["SyncReport", "counted"]
+__all__ = ["SyncReport"]
 
 _SHOWN: Final = 5
 """Failures, and rejected rows, whose reasons a summary gives."""
@@ -189,13 +190,3 @@ class SyncReport:
             "seconds": round(self.seconds, 3),
         }
         return row
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things, for people.
-
-    Args:
-        number: How many.
-        noun: What they are, in the singular.
-    """
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

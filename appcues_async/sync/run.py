@@ -16,11 +16,12 @@ from appcues_async.sync.difference import Counts, Difference
 from appcues_async.sync.digests import RowDigests
 from appcues_async.sync.earlier import EarlierUploads
 from appcues_async.sync.outgoing import Outgoing, remove_outgoing
-from appcues_async.sync.report import SyncReport, counted
+from appcues_async.sync.report import SyncReport
 from appcues_async.sync.sending import Apply, Sending
 from appcues_async.sync.spec import Route, SyncSpec
 from appcues_async.sync.state import StateFile
 from appcues_async.sync.worker import Worker
+from appcues_async.text import counted
 
 __all__ = ["SyncRun"]
 

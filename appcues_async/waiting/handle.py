@@ -12,7 +12,7 @@ from attrs import frozen
 from appcues_async.errors import InvalidInput, JobFailed, RowsFailed
 from appcues_async.models import FAILED, Job
 from appcues_async.settings import PollPolicy
-from appcues_async.text import hide_links
+from appcues_async.text import counted, hide_links
 from appcues_async.waiting.address import ANALYTICS, EXPORT, JobAddress
 from appcues_async.waiting.lookup import download
 from appcues_async.waiting.watch import JobWatch
@@ -118,8 +118,8 @@ class JobHandle:
         rows, requests = job.ingestions_failed or 0, job.requests_failed or 0
         if rows or requests:
             raise RowsFailed(
-                f"job {job.id} ({job.name}) completed, but {rows:,} rows and {requests:,} requests "
-                "failed; the API does not say which",
+                f"job {job.id} ({job.name}) completed, but {counted(rows, 'row')} and "
+                f"{counted(requests, 'request')} failed; the API does not say which",
                 job,
             )
 

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from attrs import Factory, field, frozen
 
 from appcues_async.errors import InvalidInput
-from appcues_async.text import Secret
+from appcues_async.text import Secret, type_in_words
 
 __all__ = [
     "BLOCK",
@@ -257,7 +257,7 @@ def quote_part(name: str, value: object) -> str:
     """
     if not isinstance(value, str):
         raise InvalidInput(
-            f"{name} is {value!r}, a {type(value).__name__}; ids are text, such as '007'"
+            f"{name} is {value!r}, {type_in_words(value)}; ids are text, such as '007'"
         )
     if not value:
         raise InvalidInput(f"{name} is empty; the API needs an id here")

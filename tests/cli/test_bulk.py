@@ -133,8 +133,8 @@ def test_a_rejected_row_does_not_stop_the_others_and_is_exit_code_6(
     command: Command, account: Sandbox, bad: Path
 ) -> None:
     ran = command("import", "profiles", bad, "--rejects", "rejects.ndjson", "-o", "json")
-    assert (ran.code, ran.error["type"]) == (6, "RowsFailed")
-    assert ran.error["message"].startswith("1 of 3 rows were rejected; the first: ")
+    assert (ran.code, ran.error["type"]) == (6, "BulkFailed")
+    assert ran.error["message"].startswith("1 of 3 rows rejected; the first: ")
     assert set(account.profiles) == {"1", "3"}
     assert ran.json["rejected"] == 1
     assert [reject["line"] for reject in ran.json["rejects"]] == [3]
@@ -145,7 +145,7 @@ def test_stop_at_a_rejected_row_sends_nothing(
     command: Command, account: Sandbox, bad: Path
 ) -> None:
     ran = command("import", "profiles", bad, "--on-failure", "stop")
-    assert (ran.code, ran.error["type"]) == (6, "RowsFailed")
+    assert (ran.code, ran.error["type"]) == (6, "BulkFailed")
     assert account.requests == []
 
 
@@ -156,7 +156,7 @@ def test_rows_that_the_server_rejects_are_found_on_request(
         JobPlan(status="FAILED", refuses=lambda row: row["user_id"] == "0500", jobs=None)
     )
     ran = command("import", "profiles", many, "--retry-failed", "--rejects", "bad.ndjson")
-    assert (ran.code, ran.error["type"]) == (6, "RowsFailed")
+    assert (ran.code, ran.error["type"]) == (6, "BulkFailed")
     assert "row 501: the server rejects it" in ran.error["message"]
     assert json.loads(Path("bad.ndjson").read_text(encoding="utf-8"))["row"]["user_id"] == "0500"
     assert len(account.profiles) == 999
@@ -169,7 +169,7 @@ def test_what_was_accepted_before_the_source_broke_is_told(
     ran = command("import", "profiles", "-", "--chunk-bytes", "500kB", "--concurrency", "1")
     assert ran.code == 2
     accepted = sum(job.rows for job in account.jobs.values())
-    assert ran.error["message"].endswith(f"; before that, {accepted:,} rows were accepted")
+    assert ran.error["message"].endswith(f"; accepted before that: {accepted:,} rows")
     assert "COMPLETED" in ran.out
 
 

@@ -17,6 +17,18 @@ from tests.cli.conftest import Command, copies
 LISTING = ("segments", "list")
 
 
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [(["users.csv"], "--state"), (["--state", "users.db"], "FILE")],
+)
+def test_an_argument_that_is_missing_is_named(
+    command: Command, words: list[str], missing: str
+) -> None:
+    ran = command("sync", "profiles", *words)
+    said = f"appcues-async sync profiles needs {missing}, which is missing."
+    assert (ran.code, ran.error["message"].startswith(said)) == (2, True)
+
+
 def test_success_writes_no_error(command: Command, account: Sandbox) -> None:
     ran = command(*LISTING)
     assert (ran.code, ran.err) == (0, "")
@@ -133,7 +145,7 @@ def test_a_failed_job_is_exit_code_6(command: Command, account: Sandbox, users: 
 
 def test_rejected_rows_are_exit_code_6(command: Command, account: Sandbox, events: Path) -> None:
     ran = command("import", "events", events)
-    assert (ran.code, ran.error["type"]) == (6, "RowsFailed")
+    assert (ran.code, ran.error["type"]) == (6, "BulkFailed")
 
 
 def test_failed_requests_are_exit_code_6(command: Command, account: Sandbox, users: Path) -> None:

@@ -19,6 +19,11 @@ def test_without_a_topic_the_pages_are_listed(command: Command) -> None:
     assert command("guide").out == text_of("README")
 
 
+@pytest.mark.parametrize("name", ["README", "readme"])
+def test_the_list_of_pages_is_shown_by_its_name(command: Command, name: str) -> None:
+    assert command("guide", name).out == command("guide").out
+
+
 def test_a_typo_is_told_the_nearest_page(command: Command) -> None:
     ran = command("guide", "jurnal")
     assert ran.code == 2

@@ -69,7 +69,7 @@ def test_a_file_that_is_not_in_the_given_format_is_refused(
     command: Command, account: Sandbox, users: Path
 ) -> None:
     ran = command("import", "profiles", users, "--format", "ndjson")
-    assert (ran.code, ran.error["type"]) == (6, "RowsFailed")
+    assert (ran.code, ran.error["type"]) == (6, "BulkFailed")
     assert posts(account) == []
 
 

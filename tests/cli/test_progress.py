@@ -63,9 +63,9 @@ def test_lines_tell_a_status_that_nobody_knows(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("reason", "line"),
     [
-        ("429", "held back by 429 for 1.2 s"),
-        ("outage", "held back by an outage for 1.2 s"),
-        ("hold", "held back for 1.2 s"),
+        ("429", "held back by 429 for 1.23 s"),
+        ("outage", "held back by an outage for 1.23 s"),
+        ("hold", "held back for 1.23 s"),
     ],
 )
 def test_lines_tell_what_holds_requests_back(
@@ -149,7 +149,7 @@ def test_bars_count_requests_and_refusals() -> None:
 def test_bars_show_that_requests_are_held_back() -> None:
     screen = Screen()
     assert "held back" in screen.rows(PauseBegan(1.23, "429"))[0]
-    assert "held back by 429 for 1.2 s" in screen.said
+    assert "held back by 429 for 1.23 s" in screen.said
 
 
 def test_bars_show_that_requests_flow_again() -> None:

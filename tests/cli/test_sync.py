@@ -147,7 +147,7 @@ def test_rejected_rows_are_6_unless_only_reported(
     loud, quiet = command(*sync), command(*sync, "--on-failure", "report")
 
     assert loud.code == 6
-    assert "1 of 4 rows were rejected" in loud.error["message"]
+    assert "1 of 4 rows rejected" in loud.error["message"]
     assert quiet.code == 0
     assert set(account.profiles) == {"u1", "u2", "u3"}
 

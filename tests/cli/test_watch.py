@@ -62,8 +62,8 @@ def test_the_table_shows_each_job_and_how_often_was_looked() -> None:
     table(JobChanged(attrs.evolve(job, status="COMPLETED", events=events)))
     shown = drawn(table)
     assert "1,234" in shown
-    assert "1 of 2 ended, 1 requests" in shown
-    assert "1 looks failed" in shown
+    assert "1 of 2 ended, 1 request" in shown
+    assert "1 look failed" in shown
 
 
 def test_of_many_jobs_those_that_run_are_shown() -> None:

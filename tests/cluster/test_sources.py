@@ -205,7 +205,7 @@ async def test_a_dask_collection_without_workers_is_refused(client: AppcuesClien
 async def test_a_partition_that_holds_no_rows_is_refused(
     client: AppcuesClient, workers: DaskWorkers
 ) -> None:
-    with pytest.raises(InvalidInput, match=r"partition 0 of the list of 1 is a int"):
+    with pytest.raises(InvalidInput, match=r"partition 0 of the list of 1 is an int"):
         await client.bulk.import_profiles([delayed(lambda: 5)()], workers=workers)
 
 

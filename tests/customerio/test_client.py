@@ -48,7 +48,7 @@ def test_a_base_url_wins_over_the_region() -> None:
         ({"region": "mars"}, "region is 'mars'"),
         ({"base_url": "http://track.customer.io"}, "unencrypted"),
         ({"site_id": ""}, "site_id is empty"),
-        ({"site_id": 7}, "site_id is a int"),
+        ({"site_id": 7}, "site_id is an int"),
         ({"site_id": "site:key"}, "site_id holds ':'"),
         ({"api_key": ""}, "api_key is empty"),
         ({"api_key": "key\n"}, "a line break"),

@@ -160,7 +160,7 @@ async def test_of_an_iterator_the_error_says_what_was_sent(
 ) -> None:
     sandbox.faults.add(Answer(400))
     source: list[Any] = [*numbers(3_500), 7.0]
-    said = r"^ids\[3500\] is 7.0.*; the first 3,000 ids were sent before, in 3 requests, of which 1"
+    said = r"^ids\[3500\] is 7.0.*; the first 3,000 ids had been sent, in 3 requests, of which 1"
     with pytest.raises(InvalidInput, match=said):
         await cio.segments.add_customers(1, iter(source))
     assert sorted(map(len, sent(sandbox))) == [1_000] * 3
@@ -186,7 +186,7 @@ async def test_a_source_s_own_error_comes_out_with_what_was_sent(
     with pytest.raises(ConnectionError, match="went away") as caught:
         await cio.segments.add_customers(1, broken())
     (note,) = caught.value.__notes__
-    assert note == "From this source, the first 2,000 ids were sent before, in 2 requests"
+    assert note == "From this source, the first 2,000 ids had been sent, in 2 requests"
     assert len(sandbox.customerio_segments[1]) == 2_000
 
 
@@ -198,7 +198,7 @@ async def test_a_source_that_is_cancelled_is_an_error_with_what_was_sent(
             yield number
         raise asyncio.CancelledError
 
-    said = "the source of ids raised CancelledError.*; the first 1,000 ids were sent before"
+    said = "the source of ids raised CancelledError.*; the first 1,000 ids had been sent"
     with pytest.raises(InvalidInput, match=said):
         await cio.segments.add_customers(7, cut_off())
 

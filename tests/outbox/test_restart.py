@@ -126,7 +126,7 @@ async def test_rows_that_were_kept_aside_stay_there(
     forget()
     async with client.outbox(path, every=SOONER) as outbox:
         await outbox.track("u2", "Signed up")
-        with pytest.raises(BulkFailed, match="1 rows"):
+        with pytest.raises(BulkFailed, match="1 row "):
             await outbox.flush(wait=True)
         assert [one.status for one in await outbox.failed()] == ["refused"]
     assert [event["user_id"] for event in sandbox.events] == ["u2"]

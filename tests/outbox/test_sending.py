@@ -63,7 +63,7 @@ async def test_what_the_server_refuses_is_kept_aside_with_the_reason(
     sandbox.faults.add(Answer(400, body="no ink"), path="import/events")
     async with client.outbox(place, every=SOONER, on_notice=told.append) as outbox:
         await outbox.track("u1", "Signed up")
-        with pytest.raises(BulkFailed, match=r"1 rows .*refused.*no ink") as caught:
+        with pytest.raises(BulkFailed, match=r"1 row .*refused.*no ink") as caught:
             await outbox.flush()
         (failed,) = await outbox.failed()
         gauges = await outbox.gauges()

@@ -26,6 +26,7 @@ from appcues_async.rows.values import (
     check_event_name,
     iso_time,
 )
+from appcues_async.text import type_in_words
 from tests.rows.samples import Color, Float, Level, Missing, RunSpec, Text, refusal_of
 
 
@@ -217,9 +218,7 @@ def test_attributes_that_are_no_mapping_are_refused(
     check: Callable[..., object], attributes: Any
 ) -> None:
     message = refusal_of(check, attributes)
-    assert message == (
-        f"attributes is a {type(attributes).__name__}; it must be a mapping of names"
-    )
+    assert message == (f"attributes is {type_in_words(attributes)}; it must be a mapping of names")
 
 
 def test_attributes_may_be_any_mapping() -> None:

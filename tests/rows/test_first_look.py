@@ -283,7 +283,7 @@ async def test_text_in_another_encoding_is_refused_with_the_place() -> None:
 @pytest.mark.parametrize(
     ("data", "rule"),
     [
-        (b"user_id,plan\n1,pro\nnull,pro\n", "row 2 (line 3): the row: user_id is 'null'"),
+        (b"user_id,plan\n1,pro\nnull,pro\n", "row 2 (line 3): user_id is 'null'"),
         (b'user_id,plan\n1,5" pipe\n', "row 1 (line 2): the row is no CSV: it has a quote"),
         (b"user_id,plan,\n1,pro,x\n", "row 1 (line 2): the row has 'x' in column 3"),
         (b"\nuser_id,plan\n1,\\N\n", "row 1 (line 3): plan is \\N"),

@@ -12,6 +12,7 @@ import pytest
 from appcues_async.errors import InvalidInput
 from appcues_async.rows.ids import ANY_ID
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
+from appcues_async.text import type_in_words
 
 EVENT = {"user_id": "007", "name": "Paid", "timestamp": "2026-07-14T12:34:56Z"}
 
@@ -67,7 +68,7 @@ def test_the_rule_for_ids_is_the_kinds_own() -> None:
 @pytest.mark.parametrize("row", ["007", ("007", "Paid"), [("user_id", "007")], None, 7, b"{}"])
 def test_a_row_that_is_no_mapping_is_refused(kind: Kind, row: Any) -> None:
     message = refusal_of(kind, row)
-    assert message == f"row 9 is a {type(row).__name__}; a row is a mapping of column names"
+    assert message == f"row 9 is {type_in_words(row)}; a row is a mapping of column names"
 
 
 @pytest.mark.parametrize("wrap", [dict, MappingProxyType, UserDict])

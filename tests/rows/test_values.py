@@ -137,7 +137,7 @@ def test_a_naive_datetime_is_refused_and_the_message_says_how_to_mend_it(value: 
     assert message == (
         f"row 2: timestamp is {text!r}, a time without a zone; "
         "add one, such as 'Z' or tzinfo=datetime.UTC "
-        "(client.bulk takes time_zone= for those of a whole source)"
+        "(client.bulk and client.sync take time_zone= for a whole source)"
     )
 
 

@@ -36,7 +36,7 @@ def test_an_account_id_that_could_lead_elsewhere_is_refused(account_id: Any) -> 
         ("\tx", "holds a space, a line break or a control character"),
         ("x\x00", "holds a space, a line break or a control character"),
         (None, "is a NoneType; it must be text"),
-        (12345, "is a int; it must be text"),
+        (12345, "is an int; it must be text"),
         (b"bytes", "is a bytes; it must be text"),
     ],
 )

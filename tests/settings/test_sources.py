@@ -40,7 +40,7 @@ def test_the_environment_is_named_in_any_case_as_by_the_vendors_command(env: str
 
 def test_another_environment_is_refused_and_the_message_names_both() -> None:
     message = str(refusal_of(lambda: Credentials.from_env(variables(ENV="staging"))))
-    assert message == "the Appcues environment is 'staging'; it must be prod or prod-eu"
+    assert message == "APPCUES_ENV (env in a profile) is 'staging'; it must be prod or prod-eu"
 
 
 def test_the_home_of_the_profile_file_is_the_users(home: Path) -> None:
@@ -182,11 +182,20 @@ def test_an_incomplete_profile_is_refused_with_the_file_to_mend(tmp_path: Path) 
     ("line", "rule"),
     [
         ("account_id = 5", "account_id is 5; it must be text"),
-        ("api_key = 5", "api_key is a int; it must be text"),
-        ("base_url = 5", "base_url is a int; give it as https://"),
-        ("env = 5", "the Appcues environment is 5; it must be prod or prod-eu"),
-        ('env = ["prod"]', "the Appcues environment is ['prod']; it must be prod or prod-eu"),
-        ('env = "us"', "the Appcues environment is 'us'; it must be prod or prod-eu"),
+        ("api_key = 5", "api_key is an int; it must be text"),
+        ("base_url = 5", "base_url is an int; give it as https://"),
+        (
+            "env = 5",
+            "APPCUES_ENV (env in a profile) is 5; it must be prod or prod-eu",
+        ),
+        (
+            'env = ["prod"]',
+            "APPCUES_ENV (env in a profile) is ['prod']; it must be prod or prod-eu",
+        ),
+        (
+            'env = "us"',
+            "APPCUES_ENV (env in a profile) is 'us'; it must be prod or prod-eu",
+        ),
     ],
 )
 def test_a_profiles_value_of_the_wrong_kind_is_refused_by_name(

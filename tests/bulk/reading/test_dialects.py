@@ -197,7 +197,7 @@ async def test_times_of_a_file_without_a_zone_are_taken_in_the_one_that_is_given
     data = f"{','.join(row)}\n{','.join(row.values())}\n"
     if form == "ndjson":
         data = str(row).replace("'", '"') + "\n"
-    with pytest.raises(BulkFailed, match="takes time_zone="):
+    with pytest.raises(BulkFailed, match="take time_zone="):
         await client.bulk.import_events(data.encode())
     await client.bulk.import_events(data.encode(), time_zone=zone)
     assert [one["timestamp"] for one in sandbox.events] == ["2026-07-14T12:00:00+02:00"]
