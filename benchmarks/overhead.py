@@ -20,7 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import aiohttp
@@ -36,6 +37,8 @@ PROFILE = {"plan": "pro", "seats": 12, "trial": False, "company": "Bumbleborn", 
 ANSWER = b'{"status": 200, "title": "OK"}'
 
 Update: TypeAlias = Callable[[str], Awaitable[object]]
+Run: TypeAlias = Callable[[str, str, Callable[[Update], Awaitable[object]]], Awaitable[object]]
+"""Runs what is to be measured in one way, against a server."""
 
 
 def serve() -> None:
@@ -118,21 +121,41 @@ async def without_retry_layer(url: str, use: Callable[[Update], Awaitable[object
 OPEN = dict(zip(WAYS, (with_aiohttp, with_client, without_retry_layer), strict=True))
 
 
-def instructions(way: str, url: str, requests: int) -> int:
-    with tempfile.NamedTemporaryFile() as file:
-        command = ["valgrind", "--tool=cachegrind", "--cache-sim=no"]
-        command += [f"--cachegrind-out-file={file.name}", sys.executable, __file__]
-        output = subprocess.run(
-            [*command, "--one", way, url, str(requests)], check=True, capture_output=True, text=True
-        )
-    counted = re.search(r"I\s+refs:\s+([\d,]+)", output.stderr)
-    assert counted is not None
-    return int(counted[1].replace(",", ""))
+async def run(way: str, url: str, use: Callable[[Update], Awaitable[object]]) -> object:
+    return await OPEN[way](url, use)
 
 
-async def cpu_times(url: str, rounds: int) -> dict[str, list[float]]:
+@contextmanager
+def server_of(*program: str) -> Iterator[str]:
+    """The URL of a server that a program, one of Python's arguments, runs with `--serve`."""
+    server = subprocess.Popen([sys.executable, *program, "--serve"], stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+    finally:
+        server.kill()
+        server.wait()
+
+
+def instructions(way: str, url: str, few: int, many: int, *program: str) -> float:
+    """Instructions a request of a program that runs one way with `--one`."""
+
+    def counted(requests: int) -> int:
+        with tempfile.NamedTemporaryFile() as file:
+            command = ["valgrind", "--tool=cachegrind", "--cache-sim=no"]
+            command += [f"--cachegrind-out-file={file.name}", sys.executable, *program]
+            command += ["--one", way, url, str(requests)]
+            output = subprocess.run(command, check=True, capture_output=True, text=True)
+        refs = re.search(r"I\s+refs:\s+([\d,]+)", output.stderr)
+        assert refs is not None
+        return int(refs[1].replace(",", ""))
+
+    return (counted(many) - counted(few)) / (many - few)
+
+
+async def cpu_times(ways: Sequence[str], run: Run, url: str, rounds: int) -> dict[str, list[float]]:
     """Seconds of CPU per request, the ways in turn."""
-    taken: dict[str, list[float]] = {way: [] for way in WAYS[:2]}
+    taken: dict[str, list[float]] = {way: [] for way in ways}
 
     async def one(way: str) -> None:
         async def use(update: Update) -> None:
@@ -141,7 +164,7 @@ async def cpu_times(url: str, rounds: int) -> dict[str, list[float]]:
             await spread(update, 500)
             taken[way].append((time.process_time() - before) / 500)
 
-        await OPEN[way](url, use)
+        await run(way, url, use)
 
     for _ in range(rounds):
         for way in taken:
@@ -151,15 +174,9 @@ async def cpu_times(url: str, rounds: int) -> dict[str, list[float]]:
 
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 21
-    server = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-    try:
+    with server_of(__file__) as url:
         if shutil.which("valgrind"):
-            counted = {
-                way: (instructions(way, url, MANY) - instructions(way, url, FEW)) / (MANY - FEW)
-                for way in WAYS
-            }
+            counted = {way: instructions(way, url, FEW, MANY, __file__) for way in WAYS}
             for way, number in counted.items():
                 ratio = number / counted[WAYS[0]]
                 print(f"{way:20} {number:10,.0f} instructions a request  {ratio:.3f} x aiohttp")
@@ -167,7 +184,7 @@ def main() -> None:
             print(f"the retry layer is {layer:.2%} of a call that succeeds at once")
         else:
             print("valgrind is not installed, so instructions are not counted")
-        taken = asyncio.run(cpu_times(url, rounds))
+        taken = asyncio.run(cpu_times(WAYS[:2], run, url, rounds))
         ratios = sorted(
             mine / bare for mine, bare in zip(taken[WAYS[1]], taken[WAYS[0]], strict=True)
         )
@@ -175,9 +192,6 @@ def main() -> None:
             f"CPU time {statistics.median(ratios):.2f} x aiohttp "
             f"({ratios[0]:.2f} to {ratios[-1]:.2f}, {rounds} rounds)"
         )
-    finally:
-        server.kill()
-        server.wait()
 
 
 if __name__ == "__main__":
@@ -185,6 +199,6 @@ if __name__ == "__main__":
         case ["--serve"]:
             serve()
         case ["--one", way, url, requests]:
-            asyncio.run(OPEN[way](url, lambda update: spread(update, int(requests))))
+            asyncio.run(run(way, url, lambda update: spread(update, int(requests))))
         case _:
             main()

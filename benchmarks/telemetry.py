@@ -14,20 +14,24 @@ Run: python -m benchmarks.telemetry [ROUNDS]   (needs valgrind for the instructi
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from opentelemetry.trace import Tracer
 
-from benchmarks.overhead import Update, serve, spread, with_client
+from benchmarks.overhead import (
+    Update,
+    cpu_times,
+    instructions,
+    serve,
+    server_of,
+    spread,
+    with_client,
+)
 
 OFF, API, UNSAMPLED, BY_HAND, SPANS, ALL = WAYS = (
     "off",
@@ -102,55 +106,20 @@ async def run(way: str, url: str, use: Callable[[Update], Awaitable[object]]) ->
         await with_client(url, use_by_hand if way == BY_HAND else use)
 
 
-def instructions(way: str, url: str, requests: int) -> int:
-    with tempfile.NamedTemporaryFile() as file:
-        command = ["valgrind", "--tool=cachegrind", "--cache-sim=no"]
-        command += [f"--cachegrind-out-file={file.name}", sys.executable, "-m", __spec__.name]
-        output = subprocess.run(
-            [*command, "--one", way, url, str(requests)], check=True, capture_output=True, text=True
-        )
-    counted = re.search(r"I\s+refs:\s+([\d,]+)", output.stderr)
-    assert counted is not None
-    return int(counted[1].replace(",", ""))
-
-
-async def cpu_times(url: str, rounds: int) -> dict[str, list[float]]:
-    """Seconds of CPU per request, the ways in turn."""
-    taken: dict[str, list[float]] = {way: [] for way in WAYS}
-
-    async def one(way: str) -> None:
-        async def use(update: Update) -> None:
-            await spread(update, 50)
-            before = time.process_time()
-            await spread(update, 500)
-            taken[way].append((time.process_time() - before) / 500)
-
-        await run(way, url, use)
-
-    for _ in range(rounds):
-        for way in WAYS:
-            await one(way)
-    return taken
-
-
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 21
-    command = [sys.executable, "-m", __spec__.name, "--serve"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert server.stdout is not None
-    url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-    try:
+    program = ("-m", __spec__.name)
+    with server_of(*program) as url:
         if shutil.which("valgrind"):
             base = 0.0
             for way in WAYS:
-                more = instructions(way, url, MANY) - instructions(way, url, FEW)
-                number = more / (MANY - FEW)
+                number = instructions(way, url, FEW, MANY, *program)
                 base = base or number
                 print(
                     f"{way:18} {number:10,.0f} instructions a request  {number / base - 1:+.1%}",
                     flush=True,
                 )
-        taken = asyncio.run(cpu_times(url, rounds))
+        taken = asyncio.run(cpu_times(WAYS, run, url, rounds))
         for way in WAYS[1:]:
             ratios = sorted(
                 mine / bare for mine, bare in zip(taken[way], taken[WAYS[0]], strict=True)
@@ -159,9 +128,6 @@ def main() -> None:
                 f"{way:18} CPU time {statistics.median(ratios) - 1:+.1%} "
                 f"({ratios[0] - 1:+.1%} to {ratios[-1] - 1:+.1%}, {rounds} rounds)"
             )
-    finally:
-        server.kill()
-        server.wait()
 
 
 if __name__ == "__main__":
