@@ -42,7 +42,7 @@ class Timeouts:
     """Bounds of every wait, in seconds.
 
     Attributes:
-        connect: One attempt's connection, TLS included.
+        connect: One attempt's connection: the search for its name, a proxy's answer and TLS included.
         idle: One attempt without a byte moving either way; of a large body, without 64 KiB moving.
         budget: All attempts of one request and the pauses between them. The transfer of an upload or a
             download does not count: it goes on while bytes move. Neither does the wait for a turn at

@@ -42,7 +42,14 @@ from yarl import URL
 from appcues_async.settings import Proxy, Timeouts
 from appcues_async.wire.links import is_allowed_address
 
-__all__ = ["NOT_OPEN", "Connections", "mark_reached", "unused_proxy", "why_not_connected"]
+__all__ = [
+    "NOT_OPEN",
+    "Connections",
+    "mark_reached",
+    "unused_proxy",
+    "was_connecting",
+    "why_not_connected",
+]
 
 NOT_OPEN: Final = (
     "the client is not open: use it in `async with`, "
@@ -222,6 +229,10 @@ class _Connector(TCPConnector):
         try:
             async with asyncio.timeout(timeout.sock_connect):
                 return await super()._create_connection(req, traces, timeout)
+        except asyncio.CancelledError as error:
+            # Where the time of the whole request is over, this is the cause of its TimeoutError.
+            error.add_note(_CONNECTING)
+            raise
         except (ClientConnectorError, ClientHttpProxyError):
             raise
         except ClientError as error:
@@ -253,6 +264,7 @@ class _NotPublic(OSError):  # noqa: N818 - names read as what happened
     """No link may lead there."""
 
 
+_CONNECTING: Final = "there was no connection yet"
 _open: Final[WeakSet[Connections]] = WeakSet()
 
 
@@ -316,6 +328,11 @@ def _reason(error: OSError) -> str:
         # What asyncio says instead names an address and leaves the reason out.
         return os.strerror(error.errno)
     return str(error.strerror or error) or "it was closed before it stood"
+
+
+def was_connecting(error: TimeoutError) -> bool:
+    """Whether the time of a request was over before there was a connection to send it on."""
+    return _CONNECTING in getattr(error.__cause__, "__notes__", ())
 
 
 def unused_proxy(url: URL) -> bool:

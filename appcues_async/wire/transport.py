@@ -42,6 +42,7 @@ from appcues_async.wire.connections import (
     Connections,
     mark_reached,
     unused_proxy,
+    was_connecting,
     why_not_connected,
 )
 from appcues_async.wire.decompress import ENCODINGS, BadBody
@@ -255,6 +256,8 @@ class HttpTransport:
             case ConnectionTimeoutError():
                 why = "no connection within the connect timeout"
                 failure = self._not_connected(request, url, why)
+            case TimeoutError() if was_connecting(error):
+                failure = self._not_connected(request, url, "no connection within the budget")
             case ValueError():
                 failure = _unsendable(request, error)
             case TimeoutError():

@@ -155,8 +155,9 @@ async def test_a_name_that_was_found_before_is_tried_again(
     assert len(caught.value.attempts) == 3
 
 
+@pytest.mark.parametrize("timeouts", [Timeouts(connect=0.1), Timeouts(budget=0.1)])
 async def test_a_search_for_a_name_without_an_end_is_bounded(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, timeouts: Timeouts
 ) -> None:
     async def getaddrinfo(*_: Any, **__: Any) -> Any:
         await asyncio.Event().wait()
@@ -166,9 +167,9 @@ async def test_a_search_for_a_name_without_an_end_is_bounded(
         CALLS["an event"],
         base_url="https://api.example.invalid",
         retry=RetryPolicy(attempts=1),
-        timeouts=Timeouts(connect=0.1),
+        timeouts=timeouts,
     )
-    assert "no connection within the connect timeout" in str(error)
+    assert "no connection within the" in str(error)
 
 
 # --- TLS -----------------------------------------------------------------------------------------
