@@ -85,6 +85,8 @@ async def simulate(scheduler: str, count: int) -> None:
         {
             "distributed.worker.profile.enabled": False,
             "distributed.admin.system-monitor.interval": "60s",
+            "distributed.admin.tick.interval": "60s",
+            "distributed.admin.tick.limit": "1h",
         }
     )
     workers = [
@@ -163,7 +165,7 @@ async def compare(folder: Path, megabytes: int) -> None:
     files = []
     for number in range(FILES):
         path = folder / f"part-{number:02}.ndjson"
-        rows = megabytes * 1_000_000 // FILES // 190
+        rows = megabytes * 1_000_000 // FILES // len(LINE % (0, 0))
         with path.open("wb") as file:
             for first in range(0, rows, 10_000):
                 lines = (LINE % (row, row) for row in range(first, min(first + 10_000, rows)))
