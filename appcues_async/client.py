@@ -72,6 +72,7 @@ class AppcuesClient(Openable["_Opened"]):
         groups: Groups of them, one at a time.
         activity: A user's events and profile in one request, version 1.
         bulk: Any number of rows, in as many uploads as they need.
+        sync: Profiles or members of a segment, of which only what changed is sent.
         imports: One upload of profiles or events.
         exports: Events in bulk, as a file.
         analytics: Questions to the account's analytics.
@@ -315,7 +316,7 @@ class AppcuesClient(Openable["_Opened"]):
         Args:
             path: A file (SQLite) that keeps what was put until it is done; any number of processes may
                 share it. Without one, rows are in memory.
-            options: See `OutboxOptions`.
+            options: See `help("appcues_async.outbox.outbox.OutboxOptions")`.
 
         Raises:
             InvalidInput: An option is malformed.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import pydoc
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +22,8 @@ from appcues_async import (
 from appcues_async.api.imports import Imports
 from appcues_async.api.jobs import Jobs
 from appcues_async.api.segments import Segments
+from appcues_async.bulk.resource import Bulk, BulkOptions
+from appcues_async.sync.resource import Sync, SyncOptions
 
 
 @pytest.mark.parametrize(
@@ -160,3 +164,10 @@ def test_what_sends_is_awaited(public: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("public", [AppcuesClient.with_options, Jobs.resume, JobHandle.done])
 def test_what_sends_nothing_is_not_awaited(public: Callable[..., Any]) -> None:
     assert not inspect.iscoroutinefunction(public)
+
+
+@pytest.mark.parametrize("shown", [Bulk, Sync, AppcuesClient, BulkOptions, SyncOptions])
+def test_what_help_refers_to_can_be_shown_by_help(shown: type[Any]) -> None:
+    names = re.findall(r'help\("([\w.]+)"\)', pydoc.plain(pydoc.render_doc(shown)))
+    assert names
+    assert all(pydoc.locate(name) is not None for name in names)

@@ -65,7 +65,7 @@ BulkSource: TypeAlias = (
 class BulkOptions(ReadingOptions, total=False):
     """The options of every method of `client.bulk`; all by name, all optional.
 
-    How sources are read, `ReadingOptions` says.
+    For how sources are read see `help("appcues_async.bulk.reading.options.ReadingOptions")`.
 
     Attributes:
         concurrency: Uploads at a time, 1 to 64; 4 when left out.
@@ -115,7 +115,7 @@ class Bulk:
     """`client.bulk`: the fewest requests that the limits allow, many at a time, in flat memory.
 
     Every method makes a run: await it for its report, or iterate over its outcomes. All take the
-    options that `BulkOptions` describes.
+    options of `help("appcues_async.bulk.resource.BulkOptions")`.
     """
 
     def __init__(
@@ -153,7 +153,7 @@ class Bulk:
                 zstd are unpacked; `-` is the standard input), bytes, an iterable or async iterable of
                 mappings or attrs objects, or anything with `__arrow_c_stream__` (a polars, pandas,
                 pyarrow or duckdb frame).
-            options: See `BulkOptions`.
+            options: See `help("appcues_async.bulk.resource.BulkOptions")`.
 
         Returns:
             The run.
@@ -169,7 +169,7 @@ class Bulk:
 
         Args:
             source: As for `import_profiles`.
-            options: See `BulkOptions`.
+            options: See `help("appcues_async.bulk.resource.BulkOptions")`.
 
         Returns:
             The run.
@@ -188,7 +188,7 @@ class Bulk:
         Args:
             segment_id: Which segment.
             source: As for `import_profiles`, with ids instead of mappings.
-            options: See `BulkOptions`.
+            options: See `help("appcues_async.bulk.resource.BulkOptions")`.
 
         Returns:
             The run.
@@ -207,7 +207,7 @@ class Bulk:
         Args:
             segment_id: Which segment.
             source: As for `import_profiles`, with ids instead of mappings.
-            options: See `BulkOptions`.
+            options: See `help("appcues_async.bulk.resource.BulkOptions")`.
 
         Returns:
             The run.

@@ -99,9 +99,14 @@ def seed_state(
     read = [_read_event(event, now.isoformat()) for event in events]
     members: dict[str, set[str]] = {}
     for segment_id, user_ids in segments.items():
-        found = [user_ids] if isinstance(user_ids, str) else list(user_ids)
-        if isinstance(user_ids, str) or not all(isinstance(one, str) and one for one in found):
-            raise ValueError(f"segments must be lists of user ids by segment id, not {user_ids!r}")
+        # A mapping would give its names, and text its letters, as ids.
+        is_list = isinstance(user_ids, Iterable) and not isinstance(user_ids, str | Mapping)
+        found: list[Any] = list(user_ids) if is_list else []
+        if not is_list or not all(isinstance(one, str) and one for one in found):
+            raise ValueError(
+                f"segments must be lists of user ids by segment id, not {user_ids!r}; "
+                "such as {'pros': ['007', '008']}"
+            )
         members[segment_id] = set(found)
     for user_id, attributes in profiles.items():
         state.update_profile(user_id, copy.deepcopy(dict(attributes)))

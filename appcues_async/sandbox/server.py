@@ -315,10 +315,11 @@ class Sandbox:
         Args:
             profiles: Attributes by user id.
             events: Events with `user_id` and `name`, and `timestamp` and `attributes` if need be.
-            segments: User ids by the id of the segment; a segment that is new is named like its id.
+            segments: Lists of user ids by the id of the segment, such as `{"pros": ["007"]}`; a segment
+                that is new is named like its id.
 
         Raises:
-            ValueError: An event or a profile is malformed.
+            ValueError: A value is malformed.
         """
         self._jobs.settle()
         seed_state(self._state, profiles or {}, events or (), segments or {})

@@ -155,7 +155,12 @@ class SyncReport:
                 "no endpoint lists them"
             )
         if self.in_doubt:
-            lines.append(f"in doubt, and sent again next time: {counted(self.in_doubt, 'row')}")
+            faulty = [
+                one for send in self.sends for one in send.outcomes if one.failure is not None
+            ]
+            refused = bool(faulty) and all(one.status == "refused" for one in faulty)
+            state = "refused" if refused else "in doubt"
+            lines.append(f"{state}, and sent again next time: {counted(self.in_doubt, 'row')}")
         if self.refusal is not None:
             lines.append(f"would be refused: {self.refusal}")
         failures = self.failures

@@ -32,7 +32,7 @@ __all__ = ["Sync", "SyncOptions"]
 class SyncOptions(ReadingOptions, total=False):
     """Options of both methods of `client.sync`; all are optional.
 
-    How sources are read, `ReadingOptions` says.
+    For how sources are read see `help("appcues_async.bulk.reading.options.ReadingOptions")`.
 
     Attributes:
         full: Send every row, whatever the state says.
@@ -99,7 +99,7 @@ class Sync:
             state: The file that keeps who was added; made where there is none.
             allow_shrink: Take a source that is empty, or has less than half as many ids as the last one.
                 A broken query must not empty a segment.
-            options: See `SyncOptions`.
+            options: See `help("appcues_async.sync.resource.SyncOptions")`.
 
         Raises:
             InvalidInput: The source, the state or an option is refused; nothing was sent.
@@ -139,7 +139,7 @@ class Sync:
             state: The file that keeps what was applied; made where there is none.
             missing: `report` puts those ids in the report that the state holds and the source does not.
                 One that comes back is sent again, whatever it holds.
-            options: See `SyncOptions`.
+            options: See `help("appcues_async.sync.resource.SyncOptions")`.
 
         Raises:
             InvalidInput: The source, the state or an option is refused; nothing was sent.

@@ -130,7 +130,10 @@ def test_a_failed_job_is_6_and_a_refused_upload_what_it_means(
     failed = command(*sync)
     account.faults.add(Answer(403), path="import/profiles")
     refused = command(*sync, "-o", "json")
+    account.faults.add(Answer(403), path="import/profiles")
+    again = command(*sync)
 
+    assert "refused, and sent again next time: 3 rows" in again.out
     assert failed.code == 6
     assert "in doubt, and sent again next time: 3 rows" in failed.out
     assert refused.code == 3

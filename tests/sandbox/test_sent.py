@@ -59,3 +59,10 @@ def test_malformed_data_is_refused_whole(sandbox: Sandbox) -> None:
     with pytest.raises(ValueError, match="an event has user_id and name"):
         sandbox.seed(profiles={"7": {}}, events=[{"user_id": "7", "name": "appcues:x"}])
     assert sandbox.profiles == {}
+
+
+@pytest.mark.parametrize("segment", [{"name": "Pros"}, "007", [7], 7, b"007"])
+def test_a_segment_is_seeded_with_a_list_of_ids(sandbox: Sandbox, segment: object) -> None:
+    with pytest.raises(ValueError, match=r"lists of user ids by segment id, not .*such as"):
+        sandbox.seed(segments={"pros": segment})  # type: ignore[dict-item]
+    assert sandbox.segments == {}
