@@ -168,6 +168,32 @@ def test_a_block_is_judged_by_columns_as_one_by_one(
     assert seen(judge.judge(block, at_end=True)) == seen(judge.one_by_one(block))
 
 
+EVENT = b'{"user_id":"1","name":"Paid","timestamp":"2026-07-14T12:34:56Z","attributes":'
+
+
+@pytest.mark.parametrize(
+    ("kind", "block"),
+    {
+        "two rows on a line": (PROFILES, b'{"user_id":"1"}{"user_id":"2"}\n\n'),
+        "a row on two lines": (PROFILES, b'{"user_id":"1",\n"plan":1}\n'),
+        "both": (PROFILES, b'{"user_id":"1",\n"plan":1}{"user_id":"2"}\n'),
+        "a second id": (PROFILES, b'{"user_id":"1","user_id":"1"}\n'),
+        "a second id, spelt differently": (PROFILES, b'{"user_id":"1","user\\u005fid":"1"}\n'),
+        "a second id under the other name": (PROFILES, b'{"user_id":"1","userId":"1"}\n'),
+        "the beginning of a row within one": (
+            EVENTS,
+            EVENT + b'\n{"user_id":"1"}}' + EVENT + b"null}\n",
+        ),
+    }.values(),
+)
+def test_after_good_rows_one_is_found_that_the_decoder_takes(kind: Kind, block: bytes) -> None:
+    good = EVENT + b'{"user_id":"2"}}\n' if kind is EVENTS else b'{"user_id":"1","plan":1}\n'
+    judge = NdjsonJudge(kind, "full")
+    assert not judge.judge(good * 3, at_end=False).bad
+    assert judge.judge(good + block + good, at_end=True).bad
+    assert seen(judge.judge(block, at_end=True)) == seen(judge.one_by_one(block))
+
+
 LINES: dict[str, tuple[Kind, bytes]] = {
     "plain": (PROFILES, b'{"user_id":"u-1","seats":3,"ok":true,"none":null,"share":0.5}\n'),
     "blanks between": (PROFILES, b'{ "user_id" : "u-1" , "seats" : 3 }\n'),
