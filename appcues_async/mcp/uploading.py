@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal, TypeAlias
+from functools import partial
+from typing import Annotated, Literal, TypeAlias
 
 from attrs import evolve, frozen
 from pydantic import Field
@@ -11,6 +12,7 @@ from pydantic import Field
 from appcues_async.bulk.report import Report
 from appcues_async.bulk.resource import Bulk
 from appcues_async.bulk.run import BulkRun
+from appcues_async.bulk.spec import OnFailure
 from appcues_async.client import AppcuesClient
 from appcues_async.errors import BulkFailed, InvalidInput
 from appcues_async.mcp.answers import Content, Scope, job_content, plain, rehearsed_client
@@ -86,13 +88,13 @@ class Uploading:
         Every row needs user_id; its other columns are attributes. Dry runs read and check every row.
         """
         source = self.scope.folder.file(path)
-        return await self._run(
-            call,
-            lambda bulk, options: bulk.import_profiles(source, **options),
-            {"types": None if types == "text" else types, "on_failure": _policy(on_reject)},
-            timeout_seconds,
-            dry_run=dry_run,
+        start = partial(
+            Bulk.import_profiles,
+            source=source,
+            types=None if types == "text" else types,
+            on_failure=_policy(on_reject),
         )
+        return await self._run(call, start, timeout_seconds, dry_run=dry_run)
 
     async def import_events(
         self,
@@ -109,13 +111,8 @@ class Uploading:
         recorded twice. Dry runs read and check every row.
         """
         source = self.scope.folder.file(path)
-        return await self._run(
-            call,
-            lambda bulk, options: bulk.import_events(source, **options),
-            {"on_failure": _policy(on_reject)},
-            timeout_seconds,
-            dry_run=dry_run,
-        )
+        start = partial(Bulk.import_events, source=source, on_failure=_policy(on_reject))
+        return await self._run(call, start, timeout_seconds, dry_run=dry_run)
 
     async def add_segment_users(
         self,
@@ -128,14 +125,8 @@ class Uploading:
         dry_run: DryRun = True,
     ) -> Content:
         """Add users to a segment, any number of them, and wait for the jobs."""
-        source = self._ids(user_ids, path)
-        return await self._run(
-            call,
-            lambda bulk, options: bulk.add_user_ids(segment_id, source, **options),
-            {"on_failure": "report"},
-            timeout_seconds,
-            dry_run=dry_run,
-        )
+        start = self._start_with_ids(Bulk.add_user_ids, segment_id, user_ids, path)
+        return await self._run(call, start, timeout_seconds, dry_run=dry_run)
 
     async def remove_segment_users(
         self,
@@ -148,14 +139,8 @@ class Uploading:
         dry_run: DryRun = True,
     ) -> Content:
         """Remove users from a segment that they were added to by id, and wait for the jobs."""
-        source = self._ids(user_ids, path)
-        return await self._run(
-            call,
-            lambda bulk, options: bulk.remove_user_ids(segment_id, source, **options),
-            {"on_failure": "report"},
-            timeout_seconds,
-            dry_run=dry_run,
-        )
+        start = self._start_with_ids(Bulk.remove_user_ids, segment_id, user_ids, path)
+        return await self._run(call, start, timeout_seconds, dry_run=dry_run)
 
     async def sync_segment(
         self,
@@ -212,10 +197,17 @@ class Uploading:
             )
         return self._synced(report)
 
-    def _ids(self, user_ids: list[str] | None, path: str | None) -> Any:
+    def _start_with_ids(
+        self,
+        start: Callable[..., BulkRun],
+        segment_id: str,
+        user_ids: list[str] | None,
+        path: str | None,
+    ) -> Callable[..., BulkRun]:
         if (user_ids is None) == (path is None):
             raise InvalidInput("give either user_ids or path")
-        return user_ids if path is None else self.scope.folder.file(path)
+        source = user_ids if path is None else self.scope.folder.file(path)
+        return partial(start, segment_id=segment_id, source=source, on_failure="report")
 
     def _waiting(self, seconds: float) -> AppcuesClient:
         return self.scope.client.with_options(timeouts=evolve(Timeouts(), wait=seconds))
@@ -223,19 +215,19 @@ class Uploading:
     async def _run(
         self,
         call: Call,
-        start: Callable[[Bulk, Any], BulkRun],
-        options: Content,
+        start: Callable[..., BulkRun],
         seconds: float,
         *,
         dry_run: bool,
     ) -> Content:
         stages = Stages()
-        options = {**options, "on_notice": stages}
         async with progress_of(call, lambda: str(stages)):
             if not (dry_run or self.scope.preview):
-                return self._done(await _to_end(start(self._waiting(seconds).bulk, options)))
+                return self._done(
+                    await _to_end(start(self._waiting(seconds).bulk, on_notice=stages))
+                )
             async with rehearsed_client(Rehearsal(accepts=True)) as client:
-                report = await _to_end(start(client.bulk, {**options, "wait": False}))
+                report = await _to_end(start(client.bulk, on_notice=stages, wait=False))
         return {
             "dry_run": True,
             "rows": report.rows,
@@ -277,5 +269,5 @@ async def _to_end(run: BulkRun) -> Report:
         return run.report
 
 
-def _policy(on_reject: str) -> str:
+def _policy(on_reject: str) -> OnFailure:
     return "stop" if on_reject == "stop" else "report"
