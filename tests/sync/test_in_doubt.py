@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from appcues_async import AppcuesClient, BulkFailed
+from appcues_async import AppcuesClient, BulkFailed, JobPending
 from appcues_async.recovery import ownership
 from appcues_async.sandbox import Answer, JobPlan, Reset, Sandbox, Stall
 from tests.conftest import wait_until
@@ -96,6 +96,20 @@ async def test_what_is_new_waits_for_a_job_of_an_earlier_run(sandbox: Sandbox, s
 
     assert [job.status for job in sandbox.jobs.values()] == ["COMPLETED", "COMPLETED"]
     assert sandbox.profiles["u1"] == {"plan": "pro"}
+
+
+async def test_a_job_is_waited_for_by_run_after_run_until_it_has_ended(
+    sandbox: Sandbox, state: Path
+) -> None:
+    sandbox.plan_next_job(JobPlan(status="PAUSED"))
+    async with open_client(sandbox, wait=0.05) as impatient:
+        await impatient.sync.profiles([user(1, "free")], state=state, on_failure="report")
+
+        for _ in range(2):
+            with pytest.raises(JobPending):
+                await impatient.sync.profiles([user(1, "pro")], state=state)
+
+    assert uploads(sandbox) == ["profiles"]
 
 
 async def test_what_is_new_waits_for_a_job_whose_answer_was_lost(
