@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,27 @@ async def test_what_is_new_waits_for_a_job_of_an_earlier_run(sandbox: Sandbox, s
 
     assert [job.status for job in sandbox.jobs.values()] == ["COMPLETED", "COMPLETED"]
     assert sandbox.profiles["u1"] == {"plan": "pro"}
+
+
+async def test_a_job_that_still_runs_is_noted_until_it_has_ended(
+    sandbox: Sandbox, state: Path
+) -> None:
+    sandbox.plan_next_job(JobPlan(seconds=0.3))
+    async with open_client(sandbox, wait=0.05) as impatient:
+        await impatient.sync.profiles([user(1)], state=state, on_failure="report")
+    (job,) = sandbox.jobs
+    assert [job in token for token in noted_jobs(state)] == [True]
+
+    async with open_client(sandbox) as client:
+        await client.sync.profiles([user(1)], state=state)
+
+    assert noted_jobs(state) == []
+
+
+def noted_jobs(state: Path) -> list[str]:
+    with closing(sqlite3.connect(state)) as db:
+        found = db.execute("SELECT job FROM uploads WHERE job IS NOT NULL")
+        return [token for (token,) in found]
 
 
 async def test_a_job_is_waited_for_by_run_after_run_until_it_has_ended(
