@@ -124,6 +124,7 @@ async def test_files_with_other_columns_are_sent_as_they_are(
         "u3": {"city": "Ulm"},
         "u4": {"seats": 2},
     }
+    assert (await client.sync.profiles([one, two, three], state=state)).unchanged == 4
 
 
 async def test_an_empty_cell_leaves_an_attribute_as_it_is(
