@@ -136,6 +136,14 @@ class Stage:
         self.cpu += time.thread_time() - cpu
 
 
+def peak() -> int:
+    """The peak memory of this process; `ru_maxrss` begins with that of the process which started it."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return int(status.read_text().split("VmHWM:")[1].split()[0]) * 1024
+
+
 def stage_alone(what: str, url: str, path: Path, state: Path) -> Taken:
     """Compares a file with a state, and sends nothing; only one of the two stages is timed."""
     opened = StateFile.open(state, Target(url, "1", "profiles"))
@@ -154,8 +162,7 @@ def stage_alone(what: str, url: str, path: Path, state: Path) -> Taken:
         counts = difference.finish()
     opened.close()
     stage = digesting if what == "digests" else comparing
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Taken(stage.wall, stage.cpu, memory, 0, 0, 0, counts.unchanged)
+    return Taken(stage.wall, stage.cpu, peak(), 0, 0, 0, counts.unchanged)
 
 
 async def run(what: str, url: str, path: Path, other: Path) -> None:
@@ -175,11 +182,8 @@ async def run(what: str, url: str, path: Path, other: Path) -> None:
             else:
                 came_to = await sync_segment(client, path, other)
     wall, cpu = time.perf_counter() - wall, sum(os.times()[:4]) - cpu
-    own, apart = (
-        resource.getrusage(who).ru_maxrss * 1024
-        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    print(*Taken(wall, cpu, own, apart, *came_to))
+    apart = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    print(*Taken(wall, cpu, peak(), apart, *came_to))
 
 
 def taken(what: str, url: str, path: Path, other: Path) -> Taken:

@@ -30,7 +30,7 @@ MEMBER: Final = b""
 
 _APPLICATION: Final = 0x41505359
 """Marks a SQLite file as the state of a sync: `APSY`."""
-_CACHE: Final = 16_384
+_CACHE: Final = 12_288
 """KiB of pages that stay in memory; sources are seldom in the order of ids."""
 
 _TABLES: Final = """
