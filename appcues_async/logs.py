@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 from appcues_async import notices
 from appcues_async.errors import InvalidInput
 from appcues_async.notices import Listener, Notice, log, notify
-from appcues_async.text import printable
+from appcues_async.text import counted, printable
 
 __all__ = ["listen_and_log", "log_as_environment_says", "log_notice", "log_to_stderr"]
 
@@ -83,21 +83,20 @@ def _job(notice: notices.JobChanged) -> Record:
     if job.status == "FAILED" or job.ingestions_failed:
         level = WARNING
     counts = ["?" if n is None else n for n in (job.ingestions_completed, job.ingestions_failed)]
-    return level, "job %s is %s: %s rows ingested, %s failed", job.id, job.status, *counts
+    return level, "job %s is %s: ingested %s, failed %s", job.id, job.status, *counts
 
 
 def _chunk(notice: notices.ChunkEnded) -> Record:
     level = WARNING if notice.status in {"refused", "failed", "unknown"} else DEBUG
-    text = "chunk %d (%d rows, %d bytes) is %s, job %s"
-    return level, text, notice.chunk, notice.rows, notice.size, notice.status, notice.job or "none"
+    text, rows = "chunk %d (%s, %d bytes) is %s, job %s", counted(notice.rows, "row")
+    return level, text, notice.chunk, rows, notice.size, notice.status, notice.job or "none"
 
 
 def _run(notice: notices.RunEnded) -> Record:
-    text = (
-        "run of %s ended after %.1f s: %d rows read, %d rejected; "
-        "%d chunks, %d rows accepted, %d ingested"
-    )
-    counts = (notice.rows, notice.rejected, notice.chunks, notice.accepted, notice.ingested)
+    text = "run of %s ended after %.1f s: %s read, %d rejected; %s, %s accepted, %d ingested"
+    read, accepted = counted(notice.rows, "row"), counted(notice.accepted, "row")
+    chunks = counted(notice.chunks, "chunk")
+    counts = (read, notice.rejected, chunks, accepted, notice.ingested)
     level = WARNING if notice.rejected or not notice.rows else INFO
     return level, text, notice.kind, notice.seconds, *counts
 
@@ -169,8 +168,8 @@ _RECORDS: Final[dict[type[Any], tuple[int, Callable[[Any], Record]]]] = {
         WARNING,
         lambda one: (
             WARNING,
-            "outbox: %d rows of %s are kept aside, batch %d (%s)",
-            *(one.rows, one.kind, one.batch, one.error),
+            "outbox: %s of %s kept aside, batch %d (%s)",
+            *(counted(one.rows, "row"), one.kind, one.batch, one.error),
         ),
     ),
     notices.OutboxFilled: (

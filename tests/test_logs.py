@@ -96,10 +96,10 @@ async def test_a_run_is_told_from_its_start_to_its_end(
         await client.bulk.import_profiles([{"user_id": "2"}])
     told = [(one.levelname, one.getMessage()) for one in log.records if one.levelno >= logging.INFO]
     assert ("INFO", f"job {handle.id} started by import/profiles") in told
-    assert ("INFO", f"job {handle.id} is COMPLETED: 1 rows ingested, 0 failed") in told
+    assert ("INFO", f"job {handle.id} is COMPLETED: ingested 1, failed 0") in told
     assert ("INFO", "run of profiles started") in told
     assert told[-1][0] == "INFO"
-    assert told[-1][1].endswith("1 rows read, 0 rejected; 1 chunks, 1 rows accepted, 1 ingested")
+    assert told[-1][1].endswith("1 row read, 0 rejected; 1 chunk, 1 row accepted, 1 ingested")
 
 
 async def test_nothing_that_is_logged_is_a_secret_a_row_or_a_link(

@@ -56,7 +56,7 @@ async def demo(
     """Upload 150,000 rows to a sandbox as many jobs at once, and wait for them all.
 
     It needs no account: it makes users, events and a list of ids, and serves a sandbox on loopback, with
-    a limit of requests that is low enough to be met.
+    a low limit of requests.
 
     Example: appcues-async demo --rate-limit 5
     """
