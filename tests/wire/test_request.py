@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from appcues_async.errors import InvalidInput
-from appcues_async.text import Secret
+from appcues_async.text import Secret, type_in_words
 from appcues_async.wire.request import (
     CSV,
     JSON,
@@ -97,7 +97,7 @@ def test_an_id_that_is_no_text_is_refused_with_an_example(user_id: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         quote_part("user_id", user_id)
     assert str(caught.value) == (
-        f"user_id is {user_id!r}, a {type(user_id).__name__}; ids are text, such as '007'"
+        f"user_id is {user_id!r}, {type_in_words(user_id)}; ids are text, such as '007'"
     )
 
 
