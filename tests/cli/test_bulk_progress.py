@@ -163,7 +163,7 @@ def test_lines_tell_of_pauses_and_of_jobs_that_were_accepted_or_ended_badly(
     ]
     assert lines_of(capsys, *((0, notice) for notice in told)) == [
         "import/profiles: accepted as job j1",
-        "held back by 429 for 1.2 s",
+        "held back by 429 for 1.23 s",
         "chunk 0, job j1: COMPLETED, 90 rows taken, 10 failed",
     ]
 
