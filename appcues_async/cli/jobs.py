@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 from cyclopts import App, Parameter
 
@@ -17,14 +17,11 @@ from appcues_async.cli.progress import open_display
 from appcues_async.errors import InvalidInput
 from appcues_async.models import Job, as_row, without_links
 from appcues_async.notices import JobChanged
-from appcues_async.settings import PollPolicy
 
 __all__ = ["app"]
 
 app: App = App(name="jobs", help="Offline jobs: what uploads have become.")
 
-_GRACE: Final = 1.0
-"""Seconds after which a job that the API does not know is taken for one that does not exist."""
 COLUMNS = ("id", "name", "status", "started_at")
 WAITED = ("job", "name", "seconds", "status", "ingested", "failed")
 DOWNLOADED = ("job", "name", "seconds", "status", "file")
@@ -77,9 +74,7 @@ async def wait(
         raise InvalidInput("no job is given; name at least one by its id, url or token")
     display = open_job_table(options.quiet, options.output)
     async with open_client(options, display) as client:
-        # Whoever types an id has had it for a while; a wrong one is told soon.
-        known = client.with_options(polling=PollPolicy(grace=_GRACE))
-        handles = [known.jobs.resume(job) for job in jobs]
+        handles = [client.jobs.resume(job) for job in jobs]
         if isinstance(display, JobTable):
             display.expect(handle.id for handle in handles)
         if options.dry_run:

@@ -61,13 +61,6 @@ def test_an_unknown_job_is_told_with_its_status(command: Command, account: Sandb
     assert (ran.code, ran.error["type"], ran.error["status"]) == (4, "NotFound", 404)
 
 
-def test_a_wait_for_an_unknown_job_ends_soon(command: Command, account: Sandbox) -> None:
-    ran = command("jobs", "wait", "nope", "--quiet")
-    assert (ran.code, ran.error["status"]) == (4, 404)
-    assert "'nope' does not exist" in ran.error["message"]
-    assert len(account.requests) <= 3
-
-
 def test_of_a_job_that_could_not_be_looked_up_no_status_is_said(
     command: Command, account: Sandbox
 ) -> None:
