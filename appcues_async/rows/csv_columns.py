@@ -206,6 +206,8 @@ def arrow_reader() -> Reader | None:
             texts: list[str] = self._column(column).to_pylist()
             return texts
 
+    memory_pool = pa.system_memory_pool()
+
     def read(block: bytes, width: int, wanted: Sequence[int]) -> Columns | None:
         names = [str(column) for column in wanted]
         try:
@@ -222,6 +224,8 @@ def arrow_reader() -> Reader | None:
                     column_types=dict.fromkeys(names, pa.string()),
                     strings_can_be_null=False,
                 ),
+                # Its own pool would keep megabytes for blocks to come.
+                memory_pool,
             )
         except pa.ArrowInvalid:
             return None

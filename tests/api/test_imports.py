@@ -249,6 +249,7 @@ async def test_rows_that_the_server_did_not_take_are_counted(
 MEASURE = """
 import asyncio, sys
 from pathlib import Path
+import pyarrow.compute, pyarrow.csv  # loaded once, whatever is uploaded
 from appcues_async import AppcuesClient
 
 def resident(field):

@@ -38,6 +38,8 @@ OFF = [0, *(sign * by for by in (1, 2, 5, 64, 90, 600, 3_600, 90_000) for sign i
 JOB_CLOCK = [0, *(sign * by for by in (2, 5, 30, 70, 86_400) for sign in (1, -1))]
 Other = Literal["none", "before", "beside", "after"]
 SECONDS: dict[Other, float] = {"before": -100, "beside": 0, "after": 100}
+PARTS = 8
+"""Parts that the whole matrix is tried in; two of them by the gate."""
 OFTEN = PollPolicy(first=0, low=0.03, high=0.1, grace=0.05)
 
 
@@ -220,11 +222,14 @@ async def test_clocks_that_differ_double_and_lose_nothing(tmp_path: Path) -> Non
 
 @pytest.mark.long
 @pytest.mark.timeout(7_200)
+@pytest.mark.parametrize(
+    "part", [0, 1, *(pytest.param(part, marks=pytest.mark.trials) for part in range(2, PARTS))]
+)
 async def test_clocks_that_differ_double_and_lose_nothing_in_the_whole_matrix(
-    tmp_path: Path,
+    tmp_path: Path, part: int
 ) -> None:
     draw = random.Random(11)
-    cells = [cell for _ in range(2) for cell in cells_of(draw, ALL)]
+    cells = [cell for _ in range(2) for cell in cells_of(draw, ALL)][part::PARTS]
     ends = await run_cells(cells, tmp_path)
     assert ends["cells"] == len(cells)
     print(dict(ends))
