@@ -25,6 +25,7 @@ from appcues_async.rows.frames import Frame, is_frame
 from appcues_async.rows.records import own_copy
 from appcues_async.rows.urls import UrlSource, is_url, public_name
 from appcues_async.rows.values import shown
+from appcues_async.text import type_in_words
 
 __all__ = [
     "batches_of",
@@ -151,10 +152,12 @@ def check_source(source: object, what: str = "source is", *, urls: bool = True) 
     if hasattr(source, "__dataframe__") and hasattr(source, "columns"):
         # Iterating over one gives the names of its columns, which would pass for ids.
         raise InvalidInput(
-            f"{what} a {kind}; give its rows as mappings, or the column of ids as a list"
+            f"{what} {type_in_words(source)}; give its rows as mappings, or the column of ids as a list"
         )
     if not isinstance(source, Iterable | AsyncIterable):
-        raise InvalidInput(f"{what} a {kind}; give a path, bytes, or an iterable of rows")
+        raise InvalidInput(
+            f"{what} {type_in_words(source)}; give a path, bytes, or an iterable of rows"
+        )
 
 
 def _is_lazy(source: object) -> bool:

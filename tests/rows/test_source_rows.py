@@ -21,6 +21,7 @@ from appcues_async.rows import sources
 from appcues_async.rows.ids import PLACEHOLDERS
 from appcues_async.rows.kinds import EVENTS, PROFILES, USER_IDS, Kind
 from appcues_async.rows.sources import body_of
+from appcues_async.text import type_in_words
 from appcues_async.wire.request import NDJSON, Multipart
 from tests.rows.bodies import (
     EVENTS_CSV,
@@ -95,7 +96,7 @@ class TestRows:
     async def test_what_gives_no_rows_is_refused_with_what_does(self, source: Any) -> None:
         message = await refusal_of(source)
         assert message == (
-            f"source is a {type(source).__name__}; give a path, bytes, or an iterable of rows"
+            f"source is {type_in_words(source)}; give a path, bytes, or an iterable of rows"
         )
 
     async def test_csv_is_no_format_for_rows(self) -> None:
