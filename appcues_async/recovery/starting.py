@@ -54,7 +54,7 @@ class RecoverableRequest(ABC, Generic[T]):
         """The id of what was started; None for nothing."""
 
     async def search(self, claim: Claim, settled: bool) -> Verdict:
-        """Searches once for what the request has started.
+        """Searches once for what the request has started; made where `can_be_found`.
 
         Args:
             claim: The request; it is open with the owners.
@@ -63,7 +63,7 @@ class RecoverableRequest(ABC, Generic[T]):
         raise NotImplementedError
 
     def adopt(self, job: Job) -> T:
-        """Makes the value of what a search has found."""
+        """Makes the value of what a search has found; made where `can_be_found`."""
         raise NotImplementedError
 
 

@@ -8,7 +8,7 @@ unknown is said, and settled by hand.
 from __future__ import annotations
 
 import random
-import time
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,13 @@ def settle_by_hand(sandbox: Sandbox, journal: Path) -> None:
         settle_chunk(journal, one["chunk"], applied=applied, run=one["run"])
 
 
+def steps_of(worker: subprocess.Popen[str], number: int) -> None:
+    """Waits until a worker has taken so many more steps, or has ended."""
+    assert worker.stdout is not None
+    for _ in range(number):
+        worker.stdout.readline()
+
+
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
@@ -62,10 +69,9 @@ def test_two_processes_that_are_killed_record_each_event_once_in_chunks_of_few_r
         for _ in range(3):
             workers = [begin(sandbox, path, journal, **SMALL) for path in paths]
             for worker in workers:
-                assert worker.stdout is not None
-                worker.stdout.readline()
-            time.sleep(draw.uniform(0, 1))
+                steps_of(worker, 1)
             for worker in workers[: draw.randint(1, 2)]:
+                steps_of(worker, draw.randint(0, 60))
                 worker.kill()
             for worker in workers:
                 worker.communicate(timeout=100)
